@@ -1,0 +1,1 @@
+//! netsim: proves transparent proxying with packets.

@@ -1,0 +1,1 @@
+//! tproxy: transparent proxying on Linux.
