@@ -1,1 +1,15 @@
-//! tproxy: transparent proxying on Linux.
+//! Transparent proxying on Linux: makes a host's or a pod's TCP traffic go through a sidecar, and undoes it exactly.
+//!
+//! The way of the data, each stage in a module of its own:
+//! flags, environment and files → [`config`] → with [`host`] facts → [`plan`] → [`iptables`] rules → [`apply`].
+
+pub mod apply;
+pub mod backend;
+pub mod cli;
+pub mod config;
+pub mod diagnostic;
+pub mod family;
+pub mod host;
+pub mod iptables;
+pub mod plan;
+mod process;

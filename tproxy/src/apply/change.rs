@@ -1,0 +1,71 @@
+//! Changes as data: each is one step on the system and carries what undoes it.
+//!
+//! Pure. Must never perform anything: that is `execute`. The serialised form is the journal's; a new kind of change is
+//! a new variant, old ones never change their names.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::iptables::Tool;
+
+/// One reversible step on the system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// Loads a restore text, without flushing anything that it does not name.
+    Restore {
+        /// The programs that do it.
+        tool: Tool,
+        /// What to load.
+        forward: String,
+        /// What takes it back.
+        backward: String,
+    },
+    /// Adds an address.
+    AddAddress(LoopbackAddress),
+    /// Removes an address.
+    RemoveAddress(LoopbackAddress),
+}
+
+/// An address on the loopback interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoopbackAddress {
+    /// The interface's name.
+    pub interface: String,
+    /// The address.
+    pub address: IpAddr,
+    /// Prefix length in bits.
+    pub prefix: u8,
+}
+
+impl Change {
+    /// The step that takes this one back.
+    #[must_use]
+    pub fn inverse(&self) -> Self {
+        match self {
+            Self::Restore { tool, forward, backward } => {
+                Self::Restore { tool: tool.clone(), forward: backward.clone(), backward: forward.clone() }
+            }
+            Self::AddAddress(address) => Self::RemoveAddress(address.clone()),
+            Self::RemoveAddress(address) => Self::AddAddress(address.clone()),
+        }
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Restore { tool, .. } => write!(f, "load {} rules with {}", tool.family.title(), tool.restore.display()),
+            Self::AddAddress(address) => write!(f, "add {address}"),
+            Self::RemoveAddress(address) => write!(f, "remove {address}"),
+        }
+    }
+}
+
+impl fmt::Display for LoopbackAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "address {}/{} on {}", self.address, self.prefix, self.interface)
+    }
+}

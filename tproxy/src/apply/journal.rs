@@ -1,0 +1,233 @@
+//! The journal: what tproxy did in a network namespace, so that the next run can undo or complete it.
+//!
+//! One JSON file per namespace in [`DIRECTORY`], replaced atomically. It is a help, not the truth: rules are recognised
+//! without it, and a record of another boot does not count. Must never be needed to uninstall.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::change::{Change, LoopbackAddress};
+use crate::family::IpFamily;
+use crate::host::{HostError, netns};
+use crate::iptables::Tool;
+
+/// Where records are kept. A tmpfs on common systems, so that they end with the boot.
+pub const DIRECTORY: &str = "/run/tproxy";
+
+/// Version of the record's format. A record of another format is passed over.
+const FORMAT: u32 = 1;
+
+/// What tproxy did in one network namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    format: u32,
+    /// Boot that the record belongs to.
+    boot_id: String,
+    /// Version of tproxy that wrote it.
+    pub version: String,
+    /// How far the run came.
+    pub phase: Phase,
+    /// Backend id.
+    pub backend: String,
+    /// Digest of the policy, 16 hexadecimal digits.
+    pub digest: String,
+    /// The changes of the run, each with its inverse.
+    pub changes: Vec<Change>,
+    /// Addresses that are there because of us, by this run or an earlier one.
+    pub addresses: Vec<LoopbackAddress>,
+}
+
+/// How far a run came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// It began to apply its changes; a record in this phase means that it was interrupted.
+    Applying,
+    /// All changes are applied.
+    Installed,
+}
+
+impl Record {
+    /// A record of a run that is about to apply `changes` over what `before` recorded.
+    ///
+    /// # Errors
+    /// The boot's id cannot be read.
+    pub fn applying(
+        backend: &str,
+        digest: u64,
+        changes: &[Change],
+        before: Option<&Self>,
+    ) -> Result<Self, HostError> {
+        let mut addresses = before.map(|record| record.addresses.clone()).unwrap_or_default();
+        addresses.extend(changes.iter().filter_map(|change| match change {
+            Change::AddAddress(address) => Some(address.clone()),
+            _ => None,
+        }));
+        addresses.dedup();
+        Ok(Self {
+            format: FORMAT,
+            boot_id: netns::boot_id()?,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            phase: Phase::Applying,
+            backend: backend.to_owned(),
+            digest: format!("{digest:016x}"),
+            changes: changes.to_vec(),
+            addresses,
+        })
+    }
+
+    /// The same run, completed.
+    #[must_use]
+    pub fn installed(mut self) -> Self {
+        let removed = |address: &LoopbackAddress| self.changes.contains(&Change::RemoveAddress(address.clone()));
+        self.addresses = self.addresses.iter().filter(|address| !removed(address)).cloned().collect();
+        self.phase = Phase::Installed;
+        self
+    }
+
+    /// The iptables programs that the run used, one for each restore.
+    #[must_use]
+    pub fn tools(&self) -> Vec<Tool> {
+        let tools = self.changes.iter().filter_map(|change| match change {
+            Change::Restore { tool, .. } => Some(tool.clone()),
+            Change::AddAddress(_) | Change::RemoveAddress(_) => None,
+        });
+        tools.collect()
+    }
+
+    /// Whether ::6 on loopback is there because of us.
+    #[must_use]
+    pub fn added_passthrough(&self) -> bool {
+        self.addresses.iter().any(|address| address.address == IpFamily::V6.passthrough())
+    }
+}
+
+/// The journal's file for this network namespace.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    file: PathBuf,
+}
+
+/// A journal that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the journal {file} cannot be {what}: {error}")]
+pub struct JournalError {
+    file: PathBuf,
+    what: &'static str,
+    error: io::Error,
+}
+
+impl Journal {
+    /// The journal in `directory` of the calling thread's network namespace.
+    ///
+    /// # Errors
+    /// The namespace cannot be told.
+    pub fn of_this_namespace(directory: &Path) -> Result<Self, HostError> {
+        Ok(Self { file: directory.join(netns::record_name()?).with_extension("json") })
+    }
+
+    /// The record, if there is one of this boot and format.
+    ///
+    /// # Errors
+    /// The file exists and cannot be read.
+    pub fn read(&self) -> Result<Option<Record>, JournalError> {
+        let text = match fs::read_to_string(&self.file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.failed("read", error)),
+        };
+        let boot_id = netns::boot_id().ok();
+        let record = serde_json::from_str::<Record>(&text).ok();
+        Ok(record.filter(|record| record.format == FORMAT && Some(&record.boot_id) == boot_id.as_ref()))
+    }
+
+    /// Replaces the record in one step.
+    ///
+    /// # Errors
+    /// The directory cannot be written, for instance on a read-only root.
+    pub fn write(&self, record: &Record) -> Result<(), JournalError> {
+        self.replace(record).map_err(|error| self.failed("written", error))
+    }
+
+    /// Removes the record, and the directory with the last one.
+    ///
+    /// # Errors
+    /// The file is there and cannot be removed.
+    pub fn remove(&self) -> Result<(), JournalError> {
+        match fs::remove_file(&self.file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(self.failed("removed", error));
+            }
+            _ => {}
+        }
+        // Fails while other namespaces have records in it, which is right.
+        if let Some(directory) = self.file.parent() {
+            let _ = fs::remove_dir(directory);
+        }
+        Ok(())
+    }
+
+    fn replace(&self, record: &Record) -> io::Result<()> {
+        let directory = self.file.parent().unwrap_or(Path::new("/"));
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        let draft = self.file.with_extension("draft");
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(&draft)?;
+        file.write_all(serde_json::to_string_pretty(record)?.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&draft, &self.file)
+    }
+
+    fn failed(&self, what: &'static str, error: io::Error) -> JournalError {
+        JournalError { file: self.file.clone(), what, error }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_read_back_until_it_is_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = Journal::of_this_namespace(&directory.path().join("tproxy")).unwrap();
+        assert_eq!(journal.read().unwrap(), None);
+        let address = LoopbackAddress {
+            interface: "lo".to_owned(),
+            address: IpFamily::V6.passthrough(),
+            prefix: 128,
+        };
+        let record =
+            Record::applying("iptables-nft", 7, &[Change::AddAddress(address.clone())], None).unwrap();
+        journal.write(&record).unwrap();
+        assert_eq!(journal.read().unwrap(), Some(record.clone()));
+        assert!(record.added_passthrough());
+        let later =
+            Record::applying("iptables-nft", 8, &[Change::RemoveAddress(address)], Some(&record)).unwrap();
+        assert!(!later.installed().added_passthrough());
+        journal.remove().unwrap();
+        assert_eq!(journal.read().unwrap(), None);
+        assert!(!directory.path().join("tproxy").exists());
+    }
+
+    #[test]
+    fn a_record_of_another_boot_or_a_broken_one_does_not_count() {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = Journal::of_this_namespace(directory.path()).unwrap();
+        let mut record = Record::applying("iptables-nft", 7, &[], None).unwrap();
+        record.boot_id = "another".to_owned();
+        journal.write(&record).unwrap();
+        assert_eq!(journal.read().unwrap(), None);
+        fs::write(&journal.file, "{").unwrap();
+        assert_eq!(journal.read().unwrap(), None);
+    }
+}

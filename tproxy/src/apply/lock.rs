@@ -1,0 +1,136 @@
+//! One run at a time in a network namespace.
+//!
+//! The lock is a listening abstract unix socket: its name belongs to the network namespace, it needs no file, and it
+//! ends with the last process that holds it. Children inherit it, so that a restore which outlives its tproxy still
+//! excludes others. Waiting runs connect to it and are woken by the hang-up. Must never be held across a wait for the
+//! user.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, getsockopt, listen, socket, sockopt,
+};
+
+/// Name of the socket, in the abstract namespace.
+const NAME: &[u8] = b"tproxy/lock";
+/// Runs that may wait at a time; more retry.
+const WAITERS: i32 = 128;
+/// How long to wait before looking again where there is no event to wait for.
+const RETRY: Duration = Duration::from_millis(10);
+
+/// Held until dropped, and by children until they end.
+#[derive(Debug)]
+pub struct Lock {
+    _socket: OwnedFd,
+}
+
+/// Why the lock could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another run has it.
+    #[error("another tproxy (pid {pid}) is at work in this network namespace and did not finish in {waited} s")]
+    Held {
+        /// Its process id, in its own pid namespace's view from here.
+        pid: i32,
+        /// Seconds waited.
+        waited: u64,
+    },
+    /// Somebody without privileges took the name.
+    #[error(
+        "the installation lock of this network namespace is held by pid {pid} of uid {uid}, who is not root: \
+         end that process"
+    )]
+    NotRoot {
+        /// Process that holds it.
+        pid: i32,
+        /// Its user.
+        uid: u32,
+    },
+    /// Somebody holds the name and does not listen.
+    #[error("the installation lock of this network namespace is held by a process that does not answer; see `ss -xap`")]
+    Mute,
+    /// The socket itself failed.
+    #[error("cannot lock this network namespace: {0}")]
+    Socket(#[from] Errno),
+}
+
+impl Lock {
+    /// Waits for the lock, at most `timeout`.
+    ///
+    /// # Errors
+    /// Another run keeps it, or somebody who must not have it does: that is told at once.
+    pub fn acquire(timeout: Duration) -> Result<Self, LockError> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            if let Some(lock) = Self::try_acquire()? {
+                return Ok(lock);
+            }
+            let holder = Holder::wait(deadline)?;
+            if Instant::now() >= deadline {
+                return Err(match holder {
+                    Some(pid) => LockError::Held { pid, waited: timeout.as_secs() },
+                    None => LockError::Mute,
+                });
+            }
+        }
+    }
+
+    fn try_acquire() -> Result<Option<Self>, LockError> {
+        // Without SOCK_CLOEXEC: children hold the lock, too.
+        let socket = socket(AddressFamily::Unix, SockType::Stream, SockFlag::empty(), None)?;
+        match bind(socket.as_raw_fd(), &UnixAddr::new_abstract(NAME)?) {
+            Ok(()) => {
+                listen(&socket, Backlog::new(WAITERS)?)?;
+                Ok(Some(Self { _socket: socket }))
+            }
+            Err(Errno::EADDRINUSE) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The other side of a connection to the lock.
+struct Holder;
+
+impl Holder {
+    /// Waits until the holder is gone or the deadline has passed; the holder's pid where one could be asked.
+    fn wait(deadline: Instant) -> Result<Option<i32>, LockError> {
+        let socket =
+            socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)?;
+        match connect(socket.as_raw_fd(), &UnixAddr::new_abstract(NAME)?) {
+            Ok(()) => {}
+            // Just bound and not listening yet, just gone, or too many waiting: no event tells when to look again.
+            Err(Errno::ECONNREFUSED | Errno::EAGAIN) => return Self::pause(&socket, deadline),
+            Err(Errno::EPROTOTYPE) => return Err(LockError::Mute),
+            Err(error) => return Err(error.into()),
+        }
+        let peer = getsockopt(&socket, sockopt::PeerCredentials)?;
+        if peer.uid() != 0 {
+            return Err(LockError::NotRoot { pid: peer.pid(), uid: peer.uid() });
+        }
+        let mut events = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
+        poll(&mut events, remaining(deadline))?;
+        Ok(Some(peer.pid()))
+    }
+
+    fn pause(socket: &OwnedFd, deadline: Instant) -> Result<Option<i32>, LockError> {
+        let _ = socket;
+        poll(&mut [], remaining(deadline.min(Instant::now() + RETRY)))?;
+        Ok(None)
+    }
+}
+
+fn remaining(deadline: Instant) -> PollTimeout {
+    let left = deadline.saturating_duration_since(Instant::now());
+    PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+}
+
+impl From<LockError> for io::Error {
+    fn from(error: LockError) -> Self {
+        Self::other(error)
+    }
+}

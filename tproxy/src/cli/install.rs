@@ -1,0 +1,172 @@
+//! `tproxy install`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::Surroundings;
+use super::arguments::ConfigurationFlags;
+use super::error::CliError;
+use super::sources;
+use crate::apply::change::Change;
+use crate::apply::journal::{self, Journal, JournalError, Record};
+use crate::apply::lock::Lock;
+use crate::apply::{self, ApplyError};
+use crate::backend::Backend;
+use crate::backend::iptables::Iptables;
+use crate::config::Config;
+use crate::host::{self, netns};
+use crate::iptables::render::Installed;
+use crate::iptables::rule;
+use crate::plan::{self, Plan, Sidecar};
+
+/// How long a run waits for another one.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(300);
+
+/// The flags of `tproxy install`.
+#[derive(Debug, Args)]
+pub(super) struct Install {
+    #[command(flatten)]
+    configuration: ConfigurationFlags,
+}
+
+impl Install {
+    pub(super) fn run(&self, surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {
+        let config = sources::configuration(&self.configuration, surroundings)?;
+        if config.dry_run {
+            return dry_run(&config, surroundings);
+        }
+        permit_changes(surroundings)?;
+        let (backend, plan) = plan(&config, Sidecar::MustExist, surroundings)?;
+        let _lock = Lock::acquire(TIMEOUT)?;
+        let journal = Journal::of_this_namespace(Path::new(journal::DIRECTORY))?;
+        let before = read_record(&journal, surroundings);
+        let installed = backend.observe(before.clone())?;
+        let changes = backend.render(&plan, &installed)?;
+        if changes.is_empty() {
+            writeln!(surroundings.out, "# the same configuration is installed already: nothing to change")?;
+        } else {
+            show(&config, &changes, surroundings)?;
+            commit(&changes, &backend, &plan, &journal, before, surroundings)?;
+        }
+        writeln!(surroundings.out, "# transparent proxy setup completed successfully")?;
+        Ok(())
+    }
+}
+
+/// Refuses where nothing may be changed, before anything is read.
+pub(super) fn permit_changes(surroundings: &Surroundings<'_>) -> Result<(), CliError> {
+    netns::permit(surroundings.variables.get(netns::FORBID_VARIABLE).map(String::as_str))?;
+    if nix::unistd::geteuid().is_root() { Ok(()) } else { Err(CliError::NotRoot) }
+}
+
+/// The backend of this host, and the plan for it.
+fn plan(
+    config: &Config,
+    sidecar: Sidecar,
+    surroundings: &mut Surroundings<'_>,
+) -> Result<(Iptables, Plan), CliError> {
+    let mut facts = host::facts(config)?;
+    let backend = Iptables::new(host::iptables::find(&config.iptables_executables)?, &facts.loopback);
+    facts.without_ipv6 = facts.without_ipv6.or(backend.probe().without_ipv6);
+    let (plan, notes) = plan::resolve(config, &facts, sidecar)?;
+    for note in notes {
+        surroundings.warn(note);
+    }
+    Ok((backend, plan))
+}
+
+/// A journal that cannot be read is said and done without: rules are recognised without it.
+pub(super) fn read_record(journal: &Journal, surroundings: &mut Surroundings<'_>) -> Option<Record> {
+    journal.read().unwrap_or_else(|error| {
+        surroundings.warn(format!("{error}; going on without it"));
+        None
+    })
+}
+
+/// Applies `changes` between two records of the journal; on failure the journal says again what it said before.
+fn commit(
+    changes: &[Change],
+    backend: &Iptables,
+    plan: &Plan,
+    journal: &Journal,
+    before: Option<Record>,
+    surroundings: &mut Surroundings<'_>,
+) -> Result<(), CliError> {
+    let id = backend.id().to_string();
+    let record = Record::applying(&id, plan.policy.digest(), changes, before.as_ref())?;
+    let mut note = |result: Result<(), JournalError>| {
+        if let Err(error) = result {
+            surroundings.warn(format!("{error}; going on without it"));
+        }
+    };
+    note(journal.write(&record));
+    match apply::apply(changes) {
+        Ok(()) => {
+            note(journal.write(&record.installed()));
+            Ok(())
+        }
+        Err(error) => {
+            if let ApplyError::RolledBack { .. } = error {
+                note(before.map_or_else(|| journal.remove(), |before| journal.write(&before)));
+            }
+            Err(error.into())
+        }
+    }
+}
+
+/// With `--verbose`: what is going to be executed.
+pub(super) fn show(
+    config: &Config,
+    changes: &[Change],
+    surroundings: &mut Surroundings<'_>,
+) -> Result<(), CliError> {
+    if config.verbose {
+        for change in changes {
+            writeln!(surroundings.out, "# {change}")?;
+            if let Change::Restore { forward, .. } = change {
+                write!(surroundings.out, "{}", rule::lengthened(forward))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn dry_run(config: &Config, surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {
+    let (backend, plan) = plan(config, Sidecar::MayBeAssumed, surroundings)?;
+    let installed = if nix::unistd::geteuid().is_root() {
+        backend.observe(None)?
+    } else {
+        surroundings.warn("[dry-run]: without root, rules that are installed already cannot be seen");
+        Installed { rules: backend.nothing_installed(), has_address: false, record: None }
+    };
+    print_changes(&backend.render(&plan, &installed)?, config.verbose, surroundings)
+}
+
+/// The changes by family, in Kuma's shape: a heading and what would be loaded.
+pub(super) fn print_changes(
+    changes: &[Change],
+    verbose: bool,
+    surroundings: &mut Surroundings<'_>,
+) -> Result<(), CliError> {
+    if changes.is_empty() {
+        writeln!(surroundings.out, "# nothing to change")?;
+    }
+    let mut blocks = Vec::new();
+    let mut addresses = Vec::new();
+    for change in changes {
+        match change {
+            Change::Restore { tool, forward, .. } => {
+                let text = if verbose { rule::lengthened(forward) } else { forward.clone() };
+                blocks.push(format!("### {} ###\n\n{}", tool.family.title(), text.trim_end()));
+            }
+            address => addresses.push(format!("# {address}")),
+        }
+    }
+    if !addresses.is_empty() {
+        blocks.push(addresses.join("\n"));
+    }
+    writeln!(surroundings.out, "{}", blocks.join("\n\n"))?;
+    Ok(())
+}

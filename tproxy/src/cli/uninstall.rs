@@ -1,0 +1,56 @@
+//! `tproxy uninstall`.
+
+use std::path::Path;
+
+use clap::Args;
+
+use super::Surroundings;
+use super::error::CliError;
+use super::install::{TIMEOUT, permit_changes, print_changes, read_record, show};
+use crate::apply;
+use crate::apply::journal::{self, Journal};
+use crate::apply::lock::Lock;
+use crate::backend::Backend;
+use crate::backend::iptables::Iptables;
+use crate::config::Config;
+use crate::host;
+
+/// The flags of `tproxy uninstall`. No configuration is needed: what is installed is seen.
+#[derive(Debug, Args)]
+pub(super) struct Uninstall {
+    /// Print what would change, change nothing
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false")]
+    dry_run: bool,
+    /// Print long option names in rules, and what is executed
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false")]
+    verbose: bool,
+}
+
+impl Uninstall {
+    pub(super) fn run(&self, surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {
+        let config = Config { dry_run: self.dry_run, verbose: self.verbose, ..Config::default() };
+        let facts = host::facts(&config)?;
+        if !self.dry_run {
+            permit_changes(surroundings)?;
+        }
+        // Nothing is read of another run's half-done work, not even to print it.
+        let _lock = if self.dry_run { None } else { Some(Lock::acquire(TIMEOUT)?) };
+        let journal = Journal::of_this_namespace(Path::new(journal::DIRECTORY))?;
+        let record = read_record(&journal, surroundings);
+        let backend = Iptables::for_removal(record.as_ref(), &facts.loopback)?;
+        let changes = backend.remove(&backend.observe(record)?);
+        if self.dry_run {
+            return print_changes(&changes, self.verbose, surroundings);
+        }
+        if changes.is_empty() {
+            writeln!(surroundings.out, "# no transparent proxy is installed: nothing to clean up")?;
+        }
+        show(&config, &changes, surroundings)?;
+        apply::apply(&changes)?;
+        if let Err(error) = journal.remove() {
+            surroundings.warn(error);
+        }
+        writeln!(surroundings.out, "# transparent proxy cleanup completed successfully")?;
+        Ok(())
+    }
+}

@@ -1,0 +1,176 @@
+//! A configuration file's text (YAML or JSON) taken apart into assignments, each with its place.
+//!
+//! Must never interpret a value: that is the settings table's part.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::Spanned;
+
+use super::layers::Assignment;
+use super::problem::{Origin, Problem, Problems};
+use super::settings::SETTINGS;
+use super::value::Raw;
+use crate::diagnostic::{Place, Source, suggest};
+
+/// A YAML node of any kind, keys and values with their places.
+enum Node {
+    Scalar(Raw),
+    List(Vec<Spanned<Node>>),
+    Mapping(Vec<(Spanned<String>, Spanned<Node>)>),
+}
+
+/// The assignments that a file makes, in its order, and what is wrong with it: text that is not YAML, and keys that no
+/// setting has.
+pub(super) fn assignments(source: &Arc<Source>) -> (Vec<Assignment>, Problems) {
+    let root: Spanned<Node> = match serde_saphyr::from_str(&source.text) {
+        Ok(root) => root,
+        Err(error) => {
+            let error = error.without_snippet();
+            let place = Place::of(source, error.location());
+            let message = format!("cannot be read as YAML: {error}");
+            return (Vec::new(), Problem::new(Origin::File(place), "", message).into());
+        }
+    };
+    let mut walk = Walk { source, found: Vec::new(), problems: Problems::default() };
+    match root.value {
+        Node::Scalar(Raw::Null) => {}
+        Node::Mapping(entries) => walk.mapping("", entries),
+        Node::Scalar(_) | Node::List(_) => {
+            let origin = Origin::File(Place::of(source, Some(root.referenced)));
+            walk.problems.push(Problem::new(origin, "", "a configuration is a mapping of keys to values"));
+        }
+    }
+    (walk.found, walk.problems)
+}
+
+struct Walk<'a> {
+    source: &'a Arc<Source>,
+    found: Vec<Assignment>,
+    problems: Problems,
+}
+
+impl Walk<'_> {
+    fn mapping(&mut self, path: &str, entries: Vec<(Spanned<String>, Spanned<Node>)>) {
+        for (key, value) in entries {
+            let full = if path.is_empty() { key.value.clone() } else { format!("{path}.{}", key.value) };
+            self.entry(&full, &key, value);
+        }
+    }
+
+    fn entry(&mut self, path: &str, key: &Spanned<String>, value: Spanned<Node>) {
+        let setting = SETTINGS.iter().find(|setting| setting.key.eq_ignore_ascii_case(path));
+        let is_section = SETTINGS.iter().any(|setting| is_below(setting.key, path));
+        match (setting, value.value) {
+            (_, Node::Mapping(entries)) if is_section => self.mapping(path, entries),
+            (None, Node::Scalar(Raw::Null)) if is_section => {}
+            (Some(setting), node) => self.found.push(Assignment {
+                setting,
+                raw: raw(node),
+                origin: Origin::File(Place::of(self.source, Some(value.referenced))),
+            }),
+            (None, _) => {
+                let origin = Origin::File(Place::of(self.source, Some(key.referenced)));
+                let message = if is_section { "is a section with keys of its own" } else { "is not a known key" };
+                let hint = if is_section { None } else { neighbour(path) };
+                let hint = hint.map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
+                self.problems.push(Problem::new(origin, path, format!("{message}{hint}")));
+            }
+        }
+    }
+}
+
+fn is_below(key: &str, path: &str) -> bool {
+    key.get(..path.len()).is_some_and(|start| start.eq_ignore_ascii_case(path))
+        && key.get(path.len()..).is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// The known key in the same section that is spelt most like the last part of `path`.
+fn neighbour(path: &str) -> Option<&'static str> {
+    let (section, word) = path.rsplit_once('.').unwrap_or(("", path));
+    let siblings = SETTINGS.iter().filter_map(|setting| {
+        let rest = if section.is_empty() {
+            setting.key
+        } else if is_below(setting.key, section) {
+            setting.key.get(section.len() + 1..)?
+        } else {
+            return None;
+        };
+        rest.split('.').next()
+    });
+    suggest(word, siblings)
+}
+
+fn raw(node: Node) -> Raw {
+    match node {
+        Node::Scalar(raw) => raw,
+        Node::List(items) => Raw::List(items.into_iter().map(|item| raw(item.value)).collect()),
+        Node::Mapping(_) => Raw::Mapping,
+    }
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NodeVisitor)
+    }
+}
+
+struct NodeVisitor;
+
+impl<'de> Visitor<'de> for NodeVisitor {
+    type Value = Node;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value, a list or a mapping")
+    }
+
+    fn visit_unit<E>(self) -> Result<Node, E> {
+        Ok(Node::Scalar(Raw::Null))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
+        Ok(Node::Scalar(Raw::Bool(value)))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
+        Ok(Node::Scalar(Raw::Integer(value.into())))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
+        Ok(Node::Scalar(Raw::Integer(value.into())))
+    }
+
+    fn visit_i128<E>(self, value: i128) -> Result<Node, E> {
+        Ok(Node::Scalar(Raw::Integer(value)))
+    }
+
+    fn visit_u128<E>(self, value: u128) -> Result<Node, E> {
+        let whole = i128::try_from(value).map_or_else(|_| Raw::Text(value.to_string()), Raw::Integer);
+        Ok(Node::Scalar(whole))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
+        Ok(Node::Scalar(Raw::Float(value)))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Node, E> {
+        Ok(Node::Scalar(Raw::Text(value.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element()? {
+            items.push(item);
+        }
+        Ok(Node::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = access.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Node::Mapping(entries))
+    }
+}

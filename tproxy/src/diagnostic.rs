@@ -1,0 +1,108 @@
+//! Messages that point at a place in a file: name, line, column and a caret under the text.
+//!
+//! Must never read a file itself: whoever loaded the text hands it over.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+/// A text together with the name that users know it by (a path, or `standard input`).
+#[derive(Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Shown in front of line and column.
+    pub name: String,
+    /// The whole text, as it was read.
+    pub text: String,
+}
+
+/// A stretch of a [`Source`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    source: Arc<Source>,
+    line: u64,
+    span: Range<usize>,
+}
+
+impl Place {
+    /// The place that a YAML parser's location means in `source`; the start of the text where it knows none.
+    #[must_use]
+    pub fn of(source: &Arc<Source>, location: Option<serde_saphyr::Location>) -> Self {
+        let line = location.map_or(1, |at| at.line().max(1));
+        let span = location.map_or(0..0, |at| {
+            let start = at.span().byte_offset().unwrap_or(0) as usize;
+            start..start.saturating_add(at.span().byte_len().unwrap_or(0) as usize)
+        });
+        Self { source: Arc::clone(source), line, span: clamp(&source.text, span) }
+    }
+
+    /// `name:line`, for one-line mentions.
+    #[must_use]
+    pub fn brief(&self) -> String {
+        format!("{}:{}", self.source.name, self.line)
+    }
+
+    /// `message` with the lines around this place and a caret below it.
+    #[must_use]
+    pub fn annotate(&self, message: &str) -> String {
+        let snippet = Snippet::source(self.source.text.as_str())
+            .path(self.source.name.as_str())
+            .annotation(AnnotationKind::Primary.span(self.span.clone()));
+        let report = [Level::ERROR.primary_title(message).element(snippet)];
+        let text = Renderer::plain().render(&report);
+        text.strip_prefix("error: ").map_or(text.clone(), str::to_owned)
+    }
+}
+
+/// Parsers count a block's trailing newline and a missing value's end of file in; a caret needs characters.
+fn clamp(text: &str, span: Range<usize>) -> Range<usize> {
+    let floor = |at: usize| {
+        let mut at = at.min(text.len());
+        while !text.is_char_boundary(at) {
+            at = at.saturating_sub(1);
+        }
+        at
+    };
+    let (start, end) = (floor(span.start), floor(span.end));
+    let line_end = text.get(start..).and_then(|rest| rest.find('\n')).map_or(text.len(), |n| start + n);
+    start..end.clamp(start, line_end)
+}
+
+/// The entry of `known` that `word` was probably meant to be: at most a third of its letters off.
+#[must_use]
+pub fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = word.chars().count().div_ceil(3);
+    known
+        .into_iter()
+        .map(|candidate| (distance(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein's edit distance.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, left) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(row.first_mut().unwrap_or(&mut 0), i + 1);
+        let mut before = i + 1;
+        for (cell, right) in row.iter_mut().skip(1).zip(b.chars()) {
+            let substituted = diagonal + usize::from(left != right);
+            diagonal = *cell;
+            *cell = substituted.min(diagonal + 1).min(before + 1);
+            before = *cell;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_word_finds_its_neighbour_and_a_foreign_one_none() {
+        assert_eq!(suggest("redirct", ["redirect", "retry"]), Some("redirect"));
+        assert_eq!(suggest("completely-else", ["redirect", "retry"]), None);
+    }
+}

@@ -1,0 +1,178 @@
+//! Finds the iptables programs of this host and reads the rules that they show.
+//!
+//! Must never create a table by looking for one: legacy tables are read only where the kernel lists them.
+
+use std::path::{Path, PathBuf};
+
+use super::HostError;
+use crate::config::{IptablesExecutables, ProgramSet};
+use crate::family::IpFamily;
+use crate::iptables::save::{self, SaveError};
+use crate::iptables::state::TableState;
+use crate::iptables::{Flavour, Tool};
+use crate::process::{self, ProcessError};
+
+/// Where programs are looked for besides PATH (Kuma behaviour).
+const DIRECTORIES: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+
+/// Why the rules cannot be read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ToolError {
+    /// There is no iptables.
+    #[error(
+        "no iptables over nf_tables was found in PATH or {}: install the package iptables, or name the programs \
+         with --iptables-executables", DIRECTORIES.join(", ")
+    )]
+    NotFound,
+    /// An explicit program is of no known flavour.
+    #[error("--iptables-executables: {program} does not say that it is iptables: `{said}`")]
+    NotIptables {
+        /// The program.
+        program: PathBuf,
+        /// First line of its `--version`.
+        said: String,
+    },
+    /// Explicit programs do not belong together.
+    #[error("--iptables-executables: {program} is the {found} flavour, the others are {expected}")]
+    MixedFlavours {
+        /// The program.
+        program: PathBuf,
+        /// Its flavour.
+        found: Flavour,
+        /// The flavour of the first one.
+        expected: Flavour,
+    },
+    /// A program did not work.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// A program printed what is no list of rules.
+    #[error("{program}: {error}")]
+    Output {
+        /// The program.
+        program: PathBuf,
+        /// What is wrong.
+        error: SaveError,
+    },
+    /// A fact of the host could not be read.
+    #[error(transparent)]
+    Host(#[from] HostError),
+}
+
+/// The programs to install with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tools {
+    /// The flavour chosen.
+    pub flavour: Flavour,
+    /// IPv4's programs.
+    pub ipv4: Tool,
+    /// IPv6's programs, where the host has them.
+    pub ipv6: Option<Tool>,
+}
+
+/// The programs that the user named, else those over nf_tables.
+///
+/// # Errors
+/// None are there, or those named do not belong together.
+pub fn find(explicit: &IptablesExecutables) -> Result<Tools, ToolError> {
+    let ipv4 = match named(&explicit.ipv4, IpFamily::V4)? {
+        Some(tool) => tool,
+        None => found(Flavour::Nft, IpFamily::V4).ok_or(ToolError::NotFound)?,
+    };
+    let flavour = ipv4.flavour;
+    let ipv6 = match named(&explicit.ipv6, IpFamily::V6)? {
+        Some(tool) if tool.flavour != flavour => {
+            let (program, found) = (tool.restore, tool.flavour);
+            return Err(ToolError::MixedFlavours { program, found, expected: flavour });
+        }
+        Some(tool) => Some(tool),
+        None => found(flavour, IpFamily::V6),
+    };
+    Ok(Tools { flavour, ipv4, ipv6 })
+}
+
+/// The programs of `flavour` for `family` on this host.
+#[must_use]
+pub fn found(flavour: Flavour, family: IpFamily) -> Option<Tool> {
+    let base = base(family);
+    let suffixed = |suffix: &str| look_up(&format!("{base}-{flavour}{suffix}"));
+    if let (Some(save), Some(restore)) = (suffixed("-save"), suffixed("-restore")) {
+        return Some(Tool { flavour, family, save, restore });
+    }
+    let plain = |suffix: &str| look_up(&format!("{base}{suffix}"));
+    let (save, restore) = (plain("-save")?, plain("-restore")?);
+    let right = |program: &Path| flavour_of(program).is_ok_and(|found| found == flavour);
+    (right(&save) && right(&restore)).then_some(Tool { flavour, family, save, restore })
+}
+
+fn base(family: IpFamily) -> &'static str {
+    match family {
+        IpFamily::V4 => "iptables",
+        IpFamily::V6 => "ip6tables",
+    }
+}
+
+fn look_up(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .filter(|directory| directory.is_absolute())
+        .chain(DIRECTORIES.iter().map(PathBuf::from))
+        .map(|directory| directory.join(name))
+        .find(|program| nix::unistd::access(program, nix::unistd::AccessFlags::X_OK).is_ok())
+}
+
+fn named(programs: &ProgramSet, family: IpFamily) -> Result<Option<Tool>, ToolError> {
+    let ProgramSet { base: Some(base), save: Some(save), restore: Some(restore) } = programs else {
+        return Ok(None);
+    };
+    let flavour = flavour_of(base)?;
+    for program in [save, restore] {
+        let found = flavour_of(program)?;
+        if found != flavour {
+            return Err(ToolError::MixedFlavours { program: program.clone(), found, expected: flavour });
+        }
+    }
+    Ok(Some(Tool { flavour, family, save: save.clone(), restore: restore.clone() }))
+}
+
+/// `iptables-save v1.8.9 (nf_tables)`; releases before 1.8 name no flavour and are legacy.
+fn flavour_of(program: &Path) -> Result<Flavour, ToolError> {
+    let said = process::run(program, &["--version"], "")?.stdout;
+    let line = said.lines().next().unwrap_or_default();
+    let is_iptables = line.starts_with("iptables") || line.starts_with("ip6tables");
+    match line.rsplit_once('(') {
+        Some((_, "nf_tables)")) if is_iptables => Ok(Flavour::Nft),
+        Some((_, "legacy)")) if is_iptables => Ok(Flavour::Legacy),
+        None if is_iptables => Ok(Flavour::Legacy),
+        _ => Err(ToolError::NotIptables { program: program.to_owned(), said: line.to_owned() }),
+    }
+}
+
+/// Our part of what `tool` shows, table by table.
+///
+/// # Errors
+/// The program fails, or prints what cannot be read.
+pub fn read(tool: &Tool) -> Result<Vec<TableState>, ToolError> {
+    if tool.flavour == Flavour::Legacy && !has_legacy_tables(tool.family) {
+        return Ok(Vec::new());
+    }
+    let text = process::run(&tool.save, &[], "")?.stdout;
+    let tables = save::parse(&text)
+        .map_err(|error| ToolError::Output { program: tool.save.clone(), error })?;
+    Ok(tables.iter().map(TableState::of).filter(|state| !state.is_empty()).collect())
+}
+
+/// Whether the kernel has legacy tables of a family in this network namespace. Asking creates none.
+#[must_use]
+pub fn has_legacy_tables(family: IpFamily) -> bool {
+    let file = match family {
+        IpFamily::V4 => "/proc/thread-self/net/ip_tables_names",
+        IpFamily::V6 => "/proc/thread-self/net/ip6_tables_names",
+    };
+    std::fs::read_to_string(file).is_ok_and(|names| !names.trim().is_empty())
+}
+
+/// Whether the kernel speaks a family at all.
+#[must_use]
+pub fn has_family(family: IpFamily) -> bool {
+    family == IpFamily::V4 || Path::new("/proc/sys/net/ipv6").exists()
+}

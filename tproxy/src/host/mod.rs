@@ -1,0 +1,81 @@
+//! What the host says about itself. Reads only.
+//!
+//! Must never change the system, and must never decide what the facts mean: that is the plan's part.
+
+mod addresses;
+mod ipv6;
+pub mod iptables;
+pub mod netns;
+mod users;
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use crate::config::Config;
+
+pub use addresses::has_address;
+pub use users::Users;
+
+/// All that a plan needs to know of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HostFacts {
+    /// The users that a configuration may mean.
+    pub users: Users,
+    /// Name of the loopback interface, usually `lo`.
+    pub loopback: String,
+    /// The addresses of all interfaces.
+    pub addresses: Vec<InterfaceAddress>,
+    /// Why IPv6 cannot be captured here; `None` when it can.
+    pub without_ipv6: Option<String>,
+}
+
+/// An address on an interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InterfaceAddress {
+    /// Interface name.
+    pub interface: String,
+    /// The address itself.
+    pub address: IpAddr,
+}
+
+/// A fact that could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// Interfaces and addresses could not be listed.
+    #[error("cannot list the addresses of this host: {0}")]
+    Addresses(nix::errno::Errno),
+    /// Every Linux network namespace has one.
+    #[error("this host has no loopback interface")]
+    NoLoopback,
+    /// A file could not be read.
+    #[error("cannot read {path}: {error}")]
+    Read {
+        /// The file.
+        path: String,
+        /// What went wrong.
+        error: std::io::Error,
+    },
+    /// A user could not be looked up.
+    #[error("cannot look up user `{user}`: {error}")]
+    User {
+        /// Name or id.
+        user: String,
+        /// What went wrong.
+        error: nix::errno::Errno,
+    },
+}
+
+/// Reads the facts that a plan from `config` needs, in the calling thread's network namespace.
+///
+/// # Errors
+/// A fact that cannot be read. A user that does not exist and a host without IPv6 are facts, not errors.
+pub fn facts(config: &Config) -> Result<HostFacts, HostError> {
+    let (loopback, addresses) = addresses::list()?;
+    Ok(HostFacts {
+        users: users::look_up(config)?,
+        without_ipv6: ipv6::missing(&loopback)?,
+        loopback,
+        addresses,
+    })
+}

@@ -1,0 +1,56 @@
+//! The iptables backend's pure half: what rules a plan means, what rules `iptables-save` shows, and the restore text
+//! that leads from one to the other.
+//!
+//! Pure: texts and data in, texts and data out. Must never run a program or look at the system.
+
+pub mod render;
+pub mod rule;
+mod rules;
+pub mod save;
+pub mod stamp;
+pub mod state;
+mod transition;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::family::IpFamily;
+
+/// Every chain of ours begins so (Kuma's prefix).
+pub const CHAIN_PREFIX: &str = "KUMA_MESH_";
+/// Every comment of ours begins so (Kuma's prefix).
+pub const COMMENT_PREFIX: &str = "kuma/mesh/transparent/proxy/";
+
+/// The two implementations that the name iptables may mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Flavour {
+    /// iptables over nf_tables.
+    Nft,
+    /// iptables over x_tables.
+    Legacy,
+}
+
+impl fmt::Display for Flavour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nft => "nft",
+            Self::Legacy => "legacy",
+        })
+    }
+}
+
+/// The programs that read and change one family's rules of one flavour.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tool {
+    /// Which rules they see.
+    pub flavour: Flavour,
+    /// Which family they are for.
+    pub family: IpFamily,
+    /// Prints all rules.
+    pub save: PathBuf,
+    /// Loads rules.
+    pub restore: PathBuf,
+}

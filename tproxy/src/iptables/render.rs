@@ -1,0 +1,166 @@
+//! From a plan, or from nothing wanted, and what is installed to the list of changes.
+//!
+//! Must never touch the system, and never drop a part of the plan in silence: what iptables rules cannot express yet is
+//! [`Unsupported`].
+
+use super::rules;
+use super::stamp::Stamp;
+use super::state::TableState;
+use super::transition;
+use super::{Flavour, Tool};
+use crate::apply::change::{Change, LoopbackAddress};
+use crate::apply::journal::Record;
+use crate::family::IpFamily;
+use crate::plan::Plan;
+
+/// A part of the plan that this backend cannot install.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{option} cannot be installed by the iptables backend of this version")]
+pub struct Unsupported {
+    option: &'static str,
+}
+
+/// What was found of earlier installations.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Installed {
+    /// Rules by flavour and family; only the programs that exist were asked.
+    pub rules: Vec<InstalledRules>,
+    /// Whether the passthrough address ::6 is on loopback.
+    pub has_address: bool,
+    /// What the journal says; `None` without one.
+    pub record: Option<Record>,
+}
+
+/// The rules of ours that one pair of programs sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstalledRules {
+    /// The programs.
+    pub tool: Tool,
+    /// Our part of each table.
+    pub tables: Vec<TableState>,
+}
+
+impl Installed {
+    /// Whether nothing of ours is there.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rules.iter().all(InstalledRules::is_empty) && !self.owns_address()
+    }
+
+    /// Whether ::6 on loopback is ours: it is there, and the journal or a jump says that we added it.
+    #[must_use]
+    pub fn owns_address(&self) -> bool {
+        let recorded = self.record.as_ref().is_some_and(Record::added_passthrough);
+        let stamped = || self.stamps().any(|stamp| stamp.added_address);
+        self.has_address && (recorded || stamped())
+    }
+
+    fn stamps(&self) -> impl Iterator<Item = Stamp> + '_ {
+        self.rules.iter().flat_map(|rules| &rules.tables).flat_map(TableState::stamps)
+    }
+}
+
+impl InstalledRules {
+    fn is_empty(&self) -> bool {
+        self.tables.iter().all(TableState::is_empty)
+    }
+
+    fn table(&self, name: &str) -> TableState {
+        let found = self.tables.iter().find(|state| state.table == name);
+        found.cloned().unwrap_or_else(|| TableState::empty(name))
+    }
+}
+
+/// The changes that lead from `installed` to `plan`, with the programs of `flavour`; what is installed by other
+/// programs is removed.
+///
+/// # Errors
+/// The plan has a part that these rules do not express yet.
+pub fn install(plan: &Plan, installed: &Installed, flavour: Flavour) -> Result<Vec<Change>, Unsupported> {
+    supported(plan)?;
+    let wants_v6 = plan.policy.families.contains(&IpFamily::V6);
+    let stamp = Stamp {
+        digest: plan.policy.digest(),
+        added_address: wants_v6 && (installed.owns_address() || !installed.has_address),
+    };
+    let mut changes = Vec::new();
+    let address = passthrough(&plan.host.loopback);
+    if wants_v6 && !installed.has_address {
+        changes.push(Change::AddAddress(address.clone()));
+    }
+    for rules in &installed.rules {
+        let wanted = rules.tool.flavour == flavour && plan.policy.families.contains(&rules.tool.family);
+        let nat = wanted.then(|| {
+            // ::6 is loopback's sixth address of IPv6: only the IPv6 jumps speak of it.
+            let added_address = stamp.added_address && rules.tool.family == IpFamily::V6;
+            rules::nat(plan, rules.tool.family, Stamp { added_address, ..stamp })
+        });
+        changes.extend(restore(rules, nat));
+    }
+    if !wants_v6 && installed.owns_address() {
+        changes.push(Change::RemoveAddress(address));
+    }
+    Ok(changes)
+}
+
+/// The changes that remove everything of ours.
+#[must_use]
+pub fn remove(installed: &Installed, loopback: &str) -> Vec<Change> {
+    let mut changes: Vec<Change> =
+        installed.rules.iter().filter_map(|rules| restore(rules, None)).collect();
+    if installed.owns_address() {
+        changes.push(Change::RemoveAddress(passthrough(loopback)));
+    }
+    changes
+}
+
+fn passthrough(loopback: &str) -> LoopbackAddress {
+    LoopbackAddress {
+        interface: loopback.to_owned(),
+        address: IpFamily::V6.passthrough(),
+        prefix: IpFamily::V6.host_prefix(),
+    }
+}
+
+/// One restore for all tables of one family: from what is there to `nat` alone, or to nothing.
+fn restore(rules: &InstalledRules, nat: Option<TableState>) -> Option<Change> {
+    let mut names: Vec<&str> = rules.tables.iter().map(|state| state.table.as_str()).collect();
+    if !names.contains(&"nat") {
+        names.push("nat");
+    }
+    let (mut forward, mut backward) = (String::new(), String::new());
+    for name in names {
+        let from = rules.table(name);
+        let to = match &nat {
+            Some(nat) if name == "nat" => nat.clone(),
+            _ => TableState::empty(name),
+        };
+        if from.matches(&to) {
+            continue;
+        }
+        forward.extend(transition::text(&from, &to));
+        backward.extend(transition::text(&to, &from));
+    }
+    (!forward.is_empty()).then(|| Change::Restore { tool: rules.tool.clone(), forward, backward })
+}
+
+fn supported(plan: &Plan) -> Result<(), Unsupported> {
+    let policy = &plan.policy;
+    let parts = [
+        ("drop-invalid-packets", policy.drop_invalid),
+        ("dns", policy.dns.is_some()),
+        ("vnet", !policy.vnets.is_empty()),
+        ("an outbound exclusion", !policy.outbound.exclusions.is_empty()),
+        ("exclude-outbound-interfaces", !policy.outbound.exclude_interfaces.is_empty()),
+        ("exclude-inbound-interfaces", !policy.inbound.exclude_interfaces.is_empty()),
+        ("exclude-inbound-ips", !policy.inbound.exclude_sources.is_empty()),
+    ];
+    match parts.into_iter().find(|(_, wanted)| *wanted) {
+        Some((option, _)) => Err(Unsupported { option }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[path = "render_tests.rs"]
+mod tests;

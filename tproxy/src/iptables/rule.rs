@@ -1,0 +1,178 @@
+//! One rule as iptables' words, and how they are quoted in save and restore texts.
+//!
+//! Must never give a word a meaning beyond what ownership needs: the target and the comment.
+
+use std::fmt;
+
+use super::{CHAIN_PREFIX, COMMENT_PREFIX};
+
+/// The words of a rule without the command and the chain, in the order in which iptables-save prints them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    words: Vec<String>,
+}
+
+impl Rule {
+    /// A rule from its words, already taken apart.
+    #[must_use]
+    pub fn from_words(words: Vec<String>) -> Self {
+        Self { words }
+    }
+
+    /// A rule from words that need no quotes, separated by blanks.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self { words: text.split_whitespace().map(str::to_owned).collect() }
+    }
+
+    /// Adds a comment, where iptables-save prints it: before the target.
+    #[must_use]
+    pub fn commented(mut self, text: &str) -> Self {
+        let target = self.words.iter().position(|word| is_target_option(word)).unwrap_or(self.words.len());
+        let comment = ["-m", "comment", "--comment", &format!("{COMMENT_PREFIX}{text}")].map(str::to_owned);
+        self.words.splice(target..target, comment);
+        self
+    }
+
+    /// The chain or extension that the rule jumps or goes to.
+    #[must_use]
+    pub fn target(&self) -> Option<&str> {
+        self.after(is_target_option)
+    }
+
+    /// The comment, without quotes.
+    #[must_use]
+    pub fn comment(&self) -> Option<&str> {
+        self.after(|word| word == "--comment")
+    }
+
+    /// Whether it is ours or Kuma's: it leads to one of our chains, or its comment begins with our prefix.
+    ///
+    /// A rule that only mentions these names, in a comment or elsewhere, is somebody else's.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.target().is_some_and(|target| target.starts_with(CHAIN_PREFIX))
+            || self.comment().is_some_and(|comment| comment.starts_with(COMMENT_PREFIX))
+    }
+
+    fn after(&self, option: impl Fn(&str) -> bool) -> Option<&str> {
+        let at = self.words.iter().position(|word| option(word))?;
+        self.words.get(at + 1).map(String::as_str)
+    }
+}
+
+fn is_target_option(word: &str) -> bool {
+    matches!(word, "-j" | "-g" | "--jump" | "--goto")
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, word) in self.words.iter().enumerate() {
+            if index > 0 {
+                f.write_str(" ")?;
+            }
+            f.write_str(&quoted(word))?;
+        }
+        Ok(())
+    }
+}
+
+/// Quotes what a restore parser would split or unescape (iptables' xtables_save_string).
+fn quoted(word: &str) -> String {
+    let plain = !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.:/!+@%,=".contains(&b));
+    if plain {
+        return word.to_owned();
+    }
+    let mut text = String::from("\"");
+    for c in word.chars() {
+        if matches!(c, '"' | '\\' | '\'') {
+            text.push('\\');
+        }
+        text.push(c);
+    }
+    text.push('"');
+    text
+}
+
+/// Takes a line of a save text apart: blanks separate, double quotes hold together, a backslash takes the next
+/// character as it is. `None` when a quote is not closed.
+#[must_use]
+pub fn words(line: &str) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    let mut current: Option<String> = None;
+    let mut in_quotes = false;
+    let mut characters = line.chars();
+    while let Some(c) = characters.next() {
+        match c {
+            '"' => {
+                in_quotes = !in_quotes;
+                current.get_or_insert_default();
+            }
+            '\\' => current.get_or_insert_default().push(characters.next()?),
+            c if c.is_ascii_whitespace() && !in_quotes => words.extend(current.take()),
+            c => current.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(current);
+    (!in_quotes).then_some(words)
+}
+
+/// A restore text with iptables' long option names, for people.
+#[must_use]
+pub fn lengthened(text: &str) -> String {
+    text.lines().map(|line| lengthened_line(line) + "\n").collect()
+}
+
+fn lengthened_line(line: &str) -> String {
+    let Some(words) = words(line).filter(|_| line.starts_with('-')) else { return line.to_owned() };
+    let long = words.iter().map(|word| match word.as_str() {
+        "-A" => "--append".to_owned(),
+        "-I" => "--insert".to_owned(),
+        "-D" => "--delete".to_owned(),
+        "-F" => "--flush".to_owned(),
+        "-X" => "--delete-chain".to_owned(),
+        "-p" => "--protocol".to_owned(),
+        "-s" => "--source".to_owned(),
+        "-d" => "--destination".to_owned(),
+        "-i" => "--in-interface".to_owned(),
+        "-o" => "--out-interface".to_owned(),
+        "-m" => "--match".to_owned(),
+        "-j" => "--jump".to_owned(),
+        "--dport" => "--destination-port".to_owned(),
+        other => quoted(other),
+    });
+    long.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("-p tcp -j KUMA_MESH_OUTBOUND", true)]
+    #[case("-p tcp -g KUMA_MESH_INBOUND", true)]
+    #[case("-p udp -m comment --comment kuma/mesh/transparent/proxy/x -j RETURN", true)]
+    #[case(r#"-m comment --comment "mentions KUMA_MESH_OUTBOUND" -j ACCEPT"#, false)]
+    #[case(r#"-m comment --comment "it\'s \"-j KUMA_MESH_OUTBOUND\"" -j ACCEPT"#, false)]
+    #[case(r#"-m comment --comment "not kuma/mesh/transparent/proxy/" -j ACCEPT"#, false)]
+    #[case("-j NOT_KUMA_MESH_OUTBOUND", false)]
+    fn only_our_targets_and_our_comments_make_a_rule_ours(#[case] line: &str, #[case] ours: bool) {
+        assert_eq!(Rule::from_words(words(line).unwrap()).is_ours(), ours);
+    }
+
+    #[test]
+    fn an_open_quote_is_no_rule() {
+        assert_eq!(words(r#"-m comment --comment "open -j ACCEPT"#), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_quoted_comes_back(list in proptest::collection::vec("[^\\x00-\\x1f]{0,12}", 0..6)) {
+            let rule = Rule::from_words(list.clone());
+            prop_assert_eq!(words(&rule.to_string()), Some(list));
+        }
+    }
+}

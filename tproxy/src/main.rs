@@ -1,0 +1,7 @@
+//! The `tproxy` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tproxy::cli::main()
+}

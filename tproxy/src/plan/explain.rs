@@ -1,0 +1,103 @@
+//! Why a flow gets its verdict, in a sentence.
+//!
+//! Must never decide anything: the decision comes from the policy.
+
+use serde::Serialize;
+
+use super::flow::Flow;
+use super::line::Line;
+use super::{Decision, Plan};
+use crate::config::ports::Port;
+
+/// A flow, its verdict, the deciding line and the reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// What was asked.
+    pub flow: Flow,
+    /// The answer.
+    #[serde(flatten)]
+    pub decision: Decision,
+    /// One sentence.
+    pub why: String,
+}
+
+impl Plan {
+    /// Decides about `flow` and says why.
+    #[must_use]
+    pub fn explain(&self, flow: &Flow) -> Explanation {
+        let decision = self.verdict(flow);
+        Explanation { flow: flow.clone(), decision, why: self.why(decision.line, flow) }
+    }
+
+    fn why(&self, line: Line, flow: &Flow) -> String {
+        let policy = &self.policy;
+        let port = flow.destination.port();
+        let listed = |ports: &crate::config::ports::Ports| ports.to_string();
+        match line {
+            Line::OutboundFamilyOff | Line::InboundFamilyOff => {
+                format!("{} is not captured", flow.family().title())
+            }
+            Line::OutboundExclusion => "an exclusion matches in all its parts".to_owned(),
+            Line::OutboundExcludedInterface => "it leaves through an excluded interface".to_owned(),
+            Line::OutboundDnsFromSidecar => {
+                "the sidecar's own DNS queries must reach the real name server".to_owned()
+            }
+            Line::OutboundDns => "DNS queries to this server are captured".to_owned(),
+            Line::OutboundNotTcp | Line::InboundNotTcp => "only TCP is captured, and DNS".to_owned(),
+            Line::OutboundDnsOverTcp => "DNS over TCP is left alone: the DNS port speaks UDP".to_owned(),
+            Line::OutboundOff => "outbound capture is off".to_owned(),
+            Line::InboundOff => "inbound capture is off".to_owned(),
+            Line::OutboundExcludedPort => {
+                format!("port {port} is excluded (excluded: {})", listed(&policy.outbound.exclude_ports))
+            }
+            Line::InboundExcludedPort => {
+                format!("port {port} is excluded (excluded: {})", listed(&policy.inbound.exclude_ports))
+            }
+            Line::OutboundNotIncludedPort => {
+                format!("port {port} is not included (included: {})", listed(&policy.outbound.include_ports))
+            }
+            Line::InboundNotIncludedPort => {
+                format!("port {port} is not included (included: {})", listed(&policy.inbound.include_ports))
+            }
+            Line::InboundIncludedPort => {
+                format!("port {port} is included (included: {})", listed(&policy.inbound.include_ports))
+            }
+            Line::InboundExcludedInterface => "it arrives on an excluded interface".to_owned(),
+            Line::InboundExcludedSource => "its source address is excluded".to_owned(),
+            Line::InboundInvalid => {
+                "it belongs to no connection, so it would slip past the redirection".to_owned()
+            }
+            Line::InboundVnetDns => "DNS queries from this virtual network are captured".to_owned(),
+            Line::InboundVnetTcp => {
+                "it leaves a virtual network whose outgoing connections are captured".to_owned()
+            }
+            _ => self.why_by_owner(line, flow),
+        }
+    }
+
+    fn why_by_owner(&self, line: Line, flow: &Flow) -> String {
+        let policy = &self.policy;
+        let sidecar = policy.sidecar_uid;
+        let inbound: Port = policy.inbound.port;
+        match line {
+            Line::OutboundPassthroughSource => format!(
+                "source {} is the sidecar calling its own application; captured, it would loop",
+                flow.family().passthrough()
+            ),
+            Line::OutboundSidecarToSelf => format!(
+                "the sidecar (uid {sidecar}) calls an address of this host: that goes through the inbound port \
+                 {inbound}, so that inbound policies apply"
+            ),
+            Line::OutboundAppToSelf => "it stays on this host, and its owner is not the sidecar".to_owned(),
+            Line::OutboundSidecar => {
+                format!("the sidecar's own traffic (uid {sidecar}) leaves untouched; captured, it would loop")
+            }
+            Line::OutboundLocalhost => "connections to localhost stay local".to_owned(),
+            Line::InboundForwarded => {
+                "it is not for an address of this host, and forwarded connections are captured, too".to_owned()
+            }
+            Line::InboundCaptured => "arriving TCP connections go through the sidecar".to_owned(),
+            _ => "outgoing TCP connections go through the sidecar".to_owned(),
+        }
+    }
+}

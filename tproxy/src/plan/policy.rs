@@ -1,0 +1,217 @@
+//! The policy: from a flow to its verdict, and the line that decides.
+//!
+//! This is the table of the design, line by line; the first that matches decides. Every backend means this, and netsim
+//! holds them to it. Must never look at anything but the plan and the flow.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use super::flow::{ConntrackState, Direction, Flow, Protocol, Verdict};
+use super::line::Line;
+use super::{Dns, Exclusion, Plan, VirtualNetwork};
+use crate::family::IpFamily;
+
+/// A verdict and the line of the policy that gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Decision {
+    /// What happens to the flow.
+    pub verdict: Verdict,
+    /// Which line says so.
+    pub line: Line,
+}
+
+const DNS: u16 = 53;
+
+fn pass(line: Line) -> Decision {
+    Decision { verdict: Verdict::Pass, line }
+}
+
+impl Plan {
+    /// What happens to `flow`, and why.
+    #[must_use]
+    pub fn verdict(&self, flow: &Flow) -> Decision {
+        let captured = self.policy.families.contains(&flow.family());
+        match flow.direction {
+            Direction::Outbound if !captured => pass(Line::OutboundFamilyOff),
+            Direction::Inbound if !captured => pass(Line::InboundFamilyOff),
+            Direction::Outbound => self.outbound(flow),
+            Direction::Inbound => self.inbound(flow),
+        }
+    }
+
+    fn outbound(&self, flow: &Flow) -> Decision {
+        let outbound = &self.policy.outbound;
+        if outbound.exclusions.iter().any(|exclusion| exclusion.matches(flow)) {
+            return pass(Line::OutboundExclusion);
+        }
+        if flow.interface.as_ref().is_some_and(|name| outbound.exclude_interfaces.contains(name)) {
+            return pass(Line::OutboundExcludedInterface);
+        }
+        match flow.protocol {
+            Protocol::Udp => self.outbound_datagram(flow),
+            Protocol::Tcp => self.outbound_connection(flow),
+        }
+    }
+
+    fn outbound_datagram(&self, flow: &Flow) -> Decision {
+        match self.policy.dns_of(flow.family()) {
+            Some(_) if flow.destination.port() == DNS && self.is_sidecar(flow) => {
+                pass(Line::OutboundDnsFromSidecar)
+            }
+            Some(dns) if flow.destination.port() == DNS && dns.captures(flow.destination.ip()) => {
+                Decision { verdict: Verdict::Redirect(dns.port), line: Line::OutboundDns }
+            }
+            _ => pass(Line::OutboundNotTcp),
+        }
+    }
+
+    fn outbound_connection(&self, flow: &Flow) -> Decision {
+        let outbound = &self.policy.outbound;
+        let (port, family) = (flow.destination.port(), flow.family());
+        if port == DNS && self.policy.dns_of(family).is_some() && !self.is_sidecar(flow) {
+            return pass(Line::OutboundDnsOverTcp);
+        }
+        if !outbound.enabled {
+            return pass(Line::OutboundOff);
+        }
+        if outbound.include_ports.is_empty() && outbound.exclude_ports.contains(port) {
+            return pass(Line::OutboundExcludedPort);
+        }
+        if self.leaves_through_loopback(flow) {
+            return self.to_self(flow);
+        }
+        if self.is_sidecar(flow) {
+            return pass(Line::OutboundSidecar);
+        }
+        if is_localhost(flow.destination.ip()) {
+            return pass(Line::OutboundLocalhost);
+        }
+        if !outbound.include_ports.is_empty() && !outbound.include_ports.contains(port) {
+            return pass(Line::OutboundNotIncludedPort);
+        }
+        Decision { verdict: Verdict::Redirect(outbound.port), line: Line::OutboundCaptured }
+    }
+
+    fn to_self(&self, flow: &Flow) -> Decision {
+        if flow.source == Some(flow.family().passthrough()) {
+            return pass(Line::OutboundPassthroughSource);
+        }
+        if !self.is_sidecar(flow) {
+            return pass(Line::OutboundAppToSelf);
+        }
+        if is_localhost(flow.destination.ip()) {
+            return pass(Line::OutboundSidecar);
+        }
+        let verdict = Verdict::Redirect(self.policy.inbound.port);
+        Decision { verdict, line: Line::OutboundSidecarToSelf }
+    }
+
+    fn inbound(&self, flow: &Flow) -> Decision {
+        let inbound = &self.policy.inbound;
+        if self.policy.drop_invalid && flow.conntrack == ConntrackState::Invalid {
+            return Decision { verdict: Verdict::Drop, line: Line::InboundInvalid };
+        }
+        if let Some(decision) = self.from_vnet(flow) {
+            return decision;
+        }
+        if flow.protocol != Protocol::Tcp {
+            return pass(Line::InboundNotTcp);
+        }
+        if !inbound.enabled {
+            return pass(Line::InboundOff);
+        }
+        if flow.interface.as_ref().is_some_and(|name| inbound.exclude_interfaces.contains(name)) {
+            return pass(Line::InboundExcludedInterface);
+        }
+        if flow.source.is_some_and(|source| inbound.exclude_sources.iter().any(|net| net.contains(&source))) {
+            return pass(Line::InboundExcludedSource);
+        }
+        self.inbound_port(flow)
+    }
+
+    fn inbound_port(&self, flow: &Flow) -> Decision {
+        let inbound = &self.policy.inbound;
+        let port = flow.destination.port();
+        let captured = |line| Decision { verdict: Verdict::Redirect(inbound.port), line };
+        if !inbound.include_ports.is_empty() {
+            let included = inbound.include_ports.contains(port);
+            return if included { captured(Line::InboundIncludedPort) } else { pass(Line::InboundNotIncludedPort) };
+        }
+        if inbound.exclude_ports.contains(port) {
+            return pass(Line::InboundExcludedPort);
+        }
+        if !self.host.owns(flow.destination.ip()) {
+            return captured(Line::InboundForwarded);
+        }
+        captured(Line::InboundCaptured)
+    }
+
+    fn from_vnet(&self, flow: &Flow) -> Option<Decision> {
+        let family = flow.family();
+        let name = flow.interface.as_ref()?;
+        let vnet = self.policy.vnets.iter().find(|vnet| vnet.is_on(name) && vnet.has(family))?;
+        if flow.protocol == Protocol::Udp && flow.destination.port() == DNS {
+            let dns = self.policy.dns_of(family)?;
+            return Some(Decision { verdict: Verdict::Redirect(dns.port), line: Line::InboundVnetDns });
+        }
+        let outside = !vnet.networks.iter().any(|network| network.contains(&flow.destination.ip()));
+        (flow.protocol == Protocol::Tcp && outside).then_some(Decision {
+            verdict: Verdict::Redirect(self.policy.outbound.port),
+            line: Line::InboundVnetTcp,
+        })
+    }
+
+    fn is_sidecar(&self, flow: &Flow) -> bool {
+        flow.uid == Some(self.policy.sidecar_uid)
+    }
+
+    /// The interface decides where it is known; else whether the destination is ours.
+    fn leaves_through_loopback(&self, flow: &Flow) -> bool {
+        match &flow.interface {
+            Some(name) => *name == self.host.loopback,
+            None => self.host.owns(flow.destination.ip()),
+        }
+    }
+}
+
+fn is_localhost(address: IpAddr) -> bool {
+    address.to_canonical() == IpFamily::of(address).localhost()
+}
+
+impl Exclusion {
+    fn matches(&self, flow: &Flow) -> bool {
+        let within = |range: Option<(u32, u32)>, id: Option<u32>| {
+            range.is_none_or(|(first, last)| id.is_some_and(|id| (first..=last).contains(&id)))
+        };
+        self.protocol.is_none_or(|protocol| protocol == flow.protocol)
+            && (self.ports.is_empty() || self.ports.contains(flow.destination.port()))
+            && within(self.uids, flow.uid)
+            && within(self.gids, flow.gid)
+            && self.network.is_none_or(|network| network.contains(&flow.destination.ip().to_canonical()))
+    }
+}
+
+impl Dns {
+    fn captures(&self, server: IpAddr) -> bool {
+        self.servers.as_ref().is_none_or(|servers| servers.contains(&server.to_canonical()))
+    }
+}
+
+impl VirtualNetwork {
+    fn is_on(&self, name: &str) -> bool {
+        match self.interface.strip_suffix('+') {
+            Some(prefix) => name.starts_with(prefix),
+            None => name == self.interface,
+        }
+    }
+
+    /// A virtual network named with IPv4 networks only captures IPv4 only.
+    fn has(&self, family: IpFamily) -> bool {
+        self.networks.iter().any(|network| IpFamily::of(network.addr()) == family)
+    }
+}
+
+#[cfg(test)]
+#[path = "policy_tests.rs"]
+mod tests;

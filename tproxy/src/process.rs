@@ -1,0 +1,105 @@
+//! Starting programs, and the system calls that no crate wraps. The only file with `unsafe`.
+//!
+//! A program started here dies with the thread that started it, reads its input from memory that is complete before it
+//! starts, and holds whatever descriptors are inheritable (the installation lock). Must never go through a shell.
+
+#![expect(unsafe_code, reason = "pre_exec and getsockopt have no safe form")]
+
+use std::fs::File;
+use std::io::{Seek, Write};
+use std::os::fd::RawFd;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
+/// What a program did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Output {
+    /// Standard output, as text.
+    pub stdout: String,
+    /// Standard error, as text.
+    pub stderr: String,
+}
+
+/// Why a program did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// It could not be started.
+    #[error("cannot start {program}: {error}")]
+    Start {
+        /// The program.
+        program: PathBuf,
+        /// What went wrong.
+        error: std::io::Error,
+    },
+    /// It said no.
+    #[error("{command} failed ({status}): {stderr}")]
+    Failed {
+        /// Program and arguments.
+        command: String,
+        /// How it ended.
+        status: std::process::ExitStatus,
+        /// What it said, in one line.
+        stderr: String,
+    },
+}
+
+/// Runs `program` to its end with `input` on its standard input.
+///
+/// # Errors
+/// It cannot be started, or ends with anything but success.
+pub(crate) fn run(program: &Path, arguments: &[&str], input: &str) -> Result<Output, ProcessError> {
+    let failed = |error| ProcessError::Start { program: program.to_owned(), error };
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(file_of(input).map_err(failed)?).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // SAFETY: prctl is async-signal-safe and touches no memory of the parent.
+    unsafe {
+        command.pre_exec(die_with_parent);
+    }
+    let output = command.output().map_err(failed)?;
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    if !output.status.success() {
+        let command = format!("{} {}", program.display(), arguments.join(" "));
+        let stderr = stderr.split('\n').filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join(", ");
+        return Err(ProcessError::Failed { command, status: output.status, stderr });
+    }
+    Ok(Output { stdout: String::from_utf8_lossy(&output.stdout).into_owned(), stderr })
+}
+
+/// A file that exists in memory only: complete before the program starts, and without a name to guess.
+fn file_of(text: &str) -> std::io::Result<Stdio> {
+    if text.is_empty() {
+        return Ok(Stdio::null());
+    }
+    let mut file = File::from(memfd_create("tproxy-input", MFdFlags::MFD_CLOEXEC)?);
+    file.write_all(text.as_bytes())?;
+    file.rewind()?;
+    Ok(file.into())
+}
+
+fn die_with_parent() -> std::io::Result<()> {
+    // SAFETY: PR_SET_PDEATHSIG takes a signal number and no pointer.
+    match unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
+/// `SO_NETNS_COOKIE` of a socket, since Linux 5.14; `None` on older kernels.
+pub(crate) fn netns_cookie(socket: RawFd) -> Option<u64> {
+    let mut cookie = 0_u64;
+    let mut size = libc::socklen_t::try_from(size_of::<u64>()).ok()?;
+    // SAFETY: `cookie` and `size` live through the call, and `size` tells how many bytes `cookie` has.
+    let result = unsafe {
+        libc::getsockopt(
+            socket,
+            libc::SOL_SOCKET,
+            libc::SO_NETNS_COOKIE,
+            (&raw mut cookie).cast(),
+            &raw mut size,
+        )
+    };
+    (result == 0).then_some(cookie)
+}
