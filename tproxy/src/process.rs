@@ -53,7 +53,11 @@ pub enum ProcessError {
 pub(crate) fn run(program: &Path, arguments: &[&str], input: &str) -> Result<Output, ProcessError> {
     let failed = |error| ProcessError::Start { program: program.to_owned(), error };
     let mut command = Command::new(program);
-    command.args(arguments).stdin(file_of(input).map_err(failed)?).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .args(arguments)
+        .stdin(file_of(input).map_err(failed)?)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     // SAFETY: prctl is async-signal-safe and touches no memory of the parent.
     unsafe {
         command.pre_exec(die_with_parent);

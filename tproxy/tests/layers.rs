@@ -1,5 +1,7 @@
 //! The pure modules stay pure: none of their files names the file system, processes, the environment or netlink.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

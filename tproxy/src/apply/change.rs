@@ -57,7 +57,9 @@ impl Change {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Restore { tool, .. } => write!(f, "load {} rules with {}", tool.family.title(), tool.restore.display()),
+            Self::Restore { tool, .. } => {
+                write!(f, "load {} rules with {}", tool.family.title(), tool.restore.display())
+            }
             Self::AddAddress(address) => write!(f, "add {address}"),
             Self::RemoveAddress(address) => write!(f, "remove {address}"),
         }

@@ -83,7 +83,8 @@ impl Record {
     /// The same run, completed.
     #[must_use]
     pub fn installed(mut self) -> Self {
-        let removed = |address: &LoopbackAddress| self.changes.contains(&Change::RemoveAddress(address.clone()));
+        let removed =
+            |address: &LoopbackAddress| self.changes.contains(&Change::RemoveAddress(address.clone()));
         self.addresses = self.addresses.iter().filter(|address| !removed(address)).cloned().collect();
         self.phase = Phase::Installed;
         self
@@ -201,11 +202,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let journal = Journal::of_this_namespace(&directory.path().join("tproxy")).unwrap();
         assert_eq!(journal.read().unwrap(), None);
-        let address = LoopbackAddress {
-            interface: "lo".to_owned(),
-            address: IpFamily::V6.passthrough(),
-            prefix: 128,
-        };
+        let address =
+            LoopbackAddress { interface: "lo".to_owned(), address: IpFamily::V6.passthrough(), prefix: 128 };
         let record =
             Record::applying("iptables-nft", 7, &[Change::AddAddress(address.clone())], None).unwrap();
         journal.write(&record).unwrap();

@@ -5,7 +5,6 @@
 //! excludes others. Waiting runs connect to it and are woken by the hang-up. Must never be held across a wait for the
 //! user.
 
-use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -32,7 +31,9 @@ pub struct Lock {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another run has it.
-    #[error("another tproxy (pid {pid}) is at work in this network namespace and did not finish in {waited} s")]
+    #[error(
+        "another tproxy (pid {pid}) is at work in this network namespace and did not finish in {waited} s"
+    )]
     Held {
         /// Its process id, in its own pid namespace's view from here.
         pid: i32,
@@ -51,7 +52,9 @@ pub enum LockError {
         uid: u32,
     },
     /// Somebody holds the name and does not listen.
-    #[error("the installation lock of this network namespace is held by a process that does not answer; see `ss -xap`")]
+    #[error(
+        "the installation lock of this network namespace is held by a process that does not answer; see `ss -xap`"
+    )]
     Mute,
     /// The socket itself failed.
     #[error("cannot lock this network namespace: {0}")]
@@ -64,12 +67,16 @@ impl Lock {
     /// # Errors
     /// Another run keeps it, or somebody who must not have it does: that is told at once.
     pub fn acquire(timeout: Duration) -> Result<Self, LockError> {
+        Self::acquire_named(NAME, timeout)
+    }
+
+    fn acquire_named(name: &[u8], timeout: Duration) -> Result<Self, LockError> {
         let deadline = Instant::now() + timeout;
         loop {
-            if let Some(lock) = Self::try_acquire()? {
+            if let Some(lock) = Self::try_acquire(name)? {
                 return Ok(lock);
             }
-            let holder = Holder::wait(deadline)?;
+            let holder = wait_for_holder(name, deadline)?;
             if Instant::now() >= deadline {
                 return Err(match holder {
                     Some(pid) => LockError::Held { pid, waited: timeout.as_secs() },
@@ -79,10 +86,10 @@ impl Lock {
         }
     }
 
-    fn try_acquire() -> Result<Option<Self>, LockError> {
+    fn try_acquire(name: &[u8]) -> Result<Option<Self>, LockError> {
         // Without SOCK_CLOEXEC: children hold the lock, too.
         let socket = socket(AddressFamily::Unix, SockType::Stream, SockFlag::empty(), None)?;
-        match bind(socket.as_raw_fd(), &UnixAddr::new_abstract(NAME)?) {
+        match bind(socket.as_raw_fd(), &UnixAddr::new_abstract(name)?) {
             Ok(()) => {
                 listen(&socket, Backlog::new(WAITERS)?)?;
                 Ok(Some(Self { _socket: socket }))
@@ -93,35 +100,27 @@ impl Lock {
     }
 }
 
-/// The other side of a connection to the lock.
-struct Holder;
-
-impl Holder {
-    /// Waits until the holder is gone or the deadline has passed; the holder's pid where one could be asked.
-    fn wait(deadline: Instant) -> Result<Option<i32>, LockError> {
-        let socket =
-            socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)?;
-        match connect(socket.as_raw_fd(), &UnixAddr::new_abstract(NAME)?) {
-            Ok(()) => {}
-            // Just bound and not listening yet, just gone, or too many waiting: no event tells when to look again.
-            Err(Errno::ECONNREFUSED | Errno::EAGAIN) => return Self::pause(&socket, deadline),
-            Err(Errno::EPROTOTYPE) => return Err(LockError::Mute),
-            Err(error) => return Err(error.into()),
+/// Waits until the holder is gone or the deadline has passed; the holder's pid where one could be asked.
+fn wait_for_holder(name: &[u8], deadline: Instant) -> Result<Option<i32>, LockError> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    match connect(socket.as_raw_fd(), &UnixAddr::new_abstract(name)?) {
+        Ok(()) => {}
+        // Just bound and not listening yet, just gone, or too many waiting: no event tells when to look again.
+        Err(Errno::ECONNREFUSED | Errno::EAGAIN) => {
+            poll(&mut [], remaining(deadline.min(Instant::now() + RETRY)))?;
+            return Ok(None);
         }
-        let peer = getsockopt(&socket, sockopt::PeerCredentials)?;
-        if peer.uid() != 0 {
-            return Err(LockError::NotRoot { pid: peer.pid(), uid: peer.uid() });
-        }
-        let mut events = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
-        poll(&mut events, remaining(deadline))?;
-        Ok(Some(peer.pid()))
+        Err(Errno::EPROTOTYPE) => return Err(LockError::Mute),
+        Err(error) => return Err(error.into()),
     }
-
-    fn pause(socket: &OwnedFd, deadline: Instant) -> Result<Option<i32>, LockError> {
-        let _ = socket;
-        poll(&mut [], remaining(deadline.min(Instant::now() + RETRY)))?;
-        Ok(None)
+    let peer = getsockopt(&socket, sockopt::PeerCredentials)?;
+    if peer.uid() != 0 {
+        return Err(LockError::NotRoot { pid: peer.pid(), uid: peer.uid() });
     }
+    let mut events = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
+    poll(&mut events, remaining(deadline))?;
+    Ok(Some(peer.pid()))
 }
 
 fn remaining(deadline: Instant) -> PollTimeout {
@@ -129,8 +128,34 @@ fn remaining(deadline: Instant) -> PollTimeout {
     PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
 }
 
-impl From<LockError> for io::Error {
-    fn from(error: LockError) -> Self {
-        Self::other(error)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_waits_for_the_first_and_names_it_when_time_runs_out() {
+        let name = format!("tproxy/test/{}", std::process::id());
+        let acquire = |timeout| Lock::acquire_named(name.as_bytes(), timeout);
+        let first = acquire(Duration::from_secs(60)).unwrap();
+        let me = std::process::id().cast_signed();
+        match acquire(Duration::from_millis(30)).unwrap_err() {
+            LockError::Held { pid, .. } => assert_eq!(pid, me),
+            LockError::NotRoot { pid, uid } => {
+                assert_eq!((pid, uid), (me, nix::unistd::getuid().as_raw()));
+                assert_ne!(uid, 0);
+                return;
+            }
+            other => panic!("{other}"),
+        }
+        let (entered, waiting) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| {
+                entered.send(()).unwrap();
+                acquire(Duration::from_secs(60))
+            });
+            waiting.recv().unwrap();
+            drop(first);
+            assert!(second.join().unwrap().is_ok());
+        });
     }
 }

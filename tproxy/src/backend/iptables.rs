@@ -54,7 +54,8 @@ impl Iptables {
     /// The programs to ask: those that install, those of earlier runs, and those of the other flavour where it may
     /// have rules. One a flavour and family.
     fn observers(&self) -> Vec<Tool> {
-        let mut tools: Vec<Tool> = [Some(self.tools.ipv4.clone()), self.tools.ipv6.clone()].into_iter().flatten().collect();
+        let mut tools: Vec<Tool> =
+            [Some(self.tools.ipv4.clone()), self.tools.ipv6.clone()].into_iter().flatten().collect();
         tools.extend(self.earlier.iter().cloned());
         for family in IpFamily::ALL {
             tools.extend(host::iptables::found(Flavour::Nft, family));
@@ -102,7 +103,8 @@ impl Backend for Iptables {
                 .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
                 .collect::<Result<Vec<_>, _>>()
         })?;
-        let rules = tools.into_iter().zip(tables).map(|(tool, tables)| InstalledRules { tool, tables }).collect();
+        let rules =
+            tools.into_iter().zip(tables).map(|(tool, tables)| InstalledRules { tool, tables }).collect();
         let has_address = host::has_address(&self.loopback, IpFamily::V6.passthrough())?;
         Ok(Installed { rules, has_address, record })
     }

@@ -21,7 +21,6 @@ fn argument(setting: &'static Setting, flag: &'static str) -> Arg {
         .help(setting.help)
         .help_heading(HEADING)
         .action(ArgAction::Append)
-        // Bound to no short list: several occurrences follow the option's own rule.
         .hide(!setting.is_supported());
     if setting.is_switch() {
         argument.num_args(0..=1).require_equals(true).default_missing_value("true").value_name("BOOL")
@@ -35,7 +34,9 @@ impl Args for ConfigurationFlags {
         let config = Arg::new("config")
             .long("config")
             .value_name("FILE")
-            .help("Configuration file, YAML or JSON; `-` reads standard input; repeat to merge, later ones win")
+            .help(
+                "Configuration file, YAML or JSON; `-` reads standard input; repeat to merge, later ones win",
+            )
             .help_heading(HEADING)
             .action(ArgAction::Append);
         let flags = SETTINGS.iter().filter_map(|setting| Some(argument(setting, setting.flag?)));

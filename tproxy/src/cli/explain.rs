@@ -14,7 +14,9 @@ use crate::plan::{self, Sidecar};
 
 /// The flags of `tproxy explain`: a flow, and those of `install`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: tproxy explain --direction outbound --proto tcp --to 10.1.2.3:443 --uid 1000")]
+#[command(
+    after_help = "Example: tproxy explain --direction outbound --proto tcp --to 10.1.2.3:443 --uid 1000"
+)]
 pub(super) struct Explain {
     /// Which way the flow crosses this host's border
     #[arg(long, value_enum)]

@@ -2,9 +2,9 @@
 //!
 //! Must never look at the host: what depends on it is decided when the plan is made.
 
+use super::ProgramSet;
 use super::layers::Resolved;
 use super::problem::{Problem, Problems};
-use super::ProgramSet;
 
 /// All that is wrong with the configuration as a whole.
 pub(super) fn whole(resolved: &Resolved) -> Problems {

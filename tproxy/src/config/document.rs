@@ -72,7 +72,8 @@ impl Walk<'_> {
             }),
             (None, _) => {
                 let origin = Origin::File(Place::of(self.source, Some(key.referenced)));
-                let message = if is_section { "is a section with keys of its own" } else { "is not a known key" };
+                let message =
+                    if is_section { "is a section with keys of its own" } else { "is not a known key" };
                 let hint = if is_section { None } else { neighbour(path) };
                 let hint = hint.map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
                 self.problems.push(Problem::new(origin, path, format!("{message}{hint}")));

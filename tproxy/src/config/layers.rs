@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::Config;
 use super::check;
 use super::document;
 use super::problem::{Origin, Problem, Problems};
 use super::settings::{Apply, SETTINGS, Setting, VARIABLE_PREFIX};
 use super::value::Raw;
-use super::Config;
 use crate::diagnostic::Source;
 
 /// One value for one setting, and who said so.
@@ -68,7 +68,8 @@ impl Layers {
                 .flatten()
                 .find_map(|name| variables.get(&name).map(|value| (name, value.clone())));
             if let Some((name, value)) = found {
-                let assignment = Assignment { setting, raw: Raw::Text(value), origin: Origin::Variable(name) };
+                let assignment =
+                    Assignment { setting, raw: Raw::Text(value), origin: Origin::Variable(name) };
                 self.environment.push(assignment);
             }
         }
@@ -113,11 +114,15 @@ fn apply(config: &mut Config, assignment: &Assignment) -> Result<(), String> {
     match assignment.setting.apply {
         Apply::Set(set) => set(config, &assignment.raw).map_err(|error| error.to_string()),
         Apply::Later(default) if assignment.raw.says(default) => Ok(()),
-        Apply::Later("false") => Err("is not supported by this version of tproxy yet; leave it out".to_owned()),
-        Apply::Later("") => Err("is not supported by this version of tproxy yet; leave it out or empty".to_owned()),
-        Apply::Later(default) => {
-            Err(format!("is not supported by this version of tproxy yet; leave it at its default `{default}`"))
+        Apply::Later("false") => {
+            Err("is not supported by this version of tproxy yet; leave it out".to_owned())
         }
+        Apply::Later("") => {
+            Err("is not supported by this version of tproxy yet; leave it out or empty".to_owned())
+        }
+        Apply::Later(default) => Err(format!(
+            "is not supported by this version of tproxy yet; leave it at its default `{default}`"
+        )),
     }
 }
 
@@ -158,11 +163,31 @@ mod tests {
     #[case("exclude-outbound-ports", "80,x", "--exclude-outbound-ports: `x` is not a port from 1 to 65535")]
     #[case("redirect-inbound", "maybe", "--redirect-inbound: `maybe` is not `true` or `false`")]
     #[case("ip-family-mode", "ipv6", "--ip-family-mode: `ipv6` is not `dualstack` or `ipv4`")]
-    #[case("kuma-dp-user", "4294967295", "--kuma-dp-user: `4294967295` is not a user name or a user id from 0 to 4294967294")]
-    #[case("vnet", "docker0:172.17.0.0/16", "--vnet: is not supported by this version of tproxy yet; leave it out or empty")]
-    #[case("redirect-dns", "true", "--redirect-dns: is not supported by this version of tproxy yet; leave it out")]
-    #[case("redirect-outbound-port", "15006", "--redirect-outbound-port: `15006` is the inbound port, too; give each direction a port of its own")]
-    #[case("iptables-executables", "iptables:/a", "--iptables-executables: a family's three programs go together; missing: iptables-save, iptables-restore")]
+    #[case(
+        "kuma-dp-user",
+        "4294967295",
+        "--kuma-dp-user: `4294967295` is not a user name or a user id from 0 to 4294967294"
+    )]
+    #[case(
+        "vnet",
+        "docker0:172.17.0.0/16",
+        "--vnet: is not supported by this version of tproxy yet; leave it out or empty"
+    )]
+    #[case(
+        "redirect-dns",
+        "true",
+        "--redirect-dns: is not supported by this version of tproxy yet; leave it out"
+    )]
+    #[case(
+        "redirect-outbound-port",
+        "15006",
+        "--redirect-outbound-port: `15006` is the inbound port, too; give each direction a port of its own"
+    )]
+    #[case(
+        "iptables-executables",
+        "iptables:/a",
+        "--iptables-executables: a family's three programs go together; missing: iptables-save, iptables-restore"
+    )]
     fn a_bad_flag_is_one_sentence_with_name_value_and_what_is_allowed(
         #[case] flag: &str,
         #[case] value: &str,

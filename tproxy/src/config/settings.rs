@@ -67,7 +67,7 @@ pub const SETTINGS: &[Setting] = &[
         bare_variable: true,
         value_name: "USER",
         help: "User name or id that the sidecar runs as [default: uid 5678 if the host has it, else user kuma-dp]",
-        apply: Apply::Set(|config, raw| Ok(config.kuma_dp_user = raw.sidecar_user()?)),
+        apply: Apply::Set(|config, raw| raw.sidecar_user().map(|value| config.kuma_dp_user = value)),
     },
     Setting {
         key: "ipFamilyMode",
@@ -76,14 +76,14 @@ pub const SETTINGS: &[Setting] = &[
         bare_variable: true,
         value_name: "MODE",
         help: "IP families to capture: dualstack or ipv4 [default: dualstack]",
-        apply: Apply::Set(|config, raw| Ok(config.ip_family_mode = raw.ip_family_mode()?)),
+        apply: Apply::Set(|config, raw| raw.ip_family_mode().map(|value| config.ip_family_mode = value)),
     },
     Setting {
         key: "redirect.inbound.enabled",
         flag: Some("redirect-inbound"),
         variable: Some("REDIRECT_INBOUND_ENABLED"),
         help: "Capture arriving TCP connections; =false for gateways [default: true]",
-        apply: Apply::Set(|config, raw| Ok(config.inbound.enabled = raw.bool()?)),
+        apply: Apply::Set(|config, raw| raw.bool().map(|value| config.inbound.enabled = value)),
         ..BASE
     },
     Setting {
@@ -92,7 +92,7 @@ pub const SETTINGS: &[Setting] = &[
         variable: Some("REDIRECT_INBOUND_PORT"),
         value_name: "PORT",
         help: "Where the sidecar listens for arriving connections [default: 15006]",
-        apply: Apply::Set(|config, raw| Ok(config.inbound.port = raw.port()?)),
+        apply: Apply::Set(|config, raw| raw.port().map(|value| config.inbound.port = value)),
         ..BASE
     },
     Setting {
@@ -101,7 +101,7 @@ pub const SETTINGS: &[Setting] = &[
         variable: Some("REDIRECT_INBOUND_INCLUDE_PORTS"),
         value_name: "PORTS",
         help: "Capture arriving connections to these ports only; exclusions of ports then do not count",
-        apply: Apply::Set(|config, raw| Ok(config.inbound.include_ports = raw.ports()?)),
+        apply: Apply::Set(|config, raw| raw.ports().map(|value| config.inbound.include_ports = value)),
         ..BASE
     },
     Setting {
@@ -110,13 +110,13 @@ pub const SETTINGS: &[Setting] = &[
         variable: Some("REDIRECT_INBOUND_EXCLUDE_PORTS"),
         value_name: "PORTS",
         help: "Do not capture arriving connections to these ports",
-        apply: Apply::Set(|config, raw| Ok(config.inbound.exclude_ports = raw.ports()?)),
+        apply: Apply::Set(|config, raw| raw.ports().map(|value| config.inbound.exclude_ports = value)),
         ..BASE
     },
     Setting {
         key: "redirect.outbound.enabled",
         variable: Some("REDIRECT_OUTBOUND_ENABLED"),
-        apply: Apply::Set(|config, raw| Ok(config.outbound.enabled = raw.bool()?)),
+        apply: Apply::Set(|config, raw| raw.bool().map(|value| config.outbound.enabled = value)),
         ..BASE
     },
     Setting {
@@ -125,7 +125,7 @@ pub const SETTINGS: &[Setting] = &[
         variable: Some("REDIRECT_OUTBOUND_PORT"),
         value_name: "PORT",
         help: "Where the sidecar listens for outgoing connections [default: 15001]",
-        apply: Apply::Set(|config, raw| Ok(config.outbound.port = raw.port()?)),
+        apply: Apply::Set(|config, raw| raw.port().map(|value| config.outbound.port = value)),
         ..BASE
     },
     Setting {
@@ -134,7 +134,7 @@ pub const SETTINGS: &[Setting] = &[
         variable: Some("REDIRECT_OUTBOUND_INCLUDE_PORTS"),
         value_name: "PORTS",
         help: "Capture outgoing connections to these ports only; exclusions of ports then do not count",
-        apply: Apply::Set(|config, raw| Ok(config.outbound.include_ports = raw.ports()?)),
+        apply: Apply::Set(|config, raw| raw.ports().map(|value| config.outbound.include_ports = value)),
         ..BASE
     },
     Setting {
@@ -143,7 +143,7 @@ pub const SETTINGS: &[Setting] = &[
         variable: Some("REDIRECT_OUTBOUND_EXCLUDE_PORTS"),
         value_name: "PORTS",
         help: "Do not capture outgoing connections to these ports",
-        apply: Apply::Set(|config, raw| Ok(config.outbound.exclude_ports = raw.ports()?)),
+        apply: Apply::Set(|config, raw| raw.ports().map(|value| config.outbound.exclude_ports = value)),
         ..BASE
     },
     Setting {
@@ -156,29 +156,29 @@ pub const SETTINGS: &[Setting] = &[
         apply: Apply::Set(set_programs),
     },
     program("iptablesExecutables.iptables", |config, raw| {
-        Ok(config.iptables_executables.ipv4.base = raw.program()?)
+        raw.program().map(|value| config.iptables_executables.ipv4.base = value)
     }),
     program("iptablesExecutables.iptables-save", |config, raw| {
-        Ok(config.iptables_executables.ipv4.save = raw.program()?)
+        raw.program().map(|value| config.iptables_executables.ipv4.save = value)
     }),
     program("iptablesExecutables.iptables-restore", |config, raw| {
-        Ok(config.iptables_executables.ipv4.restore = raw.program()?)
+        raw.program().map(|value| config.iptables_executables.ipv4.restore = value)
     }),
     program("iptablesExecutables.ip6tables", |config, raw| {
-        Ok(config.iptables_executables.ipv6.base = raw.program()?)
+        raw.program().map(|value| config.iptables_executables.ipv6.base = value)
     }),
     program("iptablesExecutables.ip6tables-save", |config, raw| {
-        Ok(config.iptables_executables.ipv6.save = raw.program()?)
+        raw.program().map(|value| config.iptables_executables.ipv6.save = value)
     }),
     program("iptablesExecutables.ip6tables-restore", |config, raw| {
-        Ok(config.iptables_executables.ipv6.restore = raw.program()?)
+        raw.program().map(|value| config.iptables_executables.ipv6.restore = value)
     }),
     Setting {
         key: "dryRun",
         flag: Some("dry-run"),
         variable: Some("DRY_RUN"),
         help: "Print what would change, change nothing; needs no root",
-        apply: Apply::Set(|config, raw| Ok(config.dry_run = raw.bool()?)),
+        apply: Apply::Set(|config, raw| raw.bool().map(|value| config.dry_run = value)),
         ..BASE
     },
     Setting {
@@ -186,7 +186,7 @@ pub const SETTINGS: &[Setting] = &[
         flag: Some("verbose"),
         variable: Some("VERBOSE"),
         help: "Print long option names in rules, and what is executed",
-        apply: Apply::Set(|config, raw| Ok(config.verbose = raw.bool()?)),
+        apply: Apply::Set(|config, raw| raw.bool().map(|value| config.verbose = value)),
         ..BASE
     },
     later("dropInvalidPackets", "drop-invalid-packets", "DROP_INVALID_PACKETS", "false"),

@@ -55,7 +55,8 @@ impl Raw {
 
     /// The refusal of a name that `--iptables-executables` does not know.
     pub(super) fn unknown_program(&self, name: &str) -> ValueError {
-        const ALLOWED: &str = "one of iptables, iptables-save, iptables-restore, ip6tables, ip6tables-save, ip6tables-restore";
+        const ALLOWED: &str =
+            "one of iptables, iptables-save, iptables-restore, ip6tables, ip6tables-save, ip6tables-restore";
         ValueError { found: format!("`{name}`"), allowed: ALLOWED }
     }
 

@@ -156,8 +156,8 @@ pub fn read(tool: &Tool) -> Result<Vec<TableState>, ToolError> {
         return Ok(Vec::new());
     }
     let text = process::run(&tool.save, &[], "")?.stdout;
-    let tables = save::parse(&text)
-        .map_err(|error| ToolError::Output { program: tool.save.clone(), error })?;
+    let tables =
+        save::parse(&text).map_err(|error| ToolError::Output { program: tool.save.clone(), error })?;
     Ok(tables.iter().map(TableState::of).filter(|state| !state.is_empty()).collect())
 }
 

@@ -3,8 +3,8 @@
 //! Must never change the system, and must never decide what the facts mean: that is the plan's part.
 
 mod addresses;
-mod ipv6;
 pub mod iptables;
+mod ipv6;
 pub mod netns;
 mod users;
 

@@ -26,7 +26,8 @@ impl NetnsId {
     /// /proc is not mounted.
     pub fn current() -> Result<Self, HostError> {
         let path = "/proc/thread-self/ns/net";
-        let data = std::fs::metadata(path).map_err(|error| HostError::Read { path: path.to_owned(), error })?;
+        let data =
+            std::fs::metadata(path).map_err(|error| HostError::Read { path: path.to_owned(), error })?;
         Ok(Self { device: data.st_dev(), inode: data.st_ino() })
     }
 }

@@ -106,8 +106,7 @@ pub fn install(plan: &Plan, installed: &Installed, flavour: Flavour) -> Result<V
 /// The changes that remove everything of ours.
 #[must_use]
 pub fn remove(installed: &Installed, loopback: &str) -> Vec<Change> {
-    let mut changes: Vec<Change> =
-        installed.rules.iter().filter_map(|rules| restore(rules, None)).collect();
+    let mut changes: Vec<Change> = installed.rules.iter().filter_map(|rules| restore(rules, None)).collect();
     if installed.owns_address() {
         changes.push(Change::RemoveAddress(passthrough(loopback)));
     }

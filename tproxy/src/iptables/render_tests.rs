@@ -50,7 +50,9 @@ fn saved(restore: &str, foreign: &str) -> String {
 
 #[test]
 fn the_default_rules() {
-    insta::assert_snapshot!(forward(&install(&plan(""), &host("", "", false), Flavour::Nft).unwrap()).join("\n"));
+    insta::assert_snapshot!(
+        forward(&install(&plan(""), &host("", "", false), Flavour::Nft).unwrap()).join("\n")
+    );
 }
 
 #[test]
@@ -61,7 +63,9 @@ fn every_option_of_ports_and_directions() {
         redirect:
           inbound: {port: 1, includePorts: [80, 443], excludePorts: [9]}
           outbound: {port: 2, excludePorts: [22, 9000]}";
-    insta::assert_snapshot!(forward(&install(&plan(yaml), &host("", "", false), Flavour::Nft).unwrap()).join("\n"));
+    insta::assert_snapshot!(
+        forward(&install(&plan(yaml), &host("", "", false), Flavour::Nft).unwrap()).join("\n")
+    );
 }
 
 #[test]
@@ -69,7 +73,9 @@ fn directions_that_are_off_keep_their_chains() {
     let yaml = "
         ipFamilyMode: ipv4
         redirect: {inbound: {enabled: false}, outbound: {enabled: false, includePorts: [1]}}";
-    insta::assert_snapshot!(forward(&install(&plan(yaml), &host("", "", false), Flavour::Nft).unwrap()).join("\n"));
+    insta::assert_snapshot!(
+        forward(&install(&plan(yaml), &host("", "", false), Flavour::Nft).unwrap()).join("\n")
+    );
 }
 
 #[test]
@@ -111,7 +117,9 @@ fn an_installation_of_the_other_flavour_is_removed_after_the_new_one_is_there() 
     let flavours: Vec<_> = changes
         .iter()
         .map(|change| match change {
-            Change::Restore { tool, forward, .. } => (tool.flavour, forward.contains("-X KUMA_MESH_INBOUND\n")),
+            Change::Restore { tool, forward, .. } => {
+                (tool.flavour, forward.contains("-X KUMA_MESH_INBOUND\n"))
+            }
             other => panic!("{other}"),
         })
         .collect();

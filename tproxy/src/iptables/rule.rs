@@ -79,7 +79,8 @@ impl fmt::Display for Rule {
 
 /// Quotes what a restore parser would split or unescape (iptables' xtables_save_string).
 fn quoted(word: &str) -> String {
-    let plain = !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.:/!+@%,=".contains(&b));
+    let plain =
+        !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.:/!+@%,=".contains(&b));
     if plain {
         return word.to_owned();
     }

@@ -85,10 +85,7 @@ fn outbound(policy: &Policy, family: IpFamily, lo: &str) -> Vec<Rule> {
                 "! -d {localhost}/{prefix} -o {lo} -p tcp -m owner --uid-owner {uid} -j {INBOUND_REDIRECT}"
             ),
         ),
-        line(
-            Line::OutboundAppToSelf,
-            &format!("-o {lo} -p tcp -m owner ! --uid-owner {uid} -j RETURN"),
-        ),
+        line(Line::OutboundAppToSelf, &format!("-o {lo} -p tcp -m owner ! --uid-owner {uid} -j RETURN")),
         line(Line::OutboundSidecar, &format!("-m owner --uid-owner {uid} -j RETURN")),
         line(Line::OutboundLocalhost, &format!("-d {localhost}/{prefix} -j RETURN")),
     ]);

@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn tables_chains_and_rules_are_read_in_order() {
-        let text = "# by\n*nat\n:OUTPUT ACCEPT [1:60]\n:X - [0:0]\n[3:180] -A OUTPUT -j X\n-A X -j RETURN\nCOMMIT\n";
+        let text =
+            "# by\n*nat\n:OUTPUT ACCEPT [1:60]\n:X - [0:0]\n[3:180] -A OUTPUT -j X\n-A X -j RETURN\nCOMMIT\n";
         let tables = parse(text).unwrap();
         assert_eq!(tables.len(), 1);
         assert_eq!(tables[0].chains[0].rules, [Rule::new("-j X")]);

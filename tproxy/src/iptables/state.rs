@@ -3,10 +3,10 @@
 //!
 //! Must never hold anything of other programs.
 
+use super::CHAIN_PREFIX;
 use super::rule::Rule;
 use super::save::SavedTable;
 use super::stamp::Stamp;
-use super::CHAIN_PREFIX;
 
 /// Our part of one table.
 #[derive(Debug, Clone, PartialEq, Eq)]

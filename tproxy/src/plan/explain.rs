@@ -94,7 +94,8 @@ impl Plan {
             }
             Line::OutboundLocalhost => "connections to localhost stay local".to_owned(),
             Line::InboundForwarded => {
-                "it is not for an address of this host, and forwarded connections are captured, too".to_owned()
+                "it is not for an address of this host, and forwarded connections are captured, too"
+                    .to_owned()
             }
             Line::InboundCaptured => "arriving TCP connections go through the sidecar".to_owned(),
             _ => "outgoing TCP connections go through the sidecar".to_owned(),

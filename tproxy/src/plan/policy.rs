@@ -112,7 +112,7 @@ impl Plan {
         if self.policy.drop_invalid && flow.conntrack == ConntrackState::Invalid {
             return Decision { verdict: Verdict::Drop, line: Line::InboundInvalid };
         }
-        if let Some(decision) = self.from_vnet(flow) {
+        if let Some(decision) = self.virtual_network(flow) {
             return decision;
         }
         if flow.protocol != Protocol::Tcp {
@@ -136,7 +136,11 @@ impl Plan {
         let captured = |line| Decision { verdict: Verdict::Redirect(inbound.port), line };
         if !inbound.include_ports.is_empty() {
             let included = inbound.include_ports.contains(port);
-            return if included { captured(Line::InboundIncludedPort) } else { pass(Line::InboundNotIncludedPort) };
+            return if included {
+                captured(Line::InboundIncludedPort)
+            } else {
+                pass(Line::InboundNotIncludedPort)
+            };
         }
         if inbound.exclude_ports.contains(port) {
             return pass(Line::InboundExcludedPort);
@@ -147,7 +151,7 @@ impl Plan {
         captured(Line::InboundCaptured)
     }
 
-    fn from_vnet(&self, flow: &Flow) -> Option<Decision> {
+    fn virtual_network(&self, flow: &Flow) -> Option<Decision> {
         let family = flow.family();
         let name = flow.interface.as_ref()?;
         let vnet = self.policy.vnets.iter().find(|vnet| vnet.is_on(name) && vnet.has(family))?;

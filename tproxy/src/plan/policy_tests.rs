@@ -71,7 +71,12 @@ fn decide(plan: &Plan, flow: &Flow) -> (String, &'static str) {
 #[case::sidecar("10.9.9.9:443", SIDECAR, "pass", "outbound/sidecar")]
 #[case::sidecar_to_self("10.0.0.2:80", SIDECAR, "redirect to port 15006", "outbound/sidecar-to-self")]
 #[case::sidecar_to_self_v6("[fd00::2]:80", SIDECAR, "redirect to port 15006", "outbound/sidecar-to-self")]
-#[case::sidecar_to_other_loopback("127.0.0.9:80", SIDECAR, "redirect to port 15006", "outbound/sidecar-to-self")]
+#[case::sidecar_to_other_loopback(
+    "127.0.0.9:80",
+    SIDECAR,
+    "redirect to port 15006",
+    "outbound/sidecar-to-self"
+)]
 #[case::sidecar_to_localhost("127.0.0.1:80", SIDECAR, "pass", "outbound/sidecar")]
 #[case::sidecar_to_localhost_v6("[::1]:80", SIDECAR, "pass", "outbound/sidecar")]
 #[case::app_to_localhost("127.0.0.1:80", APP, "pass", "outbound/app-to-self")]
@@ -86,7 +91,8 @@ fn outbound_by_default(#[case] address: &str, #[case] uid: u32, #[case] verdict:
 fn the_passthrough_source_passes_even_for_the_sidecar_and_only_on_loopback() {
     let plan = plan();
     for (address, source) in [("10.0.0.2:80", "127.0.0.6"), ("[fd00::2]:80", "::6")] {
-        let from = |address: &str| Flow { source: source.parse().ok(), ..Flow::outbound(to(address), SIDECAR) };
+        let from =
+            |address: &str| Flow { source: source.parse().ok(), ..Flow::outbound(to(address), SIDECAR) };
         assert_eq!(decide(&plan, &from(address)).1, "outbound/passthrough-source");
     }
     let elsewhere = Flow { source: "127.0.0.6".parse().ok(), ..Flow::outbound(to("10.9.9.9:80"), APP) };
@@ -116,7 +122,12 @@ fn excluded_and_included_ports_outbound() {
 fn an_exclusion_passes_when_all_its_parts_match() {
     let mut plan = plan();
     plan.policy.outbound.exclusions = vec![
-        Exclusion { protocol: Some(Protocol::Tcp), ports: ports(&[5432]), uids: Some((10, 12)), ..Exclusion::default() },
+        Exclusion {
+            protocol: Some(Protocol::Tcp),
+            ports: ports(&[5432]),
+            uids: Some((10, 12)),
+            ..Exclusion::default()
+        },
         Exclusion { network: Some(network("192.168.0.0/16")), ..Exclusion::default() },
         Exclusion { gids: Some((7, 7)), ..Exclusion::default() },
     ];
@@ -154,7 +165,10 @@ fn dns_is_captured_but_neither_the_sidecars_nor_over_tcp() {
     let server = "10.9.9.53".parse().unwrap();
     plan.policy.dns = Some(Dns { port: Port::new(15053).unwrap(), servers: Some(vec![server]) });
     let udp = |address: &str, uid| Flow { protocol: Protocol::Udp, ..Flow::outbound(to(address), uid) };
-    assert_eq!(decide(&plan, &udp("10.9.9.53:53", APP)), ("redirect to port 15053".to_owned(), "outbound/dns"));
+    assert_eq!(
+        decide(&plan, &udp("10.9.9.53:53", APP)),
+        ("redirect to port 15053".to_owned(), "outbound/dns")
+    );
     assert_eq!(decide(&plan, &udp("10.9.9.53:53", SIDECAR)).1, "outbound/dns-from-sidecar");
     assert_eq!(decide(&plan, &udp("10.9.9.54:53", APP)).1, "outbound/not-tcp");
     assert_eq!(decide(&plan, &udp("[fd99::53]:53", APP)).1, "outbound/not-tcp");

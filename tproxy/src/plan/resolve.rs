@@ -55,7 +55,9 @@ impl fmt::Display for Note {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// The configured user name is not known.
-    #[error("user `{0}` does not exist on this host: give a user that does, or a user id, with --kuma-dp-user")]
+    #[error(
+        "user `{0}` does not exist on this host: give a user that does, or a user id, with --kuma-dp-user"
+    )]
     UnknownUser(String),
     /// Nobody said who the sidecar is.
     #[error(
@@ -69,11 +71,7 @@ pub enum PlanError {
 ///
 /// # Errors
 /// The sidecar's user is unknown.
-pub fn resolve(
-    config: &Config,
-    facts: &HostFacts,
-    sidecar: Sidecar,
-) -> Result<(Plan, Vec<Note>), PlanError> {
+pub fn resolve(config: &Config, facts: &HostFacts, sidecar: Sidecar) -> Result<(Plan, Vec<Note>), PlanError> {
     let mut notes = Vec::new();
     let sidecar_uid = sidecar_uid(config, facts, sidecar, &mut notes)?;
     let families = families(config, facts, &mut notes);
