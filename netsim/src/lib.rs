@@ -1,1 +1,15 @@
 //! netsim: proves transparent proxying with packets.
+//!
+//! [`scenario`] files say what must happen; [`topology`] says what nodes there are and how they are joined; [`node`]
+//! makes them, [`link`] joins them; [`actor`] puts applications, sidecars and clients into them; [`run`] installs
+//! tproxy there, drives real traffic and judges; [`report`] shows it.
+
+pub mod actor;
+pub mod cli;
+pub mod link;
+pub mod node;
+pub mod report;
+pub mod require;
+pub mod run;
+pub mod scenario;
+pub mod topology;

@@ -1,0 +1,161 @@
+//! A client: connects somewhere as somebody and tells how it ended, in a closed vocabulary.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
+
+use super::{ActorError, Answer};
+use crate::node::{Actor, Identity, Node, Pending};
+
+/// What a client says once it was answered, to see it come back.
+const WORDS: &[u8] = b"netsim says hello";
+
+/// One connection to be tried.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// Where to.
+    pub to: SocketAddr,
+    /// From which address; the kernel chooses when not given.
+    pub from: Option<IpAddr>,
+    /// How long it may take altogether.
+    pub within: Duration,
+}
+
+impl Attempt {
+    /// A connection from wherever the kernel chooses, that may take two seconds.
+    pub fn to(to: SocketAddr) -> Self {
+        Self { to, from: None, within: Duration::from_secs(2) }
+    }
+
+    /// From this address.
+    #[must_use]
+    pub fn from(mut self, address: IpAddr) -> Self {
+        self.from = Some(address);
+        self
+    }
+
+    /// Within this time.
+    #[must_use]
+    pub fn within(mut self, within: Duration) -> Self {
+        self.within = within;
+        self
+    }
+}
+
+/// How a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Somebody answered.
+    Answered {
+        /// Who, and what they saw.
+        answer: Answer,
+        /// Whom the client's kernel takes it to be talking to.
+        peer_name: SocketAddr,
+        /// The client's own address.
+        local: SocketAddr,
+        /// Whether what the client then said came back whole.
+        echoed: bool,
+    },
+    /// Nobody listens there.
+    Refused,
+    /// It was broken off.
+    Reset,
+    /// Nothing came in time.
+    TimedOut,
+    /// The kernel does not let it leave, or the network does not take it.
+    Unreachable(String),
+    /// It was accepted and closed without an answer.
+    Closed,
+    /// What came is not an answer.
+    Unintelligible(String),
+}
+
+/// A thread with an identity, from which connections are tried, as many as one likes.
+#[derive(Debug)]
+pub struct Client {
+    actor: Actor,
+}
+
+impl Client {
+    /// Starts a client.
+    ///
+    /// # Errors
+    /// When the node refuses.
+    pub fn start(node: &Node, name: &str, identity: Identity) -> Result<Self, ActorError> {
+        Ok(Self { actor: node.actor(name, identity)? })
+    }
+
+    /// Who the client is.
+    pub fn identity(&self) -> Identity {
+        self.actor.identity()
+    }
+
+    /// Tries a connection and says how it ended.
+    ///
+    /// # Errors
+    /// When it could not even be tried.
+    pub fn connect(&self, attempt: Attempt) -> Result<Outcome, ActorError> {
+        self.begin(attempt).wait()?
+    }
+
+    /// Begins to try a connection, so that several can go on side by side.
+    pub fn begin(&self, attempt: Attempt) -> Pending<Result<Outcome, ActorError>> {
+        // The attempt keeps its own time; the thread's is only for a thread that hangs.
+        let patience = attempt.within + Duration::from_secs(1);
+        self.actor.submit(patience, move || run(attempt))
+    }
+}
+
+async fn run(attempt: Attempt) -> Result<Outcome, ActorError> {
+    let socket = match attempt.to {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    };
+    let socket = socket.map_err(|source| ActorError::Socket { source })?;
+    if let Some(address) = attempt.from {
+        socket.bind((address, 0).into()).map_err(|source| ActorError::Source { address, source })?;
+    }
+    Ok(match timeout(attempt.within, converse(socket, attempt.to)).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(error)) => of_error(&error),
+        Err(_) => Outcome::TimedOut,
+    })
+}
+
+async fn converse(socket: TcpSocket, to: SocketAddr) -> io::Result<Outcome> {
+    let mut stream = socket.connect(to).await?;
+    let (local, peer_name) = (stream.local_addr()?, stream.peer_addr()?);
+    Ok(match Answer::read(&mut stream).await? {
+        Ok(answer) => {
+            let echoed = echo(&mut stream).await?;
+            Outcome::Answered { answer, peer_name, local, echoed }
+        }
+        Err(bytes) if bytes.is_empty() => Outcome::Closed,
+        Err(bytes) => Outcome::Unintelligible(String::from_utf8_lossy(&bytes).into_owned()),
+    })
+}
+
+/// Says something, hangs up on that side, and hears whether it comes back: both directions and their ends work.
+async fn echo(stream: &mut TcpStream) -> io::Result<bool> {
+    stream.write_all(WORDS).await?;
+    stream.shutdown().await?;
+    let mut heard = Vec::new();
+    stream.read_to_end(&mut heard).await?;
+    Ok(heard == WORDS)
+}
+
+fn of_error(error: &io::Error) -> Outcome {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => Outcome::Refused,
+        // A connection that was reset before its names were asked for is not connected any more.
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::NotConnected => Outcome::Reset,
+        ErrorKind::TimedOut => Outcome::TimedOut,
+        _ => Outcome::Unreachable(error.to_string()),
+    }
+}

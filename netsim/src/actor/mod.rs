@@ -1,0 +1,19 @@
+//! Who lives in nodes: applications that answer, sidecars that capture, clients that call.
+//!
+//! Whoever finally answers a connection says who it is and what it saw ([`Answer`]). Tests judge by that, never by
+//! the text of a rule. Actors take no part in judging, and know nothing of tproxy.
+
+mod answer;
+mod app;
+mod client;
+mod error;
+mod listen;
+mod seen;
+mod sidecar;
+
+pub use answer::Answer;
+pub use app::{App, AppSpec};
+pub use client::{Attempt, Client, Outcome};
+pub use error::ActorError;
+pub use seen::{Handled, Log, Seen};
+pub use sidecar::{Mode, Sidecar, SidecarSpec};

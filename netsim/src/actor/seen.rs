@@ -1,0 +1,71 @@
+//! What servers saw: a log that is written inside nodes, and read and waited for from outside.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::node::Watched;
+
+/// A connection that a server accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Seen {
+    /// Who accepted it, as in [`super::Answer::actor`].
+    pub actor: String,
+    /// The address at which it arrived.
+    pub local: SocketAddr,
+    /// The address from which it came.
+    pub source: SocketAddr,
+    /// Where it was going before it was redirected.
+    pub original_destination: Option<SocketAddr>,
+    /// What was done with it.
+    pub handled: Handled,
+}
+
+/// What a server did with a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Handled {
+    /// Answered it itself.
+    Answered,
+    /// Connected it to its original destination.
+    Forwarded,
+    /// Reset it, because its original destination is the server itself.
+    Loop,
+    /// Reset it, because there were too many at once.
+    Overload,
+    /// Reset it, because it could not be forwarded.
+    Failed(String),
+}
+
+/// The connections that servers saw, oldest first. Copies share the log.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    seen: Watched<Vec<Seen>>,
+}
+
+impl Log {
+    pub(super) fn push(&self, seen: Seen) {
+        self.seen.change(|log| log.push(seen));
+    }
+
+    /// All that was seen so far.
+    pub fn all(&self) -> Vec<Seen> {
+        self.seen.look(Clone::clone)
+    }
+
+    /// All that was seen since the log was last taken.
+    pub fn take(&self) -> Vec<Seen> {
+        self.seen.change(std::mem::take)
+    }
+
+    /// Waits until something that `matches` has been seen, and takes it out of the log. None when the deadline
+    /// comes first.
+    pub fn wait_for(&self, within: Duration, matches: impl Fn(&Seen) -> bool) -> Option<Seen> {
+        self.seen.wait_for(within, |log| {
+            let position = log.iter().position(&matches)?;
+            Some(log.remove(position))
+        })
+    }
+}

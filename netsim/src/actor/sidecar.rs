@@ -1,0 +1,227 @@
+//! A sidecar: takes what is redirected to it, learns from the kernel where it was going, and either answers
+//! itself or forwards it there as a real one does.
+//!
+//! It never connects to itself: an original destination that is one of its own listeners is refused, or one
+//! wrong rule would end in ten thousand connections.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use nix::sys::socket::{getsockopt, sockopt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::listen::{accept, listen};
+use super::{ActorError, Answer, Handled, Log, Seen};
+use crate::node::{Actor, Identity, Node, NodeError};
+use crate::topology::IpFamily;
+
+/// How long the original destination may take to accept a forwarded connection.
+const CONNECTING: Duration = Duration::from_secs(5);
+
+/// What a sidecar does with what it accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It answers itself, so that a test sees that the connection came here.
+    Record,
+    /// It connects to the original destination and copies both ways: inbound from the passthrough address.
+    Forward,
+}
+
+/// What a sidecar shall be like.
+#[derive(Clone, Debug)]
+pub struct SidecarSpec {
+    /// Who it runs as.
+    pub identity: Identity,
+    /// The port to which arriving connections are redirected.
+    pub inbound_port: u16,
+    /// The port to which leaving connections are redirected.
+    pub outbound_port: u16,
+    /// What it does with them.
+    pub mode: Mode,
+    /// How many connections it handles at once; more are reset.
+    pub connections: usize,
+}
+
+impl SidecarSpec {
+    /// A sidecar that records, on Kuma's default ports.
+    pub fn new(identity: Identity) -> Self {
+        Self { identity, inbound_port: 15006, outbound_port: 15001, mode: Mode::Record, connections: 256 }
+    }
+}
+
+/// A running sidecar. It ends when dropped.
+#[derive(Debug)]
+pub struct Sidecar {
+    actor: Actor,
+    log: Log,
+}
+
+impl Sidecar {
+    /// Starts a sidecar. It listens when this returns.
+    ///
+    /// # Errors
+    /// When a port is taken or the node refuses.
+    pub fn start(node: &Node, spec: SidecarSpec) -> Result<Self, ActorError> {
+        let actor = node.actor("sidecar", spec.identity)?;
+        let log = Log::default();
+        let seen = log.clone();
+        actor.serve(move || async move {
+            let mut loops = Vec::new();
+            let slots = Semaphore::new(spec.connections);
+            let sides = [(Side::Inbound, spec.inbound_port), (Side::Outbound, spec.outbound_port)];
+            let proxy = Rc::new(Proxy { spec, slots, log: seen });
+            for (side, port) in sides {
+                loops.extend(
+                    listen(port)?.into_iter().map(|listener| serve(Rc::clone(&proxy), side, listener)),
+                );
+            }
+            Ok::<_, ActorError>(((), async move { try_join_all(loops).await.map(drop) }))
+        })??;
+        Ok(Self { actor, log })
+    }
+
+    /// The connections that it saw.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Whether it still serves.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn health(&self) -> Result<(), NodeError> {
+        self.actor.health()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Inbound,
+    Outbound,
+}
+
+impl Side {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Inbound => "sidecar-inbound",
+            Self::Outbound => "sidecar-outbound",
+        }
+    }
+}
+
+struct Proxy {
+    spec: SidecarSpec,
+    slots: Semaphore,
+    log: Log,
+}
+
+async fn serve(proxy: Rc<Proxy>, side: Side, listener: TcpListener) -> Result<(), String> {
+    accept(listener, move |stream, source| {
+        let proxy = Rc::clone(&proxy);
+        async move { proxy.handle(side, stream, source).await }
+    })
+    .await
+}
+
+impl Proxy {
+    async fn handle(&self, side: Side, mut stream: TcpStream, source: SocketAddr) {
+        // The client may be gone already: then there is nobody to serve.
+        let Ok(local) = stream.local_addr() else { return };
+        let original_destination = original_destination(&stream, local);
+        let record = |handled| {
+            let actor = side.name().to_owned();
+            self.log.push(Seen { actor, local, source, original_destination, handled });
+        };
+        let Ok(_slot) = self.slots.try_acquire() else {
+            record(Handled::Overload);
+            return reset(&stream);
+        };
+        if original_destination.is_some_and(|destination| self.is_own_listener(destination, local)) {
+            record(Handled::Loop);
+            return reset(&stream);
+        }
+        match self.spec.mode {
+            Mode::Record => {
+                record(Handled::Answered);
+                let actor = side.name().to_owned();
+                let answer = Answer { actor, local, client: source, original_destination };
+                let _ = answer.give(&mut stream).await;
+            }
+            Mode::Forward => match connect(side, original_destination).await {
+                Ok(onward) => {
+                    record(Handled::Forwarded);
+                    copy(stream, onward).await;
+                }
+                Err(why) => {
+                    record(Handled::Failed(why));
+                    reset(&stream);
+                }
+            },
+        }
+    }
+
+    fn is_own_listener(&self, destination: SocketAddr, local: SocketAddr) -> bool {
+        let own_port = [self.spec.inbound_port, self.spec.outbound_port].contains(&destination.port());
+        destination == local || (own_port && is_local(destination.ip()))
+    }
+}
+
+/// Where the connection was going before it was redirected. None when the kernel does not track it.
+fn original_destination(stream: &TcpStream, local: SocketAddr) -> Option<SocketAddr> {
+    if local.is_ipv4() {
+        let address = getsockopt(stream, sockopt::OriginalDst).ok()?;
+        let ip = u32::from_be(address.sin_addr.s_addr).into();
+        Some(SocketAddrV4::new(ip, u16::from_be(address.sin_port)).into())
+    } else {
+        let address = getsockopt(stream, sockopt::Ip6tOriginalDst).ok()?;
+        let ip = address.sin6_addr.s6_addr.into();
+        Some(SocketAddrV6::new(ip, u16::from_be(address.sin6_port), 0, 0).into())
+    }
+}
+
+/// Whether an address is this host's: only then can it be bound.
+fn is_local(address: IpAddr) -> bool {
+    UdpSocket::bind((address, 0)).is_ok()
+}
+
+/// Connects to the original destination: to the own application from the passthrough address.
+async fn connect(side: Side, destination: Option<SocketAddr>) -> Result<TcpStream, String> {
+    let destination = destination.ok_or("the kernel knows no original destination")?;
+    let family = IpFamily::of(destination.ip());
+    let socket = match family {
+        IpFamily::V4 => TcpSocket::new_v4(),
+        IpFamily::V6 => TcpSocket::new_v6(),
+    };
+    let socket = socket.map_err(|error| format!("cannot make a socket: {error}"))?;
+    if side == Side::Inbound {
+        let source = family.passthrough();
+        socket
+            .bind((source, 0).into())
+            .map_err(|error| format!("cannot call from {source}: {error}; is it an address of this host?"))?;
+    }
+    match timeout(CONNECTING, socket.connect(destination)).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err(format!("cannot connect to {destination}: {error}")),
+        Err(_) => Err(format!("{destination} does not accept within {CONNECTING:?}")),
+    }
+}
+
+/// Copies both ways until both sides have said all. When one side breaks, so does the other.
+async fn copy(mut near: TcpStream, mut onward: TcpStream) {
+    let outcome: io::Result<_> = tokio::io::copy_bidirectional(&mut near, &mut onward).await;
+    if outcome.is_err() {
+        reset(&near);
+        reset(&onward);
+    }
+}
+
+/// Lets the stream be closed by a reset instead of a farewell.
+fn reset(stream: &TcpStream) {
+    // It fails only for a socket that is gone already.
+    let _ = stream.set_zero_linger();
+}

@@ -1,0 +1,72 @@
+//! The command line of netsim: one file per verb. Exit codes: 0 all passed; 1 something failed, or a required test was
+//! skipped; 2 bad file, usage or environment.
+
+mod check;
+mod exec;
+mod list;
+mod run;
+mod selection;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Proves transparent proxying with packets: namespaces, fake apps and sidecars, scenario files, verdicts.
+#[derive(Debug, Parser)]
+#[command(name = "netsim", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run scenarios with real traffic; needs root
+    Run(run::Run),
+    /// Look for mistakes in scenario files; needs no root
+    Check(check::Check),
+    /// Show the variants that would run; needs no root
+    List(list::List),
+    /// Run a command in a throw-away node of its own; needs root
+    Exec(exec::Exec),
+}
+
+/// How a verb ended.
+enum End {
+    Passed,
+    Failed,
+    /// The exit code of the command that was run.
+    Code(u8),
+    /// Nothing could be run, for this reason.
+    Refused(String),
+}
+
+/// Runs the command with the process's arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let end = match Cli::try_parse() {
+        Ok(cli) => match cli.verb {
+            Verb::Run(run) => run.run(),
+            Verb::Check(check) => check.run(),
+            Verb::List(list) => list.run(),
+            Verb::Exec(exec) => exec.run(),
+        },
+        Err(error) => {
+            // With the stream gone there is nobody left to tell.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    if let Err(error) = crate::node::shutdown() {
+        eprintln!("netsim: {error}");
+    }
+    match end {
+        End::Passed => ExitCode::SUCCESS,
+        End::Failed => ExitCode::from(1),
+        End::Code(code) => ExitCode::from(code),
+        End::Refused(reason) => {
+            eprintln!("error: {reason}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Requests to the kernel about interfaces. The only file that names rtnetlink's types, which change every few
+//! weeks. Every function works in the network namespace of the calling thread, so call it from a job of a node.
+
+use std::net::IpAddr;
+use std::os::fd::RawFd;
+
+use futures_util::{StreamExt, TryStreamExt};
+use ipnet::IpNet;
+use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::address::{AddressAttribute, AddressFlags};
+use netlink_packet_route::link::{InfoData, InfoVeth, LinkFlags, LinkMessage};
+use nix::net::if_::{if_indextoname, if_nametoindex};
+use rtnetlink::{
+    Handle, LinkMessageBuilder, LinkUnspec, LinkVeth, MulticastGroup, RouteMessageBuilder, new_connection,
+    new_multicast_connection,
+};
+use tokio::task::{JoinHandle, spawn_local};
+
+use super::{AssignedAddress, COMING_UP, LinkError};
+use crate::topology::{End, Link};
+
+/// A connection to the kernel, worked by a task that ends with it.
+struct Connection {
+    handle: Handle,
+    task: JoinHandle<()>,
+}
+
+impl Connection {
+    fn open() -> Result<Self, LinkError> {
+        let (connection, handle, _) = new_connection().map_err(|source| LinkError::Socket { source })?;
+        Ok(Self { handle, task: spawn_local(connection) })
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Makes a veth pair in one message: the near end here, the far one in the namespace of the descriptor.
+pub(super) async fn create_veth(link: &Link, far_namespace: RawFd) -> Result<(), LinkError> {
+    let connection = Connection::open()?;
+    let [near, far] = &link.ends;
+    let far_end =
+        with_mtu(LinkUnspec::new_with_name(&far.interface), link).setns_by_fd(far_namespace).build();
+    // The near end can be up from the start. The far one cannot: it does not yet know its other end.
+    let pair = with_mtu(LinkVeth::new(&near.interface, &far.interface), link)
+        .set_info_data(InfoData::Veth(InfoVeth::Peer(far_end)))
+        .up()
+        .build();
+    connection.handle.link().add(pair).execute().await.map_err(|error| {
+        refused(format!("make the veth pair {} and {}", near.interface, far.interface), error)
+    })
+}
+
+fn with_mtu<T>(message: LinkMessageBuilder<T>, link: &Link) -> LinkMessageBuilder<T> {
+    match link.mtu {
+        Some(mtu) => message.mtu(mtu),
+        None => message,
+    }
+}
+
+/// Brings an interface up with addresses and routes, and returns when it carries traffic.
+pub(super) async fn configure(end: &End) -> Result<(), LinkError> {
+    let interface = end.interface.as_str();
+    // Watching begins before the interface is set up, or the event could be missed.
+    let (watching, _, mut events) =
+        new_multicast_connection(&[MulticastGroup::Link]).map_err(|source| LinkError::Socket { source })?;
+    let _watching = AbortOnDrop(spawn_local(watching));
+    let connection = Connection::open()?;
+    let index = index(interface)?;
+    set_flag(&connection.handle, interface, index, true).await?;
+    let usable = |address: IpAddr| address.is_ipv4() || ipv6_enabled(interface);
+    for address in end.addresses.iter().filter(|address| usable(address.addr())) {
+        assign(&connection.handle, interface, index, *address).await?;
+    }
+    for gateway in end.gateways.iter().filter(|gateway| usable(**gateway)) {
+        add_default_route(&connection.handle, interface, index, *gateway).await?;
+    }
+    if is_running(&connection.handle, interface, index).await? {
+        return Ok(());
+    }
+    let running = async {
+        while let Some((message, _)) = events.next().await {
+            if reports_running(&message, index) {
+                return true;
+            }
+        }
+        false
+    };
+    match tokio::time::timeout(COMING_UP, running).await {
+        Ok(true) => Ok(()),
+        Ok(false) | Err(_) => Err(LinkError::Down { interface: interface.to_owned(), within: COMING_UP }),
+    }
+}
+
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The addresses of all interfaces, sorted.
+pub(super) async fn addresses() -> Result<Vec<AssignedAddress>, LinkError> {
+    let connection = Connection::open()?;
+    let mut messages = std::pin::pin!(connection.handle.address().get().execute());
+    let mut found = Vec::new();
+    let failed = |error| refused("list the addresses".to_owned(), error);
+    while let Some(message) = messages.try_next().await.map_err(failed)? {
+        let local = message.attributes.iter().find_map(|attribute| match attribute {
+            AddressAttribute::Local(address) => Some(*address),
+            _ => None,
+        });
+        let address = local.or_else(|| {
+            message.attributes.iter().find_map(|attribute| match attribute {
+                AddressAttribute::Address(address) => Some(*address),
+                _ => None,
+            })
+        });
+        let Some(Ok(address)) = address.map(|address| IpNet::new(address, message.header.prefix_len)) else {
+            continue;
+        };
+        let interface = if_indextoname(message.header.index)
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        found.push(AssignedAddress { interface, address });
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Gives an interface an address, usable at once.
+pub(super) async fn add_address(interface: &str, address: IpNet) -> Result<(), LinkError> {
+    let connection = Connection::open()?;
+    assign(&connection.handle, interface, index(interface)?, address).await
+}
+
+/// Sets an interface up or down.
+pub(super) async fn set_up(interface: &str, up: bool) -> Result<(), LinkError> {
+    let connection = Connection::open()?;
+    set_flag(&connection.handle, interface, index(interface)?, up).await
+}
+
+async fn set_flag(handle: &Handle, interface: &str, index: u32, up: bool) -> Result<(), LinkError> {
+    let message = LinkUnspec::new_with_index(index);
+    let (message, word) = if up { (message.up(), "up") } else { (message.down(), "down") };
+    let outcome = handle.link().set(message.build()).execute().await;
+    outcome.map_err(|error| refused(format!("set {interface} {word}"), error))
+}
+
+async fn assign(handle: &Handle, interface: &str, index: u32, address: IpNet) -> Result<(), LinkError> {
+    let mut request = handle.address().add(index, address.addr(), address.prefix_len());
+    if address.addr().is_ipv6() {
+        // Without duplicate address detection, or it could not be bound to for a second or two.
+        request.message_mut().attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
+    }
+    request.execute().await.map_err(|error| refused(format!("give {interface} the address {address}"), error))
+}
+
+async fn add_default_route(
+    handle: &Handle,
+    interface: &str,
+    index: u32,
+    gateway: IpAddr,
+) -> Result<(), LinkError> {
+    let route = match gateway {
+        IpAddr::V4(gateway) => {
+            RouteMessageBuilder::<std::net::Ipv4Addr>::new().gateway(gateway).output_interface(index).build()
+        }
+        IpAddr::V6(gateway) => {
+            RouteMessageBuilder::<std::net::Ipv6Addr>::new().gateway(gateway).output_interface(index).build()
+        }
+    };
+    let step = || format!("route by default through {gateway} on {interface}");
+    handle.route().add(route).execute().await.map_err(|error| refused(step(), error))
+}
+
+async fn is_running(handle: &Handle, interface: &str, index: u32) -> Result<bool, LinkError> {
+    let mut links = std::pin::pin!(handle.link().get().match_index(index).execute());
+    let link = links.try_next().await.map_err(|error| refused(format!("look at {interface}"), error))?;
+    Ok(link.is_some_and(|link| running(&link)))
+}
+
+fn reports_running(message: &NetlinkMessage<RouteNetlinkMessage>, index: u32) -> bool {
+    match &message.payload {
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) => {
+            link.header.index == index && running(link)
+        }
+        _ => false,
+    }
+}
+
+/// Up, and the other end, too.
+fn running(link: &LinkMessage) -> bool {
+    link.header.flags.contains(LinkFlags::Up | LinkFlags::Running)
+}
+
+fn index(interface: &str) -> Result<u32, LinkError> {
+    if_nametoindex(interface).map_err(|_| LinkError::NoInterface { interface: interface.to_owned() })
+}
+
+/// A node can have IPv6 switched off by a sysctl. Then its interfaces take no such address.
+fn ipv6_enabled(interface: &str) -> bool {
+    let setting = format!("/proc/sys/net/ipv6/conf/{interface}/disable_ipv6");
+    std::fs::read_to_string(setting).is_ok_and(|value| value.trim() == "0")
+}
+
+fn refused(step: String, error: rtnetlink::Error) -> LinkError {
+    let source = match error {
+        rtnetlink::Error::NetlinkError(message) => message.to_io(),
+        other => std::io::Error::other(other.to_string()),
+    };
+    LinkError::Refused { step, source }
+}

@@ -1,0 +1,169 @@
+//! Drives one connection and judges where it ended.
+
+use std::net::{IpAddr, SocketAddr};
+
+use tproxy::plan::flow::{Direction, Flow};
+
+use super::stage::Stage;
+use super::{Check, RunError, oracle};
+use crate::actor::{Attempt, Outcome, Seen};
+use crate::scenario::{Endpoint, Expectation, Place, Who};
+
+/// What is known of a connection after it was tried.
+struct Happened {
+    /// Who answered, in the schema's words; `None` when it ended otherwise.
+    place: Option<Place>,
+    /// The same for people.
+    words: String,
+    outcome: Outcome,
+    /// The sidecar's listeners that it came by, in order.
+    passed: Vec<Seen>,
+}
+
+pub(super) fn check(stage: &Stage, wanted: &Expectation, to: &Endpoint) -> Result<Check, RunError> {
+    let destination = stage.endpoint(to)?;
+    let source = wanted.source.as_ref().map(|name| stage.address(&name.value)).transpose()?;
+    let happened = connect(stage, wanted.from, destination, source)?;
+    let explanation = stage.plan.explain(&flow(stage, wanted, destination, source)?);
+    let mut problems = Vec::new();
+    judge_place(wanted, &happened, &mut problems);
+    judge_sender(destination, &happened, &mut problems);
+    judge_sidecar(stage, wanted, destination, &happened, &mut problems)?;
+    judge_policy(stage, &explanation.decision, destination, &happened, &mut problems);
+    let from = source.map_or_else(String::new, |source| format!(" from {source}"));
+    let title = format!("{} → {to}{from}", wanted.from);
+    Ok(Check { title, happened: happened.words, explanation: Some(explanation), problems })
+}
+
+fn connect(stage: &Stage, who: Who, to: SocketAddr, source: Option<IpAddr>) -> Result<Happened, RunError> {
+    // What earlier connections left in the log is not this one's.
+    stage.sidecar.log().take();
+    let attempt = Attempt { from: source, ..Attempt::to(to) };
+    let outcome = match stage.client(who) {
+        Some(client) => client.connect(attempt)?,
+        None => Outcome::Unreachable(format!("{who} is not on the stage")),
+    };
+    let passed = stage.sidecar.log().take();
+    let (place, words) = match &outcome {
+        Outcome::Answered { answer, .. } => {
+            let places = [Place::App, Place::Peer, Place::SidecarInbound, Place::SidecarOutbound];
+            (places.into_iter().find(|place| place.to_string() == answer.actor), answer.actor.clone())
+        }
+        Outcome::Refused => (Some(Place::Refused), "refused".to_owned()),
+        Outcome::Reset => (Some(Place::Reset), "reset".to_owned()),
+        other => (None, format!("{other:?}")),
+    };
+    Ok(Happened { place, words, outcome, passed })
+}
+
+/// The flow as the pod's kernel sees its first packet.
+fn flow(
+    stage: &Stage,
+    wanted: &Expectation,
+    destination: SocketAddr,
+    source: Option<IpAddr>,
+) -> Result<Flow, RunError> {
+    if wanted.from == Who::Peer {
+        return Ok(Flow {
+            source: Some(stage.address("peer")?),
+            ..Flow::new(Direction::Inbound, destination)
+        });
+    }
+    let identity = stage.client(wanted.from).map(crate::actor::Client::identity);
+    let (uid, gid) = (identity.map(|who| who.uid), identity.map(|who| who.gid));
+    Ok(Flow { source, uid, gid, ..Flow::new(Direction::Outbound, destination) })
+}
+
+fn judge_place(wanted: &Expectation, happened: &Happened, problems: &mut Vec<String>) {
+    if let Some(place) = wanted.reaches.filter(|place| happened.place != Some(*place)) {
+        problems.push(format!("expected to reach {place}, got {}", happened.words));
+    }
+}
+
+/// Whatever was done with it, the sender talks to whom it meant, and what it said arrived.
+fn judge_sender(destination: SocketAddr, happened: &Happened, problems: &mut Vec<String>) {
+    if let Outcome::Answered { peer_name, echoed, .. } = &happened.outcome {
+        if *peer_name != destination {
+            problems.push(format!("the sender's getpeername is {peer_name}, not {destination}"));
+        }
+        if !echoed {
+            problems.push("what the sender said did not come back whole".to_owned());
+        }
+    }
+}
+
+/// What the sidecar learned: the original destination always, the rest where the scenario says.
+fn judge_sidecar(
+    stage: &Stage,
+    wanted: &Expectation,
+    destination: SocketAddr,
+    happened: &Happened,
+    problems: &mut Vec<String>,
+) -> Result<(), RunError> {
+    let learned = happened.passed.first();
+    let original = learned.map(|seen| seen.original_destination);
+    let expected = match &wanted.original_destination {
+        Some(endpoint) => Some(stage.endpoint(&endpoint.value)?),
+        // Every redirected flow keeps its destination, whether the scenario says so or not.
+        None => learned.map(|_| destination),
+    };
+    if original.flatten() != expected {
+        problems.push(format!(
+            "original destination: expected {}, the sidecar learned {}",
+            show(expected),
+            show(original.flatten())
+        ));
+    }
+    if let Some(name) = &wanted.sees_source {
+        let expected = stage.address(&name.value)?;
+        let seen = learned.map(|seen| seen.source.ip()).or_else(|| answered_to(&happened.outcome));
+        if seen != Some(expected) {
+            problems.push(format!("source: expected {expected}, seen was {}", show(seen)));
+        }
+    }
+    if let Some(through) = &wanted.through {
+        let names =
+            |names: Vec<String>| if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
+        let expected = names(through.iter().map(ToString::to_string).collect());
+        let passed = names(happened.passed.iter().map(|seen| seen.actor.clone()).collect());
+        if expected != passed {
+            problems.push(format!("expected to pass {expected}, passed {passed}"));
+        }
+    }
+    Ok(())
+}
+
+/// The policy must say what the packets did: the first listener that the flow came by, or none.
+fn judge_policy(
+    stage: &Stage,
+    decision: &tproxy::plan::Decision,
+    destination: SocketAddr,
+    happened: &Happened,
+    problems: &mut Vec<String>,
+) {
+    let predicted =
+        oracle::first_listener(decision.verdict, destination, &stage.plan).map(|place| place.to_string());
+    let first = happened.passed.first().map(|seen| seen.actor.clone());
+    if predicted != first {
+        let name =
+            |listener: Option<String>| listener.unwrap_or_else(|| "no listener of the sidecar".to_owned());
+        problems.push(format!(
+            "the policy says {} ({}), so {} takes it; it came by {}",
+            decision.verdict,
+            decision.line,
+            name(predicted),
+            name(first)
+        ));
+    }
+}
+
+fn answered_to(outcome: &Outcome) -> Option<IpAddr> {
+    match outcome {
+        Outcome::Answered { answer, .. } => Some(answer.client.ip()),
+        _ => None,
+    }
+}
+
+fn show(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "none".to_owned(), |value| value.to_string())
+}

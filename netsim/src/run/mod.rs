@@ -1,0 +1,149 @@
+//! Runs a variant: topology up, tproxy installed through its built binary, every expectation driven with real traffic,
+//! uninstalled, and everything compared with before.
+//!
+//! Must never judge by the text of a rule: only by what connections did. Rule texts are shown with failures, and
+//! compared before and after.
+
+mod connection;
+mod oracle;
+mod program;
+mod stage;
+mod state;
+mod support;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use tproxy::plan::explain::Explanation;
+
+use crate::actor::ActorError;
+use crate::link::{LinkError, NetworkError};
+use crate::node::{NodeError, ProcessError};
+use crate::scenario::{Expectation, Variant};
+use crate::topology::TopologyError;
+use stage::Stage;
+
+pub use support::{Missing, supports};
+
+/// What a run needs besides the variant.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The tproxy binary to be proven.
+    pub tproxy: PathBuf,
+}
+
+/// A run that could not be carried out; not a verdict on tproxy.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The topology.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
+    /// Nodes and links.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// One node.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// Addresses.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// An actor.
+    #[error(transparent)]
+    Actor(#[from] ActorError),
+    /// A program.
+    #[error(transparent)]
+    Program(#[from] ProcessError),
+    /// The scenario's installation is no configuration.
+    #[error("the scenario's installation: {0}")]
+    Configuration(#[from] tproxy::config::Problems),
+    /// The scenario's sidecar user does not exist.
+    #[error("the scenario's installation: {0}")]
+    Plan(#[from] tproxy::plan::PlanError),
+}
+
+/// What a run showed.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The variant's name.
+    pub variant: String,
+    /// The scenario's sentence.
+    pub name: String,
+    /// Every check, in order.
+    pub checks: Vec<Check>,
+    /// The rules that were in force, with counters; empty when everything passed.
+    pub rules: String,
+    /// From the first node to the last.
+    pub elapsed: std::time::Duration,
+}
+
+/// One check: what was expected, and what is wrong.
+#[derive(Debug, Clone)]
+pub struct Check {
+    /// What was done, as in `app → peer:8080`.
+    pub title: String,
+    /// Where it ended, or what it did, in a word or two.
+    pub happened: String,
+    /// What the policy says of the flow, where the check is one.
+    pub explanation: Option<Explanation>,
+    /// Everything that is not as it must be; empty when the check passed.
+    pub problems: Vec<String>,
+}
+
+impl Report {
+    /// Whether every check passed.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.checks.iter().all(Check::passed)
+    }
+}
+
+impl Check {
+    /// Whether everything was as it must be.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.problems.is_empty()
+    }
+}
+
+/// Runs one variant.
+///
+/// # Errors
+/// The run itself could not be carried out.
+pub fn run(variant: &Variant, options: &Options) -> Result<Report, RunError> {
+    let started = Instant::now();
+    let mut checks = Vec::new();
+    let stage = Stage::set(variant, options)?;
+    let before = state::observe(&stage.network)?;
+    let installed = stage.install()?;
+    let failed_install = !installed.passed();
+    checks.push(installed);
+    if !failed_install {
+        for expectation in &variant.scenario.document.expect {
+            checks.push(check(&stage, &expectation.value)?);
+        }
+    }
+    let all_passed = checks.iter().all(Check::passed);
+    let rules = if all_passed { String::new() } else { stage.rules()? };
+    checks.push(stage.uninstall()?);
+    checks.push(nothing_left(&before, &state::observe(&stage.network)?));
+    stage.strike()?;
+    let name = variant.scenario.document.name.value.clone();
+    Ok(Report { variant: variant.to_string(), name, checks, rules, elapsed: started.elapsed() })
+}
+
+fn check(stage: &Stage, expectation: &Expectation) -> Result<Check, RunError> {
+    match &expectation.to {
+        Some(to) => connection::check(stage, expectation, &to.value),
+        None => program::check(stage, expectation),
+    }
+}
+
+fn nothing_left(before: &state::State, after: &state::State) -> Check {
+    let problems = before.differences(after);
+    Check {
+        title: "after uninstalling".to_owned(),
+        happened: if problems.is_empty() { "all as before" } else { "something is left" }.to_owned(),
+        explanation: None,
+        problems,
+    }
+}

@@ -1,0 +1,78 @@
+//! Runs a real program as a check and judges what it did.
+
+use super::stage::{PROGRAM_DEADLINE, Stage};
+use super::{Check, RunError};
+use crate::node::{Exit, Program};
+use crate::scenario::{Endpoint, Expectation};
+
+pub(super) fn check(stage: &Stage, wanted: &Expectation) -> Result<Check, RunError> {
+    stage.sidecar.log().take();
+    let words = wanted.run.iter().map(|word| fill(stage, word)).collect::<Result<Vec<_>, _>>()?;
+    let title = format!("{}: {}", wanted.from, words.join(" "));
+    let Some((name, arguments)) = words.split_first() else {
+        let problems = vec!["there is no program".to_owned()];
+        return Ok(Check { title, happened: String::new(), explanation: None, problems });
+    };
+    let identity =
+        stage.client(wanted.from).map_or(crate::node::Identity::ROOT, crate::actor::Client::identity);
+    let finished = Program::new(name)
+        .args(arguments.iter().cloned())
+        .identity(identity)
+        .deadline(PROGRAM_DEADLINE)
+        .run(stage.network.node(wanted.from.node())?)?;
+    let mut problems = Vec::new();
+    let expected = Exit::Code(wanted.exit_code.unwrap_or(0));
+    if finished.exit != expected || finished.timed_out {
+        problems.push(format!("expected {expected}, got {finished}"));
+    }
+    if let Some(text) = wanted.prints.as_ref().filter(|text| !finished.stdout_text().contains(*text)) {
+        problems
+            .push(format!("expected it to print `{text}`; it printed `{}`", finished.stdout_text().trim()));
+    }
+    let passed: Vec<_> = stage.sidecar.log().take();
+    let actors: Vec<_> = passed.iter().map(|seen| seen.actor.clone()).collect();
+    if let Some(through) = &wanted.through {
+        let expected: Vec<_> = through.iter().map(ToString::to_string).collect();
+        if expected != actors {
+            problems.push(format!(
+                "expected to pass [{}], passed [{}]",
+                expected.join(", "),
+                actors.join(", ")
+            ));
+        }
+    }
+    if let Some(endpoint) = &wanted.original_destination {
+        let expected = stage.endpoint(&endpoint.value)?;
+        let learned = passed.first().and_then(|seen| seen.original_destination);
+        if learned != Some(expected) {
+            problems
+                .push(format!("original destination: expected {expected}, the sidecar learned {learned:?}"));
+        }
+    }
+    let by = if actors.is_empty() { String::new() } else { format!(", by {}", actors.join(", ")) };
+    Ok(Check { title, happened: format!("{}{by}", finished.exit), explanation: None, problems })
+}
+
+/// Replaces `{name:port}` by the address that it means in this variant's family.
+fn fill(stage: &Stage, word: &str) -> Result<String, RunError> {
+    let mut filled = String::new();
+    let mut rest = word;
+    while let Some((before, after)) = rest.split_once('{') {
+        filled.push_str(before);
+        match after
+            .split_once('}')
+            .and_then(|(name, tail)| Some((Endpoint::try_from(name.to_owned()).ok()?, tail)))
+        {
+            Some((endpoint, tail)) => {
+                filled.push_str(&stage.endpoint(&endpoint)?.to_string());
+                rest = tail;
+            }
+            None => {
+                filled.push('{');
+                rest = after;
+            }
+        }
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}

@@ -1,0 +1,213 @@
+//! The stage of one variant: nodes, servers, sidecar and clients in their places, and tproxy by its binary.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tproxy::backend::BackendId;
+use tproxy::family::IpFamily;
+use tproxy::plan::Plan;
+
+use super::{Check, Options, RunError, oracle};
+use crate::actor::{App, AppSpec, Client, Mode, Sidecar, SidecarSpec};
+use crate::link::{Network, NetworkOptions};
+use crate::node::{Account, Identity, Node, Program, Running};
+use crate::scenario::{Document, Endpoint, Place, Variant, Who};
+use crate::topology::Topology;
+
+/// The node that tproxy is installed in.
+const POD: &str = "pod";
+/// How long a program of the scenario, tproxy included, may take.
+pub(super) const PROGRAM_DEADLINE: Duration = Duration::from_secs(10);
+const CONFIGURATION: &str = "/run/netsim/config.yaml";
+
+/// Everything that a variant needs while it runs. Dropping it ends all of it.
+pub(super) struct Stage {
+    pub(super) plan: Plan,
+    pub(super) family: IpFamily,
+    pub(super) sidecar: Sidecar,
+    clients: BTreeMap<Who, Client>,
+    document: Document,
+    backend: BackendId,
+    servers: Vec<App>,
+    _programs: Vec<Running>,
+    // Last: the nodes outlive their actors.
+    pub(super) network: Network,
+}
+
+impl Stage {
+    /// Brings everything up to the moment before installing.
+    pub(super) fn set(variant: &Variant, options: &Options) -> Result<Self, RunError> {
+        let document = variant.scenario.document.clone();
+        let topology = Topology::ready(&document.topology.value)?;
+        let (_, plan) = oracle::plan(&document.install.value, &topology)?;
+        let network = Network::up(&topology, &network_options(&document, options))?;
+        let pod = network.node(POD)?;
+        let sidecar_identity = Identity::new(plan.policy.sidecar_uid, plan.policy.sidecar_uid);
+        let mut spec = SidecarSpec::new(sidecar_identity);
+        spec.inbound_port = plan.policy.inbound.port.get();
+        spec.outbound_port = plan.policy.outbound.port.get();
+        spec.mode = if document.sidecar.forwards { Mode::Forward } else { Mode::Record };
+        let own_ports = [spec.inbound_port, spec.outbound_port];
+        let sidecar = Sidecar::start(pod, spec)?;
+        let mut stage = Self {
+            family: variant.family,
+            backend: variant.backend,
+            clients: BTreeMap::new(),
+            servers: Vec::new(),
+            _programs: Vec::new(),
+            sidecar,
+            plan,
+            document,
+            network,
+        };
+        stage.start_servers(&own_ports)?;
+        stage.start_clients(sidecar_identity)?;
+        stage.start_programs()?;
+        Ok(stage)
+    }
+
+    /// A server on every port that an expectation names, so that a flow which goes astray is seen where it arrives.
+    fn start_servers(&mut self, own_ports: &[u16]) -> Result<(), RunError> {
+        for (name, node) in [("app", POD), ("peer", "peer")] {
+            let Ok(host) = self.network.node(node) else { continue };
+            let ports: BTreeSet<u16> = self
+                .document
+                .expect
+                .iter()
+                .filter(|expectation| expectation.value.reaches != Some(Place::Refused))
+                .filter_map(|expectation| expectation.value.to.as_ref())
+                .filter(|to| (to.value.host == "peer") == (node == "peer"))
+                .map(|to| to.value.port)
+                .filter(|port| node == "peer" || !own_ports.contains(port))
+                .collect();
+            let identity = if node == POD { identity(Who::App) } else { Identity::ROOT };
+            let spec = AppSpec { name: name.to_owned(), identity, ports: ports.into_iter().collect() };
+            self.servers.push(App::start(host, spec)?);
+        }
+        Ok(())
+    }
+
+    fn start_clients(&mut self, sidecar: Identity) -> Result<(), RunError> {
+        let wanted: BTreeSet<Who> = self.document.expect.iter().map(|expected| expected.value.from).collect();
+        for who in wanted {
+            let identity = if who == Who::Sidecar { sidecar } else { identity(who) };
+            let node = self.network.node(who.node())?;
+            let client = Client::start(node, &format!("client-{who}"), identity)?;
+            self.clients.insert(who, client);
+        }
+        Ok(())
+    }
+
+    fn start_programs(&mut self) -> Result<(), RunError> {
+        for program in self.document.programs.values().map(|program| &program.value) {
+            let Some((name, arguments)) = program.run.split_first() else { continue };
+            let node = self.network.node(&program.on)?;
+            let running = Program::new(name)
+                .args(arguments.iter().cloned())
+                .deadline(PROGRAM_DEADLINE)
+                .spawn(node, &program.ready)?;
+            self._programs.push(running);
+        }
+        Ok(())
+    }
+
+    /// The node that tproxy is installed in.
+    pub(super) fn pod(&self) -> Result<&Node, RunError> {
+        Ok(self.network.node(POD)?)
+    }
+
+    /// The client of somebody who appears in the scenario.
+    pub(super) fn client(&self, who: Who) -> Option<&Client> {
+        self.clients.get(&who)
+    }
+
+    /// What a name means in this variant's family.
+    pub(super) fn address(&self, name: &str) -> Result<IpAddr, RunError> {
+        Ok(self.network.topology().address(name, self.family)?)
+    }
+
+    /// What an endpoint means in this variant's family.
+    pub(super) fn endpoint(&self, endpoint: &Endpoint) -> Result<SocketAddr, RunError> {
+        Ok(SocketAddr::new(self.address(&endpoint.host)?, endpoint.port))
+    }
+
+    /// Installs tproxy as the scenario says.
+    pub(super) fn install(&self) -> Result<Check, RunError> {
+        let install = &self.document.install.value;
+        let mut arguments = vec!["install".to_owned()];
+        arguments.extend(install.flags.iter().map(|(name, value)| format!("--{name}={value}")));
+        if let Some(config) = &install.config {
+            self.pod()?.write_file(CONFIGURATION, config.to_string())?;
+            arguments.push(format!("--config={CONFIGURATION}"));
+        }
+        if self.backend == BackendId::IptablesLegacy {
+            arguments.push(format!("--iptables-executables={}", legacy_programs()));
+        }
+        self.tproxy(arguments)
+    }
+
+    /// Removes what `install` did.
+    pub(super) fn uninstall(&self) -> Result<Check, RunError> {
+        self.tproxy(vec!["uninstall".to_owned()])
+    }
+
+    fn tproxy(&self, arguments: Vec<String>) -> Result<Check, RunError> {
+        let title = format!("tproxy {}", arguments.join(" "));
+        let mut program = Program::new("tproxy").args(arguments).deadline(PROGRAM_DEADLINE);
+        for (name, value) in &self.document.install.value.env {
+            program = program.env(name, value.as_str());
+        }
+        let finished = program.run(self.pod()?)?;
+        let problems = if finished.success() { Vec::new() } else { vec![finished.to_string()] };
+        Ok(Check { title, happened: finished.exit.to_string(), explanation: None, problems })
+    }
+
+    /// The rules in force in the pod, with counters.
+    pub(super) fn rules(&self) -> Result<String, RunError> {
+        let flavour = if self.backend == BackendId::IptablesLegacy { "legacy" } else { "nft" };
+        let script = format!("iptables-{flavour}-save -c; ip6tables-{flavour}-save -c");
+        let saved = Program::new("sh").args(["-c", &script]).run(self.pod()?)?;
+        Ok(saved.stdout_text())
+    }
+
+    /// Ends everything, and tells what did not end well.
+    pub(super) fn strike(self) -> Result<(), RunError> {
+        let Self { network, sidecar, clients, servers, _programs, .. } = self;
+        sidecar.health()?;
+        servers.iter().try_for_each(App::health)?;
+        drop((sidecar, clients, servers, _programs));
+        Ok(network.down()?)
+    }
+}
+
+fn network_options(document: &Document, options: &Options) -> NetworkOptions {
+    let mut network = NetworkOptions::default();
+    network.base.programs.push(("tproxy".to_owned(), options.tproxy.clone()));
+    for (node, files) in &document.files {
+        let files = files.iter().map(|(path, text)| (PathBuf::from(path), text.clone().into_bytes()));
+        network.node(node).files.extend(files);
+    }
+    network
+}
+
+/// Who somebody is, by the nodes' usual accounts.
+pub(super) fn identity(who: Who) -> Identity {
+    let name = match who {
+        Who::App => "app",
+        Who::Sidecar => "kuma-dp",
+        Who::Root | Who::Peer => "root",
+    };
+    let account = Account::usual().into_iter().find(|account| account.name == name);
+    account.map_or(Identity::ROOT, |account| account.identity)
+}
+
+/// The value of `--iptables-executables` that chooses the legacy flavour.
+fn legacy_programs() -> String {
+    let families = ["iptables", "ip6tables"].into_iter();
+    let programs = families.flat_map(|base| {
+        ["", "-save", "-restore"].map(|what| format!("{base}{what}:/usr/sbin/{base}-legacy{what}"))
+    });
+    programs.collect::<Vec<_>>().join(",")
+}

@@ -1,0 +1,82 @@
+//! What an installation could leave behind, and the difference between two looks at it.
+
+use std::collections::BTreeSet;
+
+use super::RunError;
+use crate::link::{self, Network};
+use crate::node::Program;
+
+/// Rules of both flavours and families, addresses, and files of every node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct State {
+    lines: BTreeSet<String>,
+}
+
+/// Prints everything that iptables of any kind shows, and all files where tproxy could leave some. Asking creates nothing.
+/// The xtables lock is not ours: every legacy program leaves its file behind.
+const LOOK: &str = "for family in iptables ip6tables; do for flavour in nft legacy; do \
+    echo \"#rules $family-$flavour\"; $family-$flavour-save 2>/dev/null; done; done; \
+    echo '#files'; find /run /tmp /etc/firewalld -not -path '/run/netsim*' -not -path /run/xtables.lock 2>/dev/null";
+
+pub(super) fn observe(network: &Network) -> Result<State, RunError> {
+    let mut lines = BTreeSet::new();
+    for node in network.nodes() {
+        let name = node.name();
+        let seen = Program::new("sh").args(["-c", LOOK]).run(node)?;
+        lines.extend(normalise(&seen.stdout_text()).into_iter().map(|line| format!("{name}: {line}")));
+        let addresses = link::addresses(node)?;
+        lines.extend(
+            addresses.into_iter().map(|own| format!("{name}: address {} on {}", own.address, own.interface)),
+        );
+    }
+    Ok(State { lines })
+}
+
+impl State {
+    /// What is there only before, or only after.
+    pub(super) fn differences(&self, after: &Self) -> Vec<String> {
+        let gone = self.lines.difference(&after.lines).map(|line| format!("is gone: {line}"));
+        let left = after.lines.difference(&self.lines).map(|line| format!("is left: {line}"));
+        gone.chain(left).collect()
+    }
+}
+
+/// One line a rule or file, with its place, so that sets can be compared. Counters, comments of iptables-save and
+/// empty built-in chains do not count: netfilter makes the latter on first use.
+fn normalise(text: &str) -> Vec<String> {
+    let (mut section, mut table) = (String::new(), String::new());
+    let mut lines = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        if let Some(name) = line.strip_prefix("#rules ").or(line.strip_prefix("#files").map(|_| "files")) {
+            name.clone_into(&mut section);
+            continue;
+        }
+        match line.chars().next() {
+            Some('#') | None => {}
+            Some('*') => line.clone_into(&mut table),
+            Some('C') if line == "COMMIT" => table.clear(),
+            Some(':') if line.contains(" ACCEPT ") => {}
+            // A rule's number keeps order and repetitions.
+            Some('-') => lines.push(format!("{section} {table} {number} {line}")),
+            Some(_) => {
+                let line = line.split(" [").next().unwrap_or(line);
+                lines.push(format!("{section} {table} {line}"));
+            }
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_tables_and_counters_do_not_count_and_rules_do() {
+        let before = normalise("#rules iptables-nft\n#files\n/run\n");
+        let empty = "#rules iptables-nft\n# by\n*nat\n:OUTPUT ACCEPT [3:180]\nCOMMIT\n#files\n/run\n";
+        assert_eq!(normalise(empty), before);
+        let rule = empty.replace("COMMIT", ":X - [0:0]\n-A OUTPUT -j X\nCOMMIT");
+        assert_eq!(normalise(&rule).len(), before.len() + 2);
+    }
+}

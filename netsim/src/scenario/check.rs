@@ -1,0 +1,191 @@
+//! What the types of the schema cannot say: names that must exist, keys that go together, options that tproxy knows.
+//!
+//! Must never look at the system: `netsim check` runs anywhere.
+
+use serde_saphyr::{Location, Spanned};
+use tproxy::config::Layers;
+use tproxy::config::settings::SETTINGS;
+use tproxy::diagnostic::suggest;
+use tproxy::family::IpFamily;
+
+use super::schema::{BACKENDS, Document, Expectation, Install, Place, Who};
+use crate::topology::Topology;
+
+/// One thing that is wrong, and where.
+pub(super) struct Problem {
+    pub(super) location: Location,
+    pub(super) message: String,
+}
+
+fn problem(location: Location, message: impl Into<String>) -> Problem {
+    Problem { location, message: message.into() }
+}
+
+/// The version of the schema that this netsim reads.
+const VERSION: u32 = 1;
+
+/// All that is wrong with a document.
+pub(super) fn problems(document: &Document) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if document.version.value != VERSION {
+        let message =
+            format!("version {} is not known: this netsim reads version {VERSION}", document.version.value);
+        problems.push(problem(document.version.referenced, message));
+    }
+    if document.name.value.trim().is_empty() {
+        problems
+            .push(problem(document.name.referenced, "a scenario needs a name: a sentence of what it shows"));
+    }
+    if document.expect.is_empty() {
+        problems.push(problem(document.name.referenced, "a scenario without expectations shows nothing"));
+    }
+    problems.extend(only(document));
+    problems.extend(install(&document.install));
+    match Topology::ready(&document.topology.value) {
+        Err(error) => problems.push(problem(document.topology.referenced, error.to_string())),
+        Ok(topology) => {
+            problems.extend(places(document, &topology));
+            for expectation in &document.expect {
+                problems.extend(expected(expectation, document, &topology));
+            }
+        }
+    }
+    problems
+}
+
+fn only(document: &Document) -> Vec<Problem> {
+    let Some(only) = &document.only else { return Vec::new() };
+    let mut problems = Vec::new();
+    if only.value.because.trim().is_empty() {
+        problems.push(problem(only.referenced, "`because` must give the reason, in a sentence"));
+    }
+    if only.value.backends.is_empty() && only.value.families.is_empty() {
+        problems.push(problem(only.referenced, "`only` must name `backends` or `families`"));
+    }
+    let known = BACKENDS.map(|backend| backend.to_string());
+    for backend in &only.value.backends {
+        if !known.contains(&backend.value) {
+            let message = format!("`{}` is no backend; there are: {}", backend.value, known.join(", "));
+            problems.push(problem(backend.referenced, message));
+        }
+    }
+    problems
+}
+
+/// The options are those of tproxy, and it would take them.
+fn install(install: &Spanned<Install>) -> Vec<Problem> {
+    let at = |message: String| problem(install.referenced, message);
+    let known = || SETTINGS.iter().filter_map(|setting| setting.flag);
+    let mut problems = Vec::new();
+    for flag in install.value.flags.keys() {
+        if !known().any(|name| name == flag) {
+            let hint =
+                suggest(flag, known()).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            problems.push(at(format!("tproxy has no flag `--{flag}`{hint}")));
+        }
+    }
+    if install.value.flags.contains_key("dry-run") {
+        problems.push(at("`dry-run` would install nothing".to_owned()));
+    }
+    if let Err(refused) = layers(&install.value).resolve() {
+        problems.push(at(refused.to_string()));
+    }
+    problems
+}
+
+/// What the install section says, as tproxy's own layers.
+pub(crate) fn layers(install: &Install) -> Layers {
+    let mut layers = Layers::default().environment(&install.env);
+    if let Some(config) = &install.config {
+        layers = layers.file("install.config", config.to_string());
+    }
+    for (name, value) in &install.flags {
+        layers = layers.flag(name, value.to_string());
+    }
+    layers
+}
+
+fn places(document: &Document, topology: &Topology) -> Vec<Problem> {
+    let nodes: Vec<&str> = topology.nodes().collect();
+    let unknown = |node: &str| {
+        (!nodes.contains(&node)).then(|| format!("`{node}` is no node; there are: {}", nodes.join(", ")))
+    };
+    let files = document.files.keys().filter_map(|node| unknown(node));
+    let mut problems: Vec<Problem> =
+        files.map(|message| problem(document.topology.referenced, format!("files: {message}"))).collect();
+    for program in document.programs.values() {
+        problems.extend(unknown(&program.value.on).map(|message| problem(program.referenced, message)));
+        if program.value.run.is_empty() {
+            problems.push(problem(program.referenced, "`run` must name a program"));
+        }
+    }
+    problems
+}
+
+fn expected(expectation: &Spanned<Expectation>, document: &Document, topology: &Topology) -> Vec<Problem> {
+    let here = expectation.referenced;
+    let wanted = &expectation.value;
+    let mut problems: Vec<Problem> = shape(wanted, document).map(|message| problem(here, message)).collect();
+    let nodes: Vec<&str> = topology.nodes().collect();
+    if !nodes.contains(&wanted.from.node()) {
+        let message = format!(
+            "`from: {}` needs the node `{}`, which this topology has not",
+            wanted.from,
+            wanted.from.node()
+        );
+        problems.push(problem(here, message));
+    }
+    let endpoints = [&wanted.to, &wanted.original_destination].into_iter().flatten();
+    let names = endpoints.map(|endpoint| (endpoint.referenced, endpoint.value.host.as_str()));
+    let addresses = [&wanted.source, &wanted.sees_source].into_iter().flatten();
+    for (location, name) in names.chain(addresses.map(|name| (name.referenced, name.value.as_str()))) {
+        // A literal address belongs to one family; a name must have both.
+        let families = match name.parse() {
+            Ok(address) => vec![IpFamily::of(address)],
+            Err(_) => IpFamily::ALL.to_vec(),
+        };
+        let error = families.into_iter().find_map(|family| topology.address(name, family).err());
+        problems.extend(error.map(|error| problem(location, error.to_string())));
+    }
+    problems
+}
+
+/// Keys that go together.
+fn shape(wanted: &Expectation, document: &Document) -> impl Iterator<Item = &'static str> {
+    let is_program = !wanted.run.is_empty();
+    let reaches_sidecar = matches!(wanted.reaches, Some(Place::SidecarInbound | Place::SidecarOutbound));
+    let ends_nowhere = matches!(wanted.reaches, Some(Place::Refused | Place::Reset));
+    let learns = wanted.original_destination.is_some() || wanted.sees_source.is_some();
+    let wrong = [
+        (is_program == wanted.to.is_some(), "an expectation has either `to` or `run`"),
+        (!is_program && wanted.reaches.is_none(), "`to` needs `reaches`: who answers"),
+        (
+            is_program && wanted.reaches.is_some(),
+            "`reaches` is for connections; a program has `prints` and `exit-code`",
+        ),
+        (is_program && wanted.source.is_some(), "`source` is for connections, not for programs"),
+        (
+            !is_program && (wanted.exit_code.is_some() || wanted.prints.is_some()),
+            "`exit-code` and `prints` are for programs",
+        ),
+        (
+            is_program && wanted.exit_code.is_none() && wanted.prints.is_none(),
+            "a program needs `exit-code` or `prints`: else nothing is expected of it",
+        ),
+        (
+            wanted.through.is_some() && !document.sidecar.forwards,
+            "`through` needs `sidecar: { forwards: true }`",
+        ),
+        (
+            reaches_sidecar && document.sidecar.forwards,
+            "a forwarding sidecar answers nobody: say whom it `reaches` and `through` which listener",
+        ),
+        (ends_nowhere && learns, "nobody learns anything of a connection that ends nowhere"),
+        (wanted.from == Who::Peer && wanted.source.is_some(), "`source` can be chosen in the pod only"),
+    ];
+    wrong.into_iter().filter(|(is_wrong, _)| *is_wrong).map(|(_, message)| message)
+}
+
+#[cfg(test)]
+#[path = "check_tests.rs"]
+mod tests;

@@ -1,0 +1,82 @@
+//! What can be wrong with a topology or with a name in it.
+
+use std::net::IpAddr;
+
+use super::IpFamily;
+
+/// What can be wrong with a topology or a name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TopologyError {
+    /// No ready-made topology has this name.
+    #[error("there is no topology {name:?}; there are: {known}{suggestion}")]
+    UnknownTopology {
+        /// The name.
+        name: String,
+        /// All names, with commas.
+        known: String,
+        /// The closest one, as a sentence.
+        suggestion: String,
+    },
+    /// A name means nothing here.
+    #[error("{name:?} is neither an address nor a name here; names are: {known}{suggestion}")]
+    UnknownName {
+        /// The name.
+        name: String,
+        /// All names, with commas.
+        known: String,
+        /// The closest one, as a sentence.
+        suggestion: String,
+    },
+    /// A node has no address of the family.
+    #[error("{name:?} has no {family} address")]
+    NoAddress {
+        /// The name.
+        name: String,
+        /// The family.
+        family: IpFamily,
+    },
+    /// A literal address is of the other family.
+    #[error("{address} is not an {family} address")]
+    OtherFamily {
+        /// The address.
+        address: IpAddr,
+        /// The family asked for.
+        family: IpFamily,
+    },
+    /// No port where one is needed.
+    #[error("{text:?} has no port: write name:port, as in \"peer:9000\" or \"[fd77::3]:9000\"")]
+    Port {
+        /// What was written.
+        text: String,
+    },
+    /// Two nodes of one name.
+    #[error("two nodes are called {name:?}")]
+    DuplicateNode {
+        /// The name.
+        name: String,
+    },
+    /// A name with a meaning of its own.
+    #[error("no node can be called {name:?}: the name has a meaning of its own")]
+    ReservedName {
+        /// The name.
+        name: String,
+    },
+    /// Two interfaces of one name.
+    #[error("node {node:?} has two interfaces called {interface:?}")]
+    DuplicateInterface {
+        /// The node.
+        node: String,
+        /// The interface.
+        interface: String,
+    },
+    /// A gateway that cannot be reached directly.
+    #[error("gateway {gateway} is in no network of interface {interface:?} of node {node:?}")]
+    GatewayOffLink {
+        /// The node.
+        node: String,
+        /// The interface.
+        interface: String,
+        /// The gateway.
+        gateway: IpAddr,
+    },
+}

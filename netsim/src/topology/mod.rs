@@ -1,0 +1,119 @@
+//! What nodes there are, how they are joined and what names mean: plain data.
+//!
+//! Pure: nothing here reads a file, the environment or the network, or starts anything. `link::Network` makes a
+//! topology real.
+
+mod error;
+mod names;
+mod ready;
+
+pub use error::TopologyError;
+pub use tproxy::family::IpFamily;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+/// Nodes joined by links. Always valid: names are unique, links end at nodes that exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topology {
+    name: String,
+    nodes: Vec<String>,
+    links: Vec<Link>,
+}
+
+/// A veth pair between two nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its two ends.
+    pub ends: [End; 2],
+    /// The largest packet that it carries; the kernel's default when not given.
+    pub mtu: Option<u32>,
+}
+
+/// One end of a link: an interface of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// The node.
+    pub node: String,
+    /// The interface's name there.
+    pub interface: String,
+    /// Its addresses. The first of a family is what the node's name means in that family.
+    pub addresses: Vec<IpNet>,
+    /// Default gateways reached through this interface, at most one per family.
+    pub gateways: Vec<IpAddr>,
+}
+
+impl Topology {
+    /// A topology of these nodes and links.
+    ///
+    /// # Errors
+    /// When names are given twice or are reserved, or a link ends at a node that there is not.
+    pub fn new(name: &str, nodes: Vec<String>, links: Vec<Link>) -> Result<Self, TopologyError> {
+        let mut known = BTreeSet::new();
+        for node in &nodes {
+            if names::is_reserved(node) {
+                return Err(TopologyError::ReservedName { name: node.clone() });
+            }
+            if !known.insert(node.as_str()) {
+                return Err(TopologyError::DuplicateNode { name: node.clone() });
+            }
+        }
+        let mut interfaces = BTreeSet::new();
+        for end in links.iter().flat_map(|link| &link.ends) {
+            if !known.contains(end.node.as_str()) {
+                return Err(names::unknown(&end.node, known.iter().copied()));
+            }
+            if !interfaces.insert((end.node.as_str(), end.interface.as_str())) {
+                let (node, interface) = (end.node.clone(), end.interface.clone());
+                return Err(TopologyError::DuplicateInterface { node, interface });
+            }
+            check_gateways(end)?;
+        }
+        Ok(Self { name: name.to_owned(), nodes, links })
+    }
+
+    /// The topology's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The names of its nodes.
+    pub fn nodes(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().map(String::as_str)
+    }
+
+    /// Its links.
+    pub fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    /// The interfaces of a node.
+    pub fn ends_of<'a>(&'a self, node: &'a str) -> impl Iterator<Item = &'a End> {
+        self.links.iter().flat_map(|link| &link.ends).filter(move |end| end.node == node)
+    }
+
+    /// All addresses that links give to nodes, with the node's name.
+    pub fn addresses(&self) -> impl Iterator<Item = (&str, IpNet)> {
+        self.links
+            .iter()
+            .flat_map(|link| &link.ends)
+            .flat_map(|end| end.addresses.iter().map(|address| (end.node.as_str(), *address)))
+    }
+}
+
+fn check_gateways(end: &End) -> Result<(), TopologyError> {
+    match end.gateways.iter().find(|gateway| !end.addresses.iter().any(|address| address.contains(*gateway)))
+    {
+        None => Ok(()),
+        Some(gateway) => Err(TopologyError::GatewayOffLink {
+            node: end.node.clone(),
+            interface: end.interface.clone(),
+            gateway: *gateway,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

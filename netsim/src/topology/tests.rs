@@ -1,0 +1,75 @@
+//! Names, suggestions and what a topology refuses.
+
+use super::*;
+
+fn pod_and_peer() -> Topology {
+    Topology::ready("pod-and-peer").unwrap()
+}
+
+#[test]
+fn one_name_serves_both_families() {
+    let topology = pod_and_peer();
+    let resolve = |text, family| topology.socket_address(text, family).map(|address| address.to_string());
+    for (text, v4, v6) in [
+        ("peer:9000", "10.77.0.3:9000", "[fd77::3]:9000"),
+        ("pod:8080", "10.77.0.2:8080", "[fd77::2]:8080"),
+        ("localhost:1", "127.0.0.1:1", "[::1]:1"),
+        ("passthrough:2", "127.0.0.6:2", "[::6]:2"),
+    ] {
+        assert_eq!(resolve(text, IpFamily::V4).unwrap(), v4);
+        assert_eq!(resolve(text, IpFamily::V6).unwrap(), v6);
+    }
+    assert_eq!(resolve("192.0.2.1:80", IpFamily::V4).unwrap(), "192.0.2.1:80");
+    assert_eq!(resolve("[2001:db8::1]:80", IpFamily::V6).unwrap(), "[2001:db8::1]:80");
+}
+
+#[test]
+fn addresses_have_names_again() {
+    let topology = pod_and_peer();
+    let name = |text: &str| topology.name_of(text.parse().unwrap()).map(str::to_owned);
+    assert_eq!(name("10.77.0.3").as_deref(), Some("peer"));
+    assert_eq!(name("fd77::2").as_deref(), Some("pod"));
+    assert_eq!(name("::6").as_deref(), Some("passthrough"));
+    assert_eq!(name("192.0.2.1"), None);
+}
+
+#[test]
+fn wrong_names_are_told_with_what_there_is() {
+    let topology = pod_and_peer();
+    let error = |text| topology.socket_address(text, IpFamily::V4).unwrap_err().to_string();
+    told(
+        &error("pear:80"),
+        "\"pear\" is neither an address nor a name here; names are: pod, peer, localhost, passthrough; did you mean \"peer\"?",
+    );
+    told(
+        &error("nameserver:80"),
+        "\"nameserver\" is neither an address nor a name here; names are: pod, peer, localhost, passthrough",
+    );
+    told(&error("[fd77::3]:80"), "fd77::3 is not an ipv4 address");
+    assert!(matches!(topology.socket_address("fd77::3:80", IpFamily::V6), Err(TopologyError::Port { .. })));
+    assert!(error("peer").contains("no port"));
+    assert!(error("peer:99999").contains("no port"));
+    let error = Topology::ready("pod-and-per").unwrap_err().to_string();
+    assert!(error.ends_with("did you mean \"pod-and-peer\"?"), "{error}");
+}
+
+fn told(actual: &str, expected: &str) {
+    assert_eq!(actual, expected);
+}
+
+#[test]
+fn a_topology_that_cannot_be_is_refused() {
+    let topology = pod_and_peer();
+    let nodes = || topology.nodes().map(str::to_owned).collect::<Vec<_>>();
+    let twice = Topology::new("x", [nodes(), nodes()].concat(), Vec::new());
+    assert!(matches!(twice, Err(TopologyError::DuplicateNode { .. })));
+    let links = [topology.links(), topology.links()].concat();
+    assert!(matches!(Topology::new("x", nodes(), links), Err(TopologyError::DuplicateInterface { .. })));
+    let orphans = Topology::new("x", vec!["pod".to_owned()], topology.links().to_vec());
+    assert!(matches!(orphans, Err(TopologyError::UnknownName { .. })));
+    let reserved = Topology::new("x", vec!["localhost".to_owned()], Vec::new());
+    assert!(matches!(reserved, Err(TopologyError::ReservedName { .. })));
+    let mut links = topology.links().to_vec();
+    links[0].ends[0].gateways.push("192.0.2.1".parse().unwrap());
+    assert!(matches!(Topology::new("x", nodes(), links), Err(TopologyError::GatewayOffLink { .. })));
+}

@@ -1,0 +1,180 @@
+//! Nodes are isolated from the machine and from each other: network, files, mounts, cgroups, users, settings.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod lab;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use lab::{need_nodes, node, shell, subtree};
+use netsim::node::{Account, Node, NodeError, NodeSpec, SetupError};
+
+#[test]
+fn a_new_node_has_nothing_but_a_loopback_interface() {
+    need_nodes!();
+    let node = node("pod");
+    assert_eq!(shell(&node, "ls /sys/class/net"), "lo");
+    let lines = shell(&node, "ip -brief address");
+    assert_eq!(lines.split_whitespace().collect::<Vec<_>>(), ["lo", "UNKNOWN", "127.0.0.1/8", "::1/128"]);
+}
+
+#[test]
+fn every_node_has_a_network_namespace_of_its_own() {
+    need_nodes!();
+    let (pod, peer) = (node("pod"), node("peer"));
+    let of_machine = shell_on_machine("stat -L -c %i /proc/self/ns/net");
+    let of_pod = shell(&pod, "stat -L -c %i /proc/self/ns/net");
+    let of_peer = shell(&peer, "stat -L -c %i /proc/self/ns/net");
+    assert_eq!(BTreeSet::from([&of_machine, &of_pod, &of_peer]).len(), 3);
+    assert_eq!(of_pod, pod.net_id().inode.to_string());
+    let job = pod.run(|| async { fs::read_link("/proc/thread-self/ns/net").unwrap() }).unwrap();
+    assert!(job.to_string_lossy().contains(&of_pod), "{job:?}");
+}
+
+#[test]
+fn work_on_pool_threads_stays_in_the_node() {
+    need_nodes!();
+    let node = node("pod");
+    let of_pool = node
+        .run(|| async {
+            let look = || fs::read_link("/proc/thread-self/ns/net").unwrap();
+            tokio::task::spawn_blocking(look).await.unwrap()
+        })
+        .unwrap();
+    assert_eq!(of_pool.to_string_lossy(), format!("net:[{}]", node.net_id().inode));
+}
+
+#[test]
+fn what_a_node_writes_to_run_tmp_and_etc_is_its_own() {
+    need_nodes!();
+    let (pod, peer) = (node("pod"), node("peer"));
+    let name = format!("netsim-test-{}", std::process::id());
+    for directory in ["/run", "/tmp", "/etc"] {
+        let path = format!("{directory}/{name}");
+        shell(&pod, &format!("echo hello > {path}"));
+        assert_eq!(shell(&pod, &format!("cat {path}")), "hello");
+        assert_eq!(shell(&peer, &format!("test -e {path} || echo absent")), "absent");
+        assert!(!fs::exists(&path).unwrap(), "{path} is on the machine");
+    }
+    assert_eq!(shell(&pod, "stat -c %a /run /tmp"), "755\n1777");
+}
+
+#[test]
+fn the_only_cgroup_mount_shows_the_nodes_own_subtree() {
+    need_nodes!();
+    let node = node("pod");
+    for mounts in [
+        shell(&node, "cat /proc/self/mounts"),
+        node.run(|| async { fs::read_to_string("/proc/thread-self/mounts").unwrap() }).unwrap(),
+    ] {
+        let of_kind = |kind: &str| {
+            let fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+            fields.filter(|fields| fields.get(2) == Some(&kind)).map(|fields| fields[1].to_owned()).collect()
+        };
+        let (cgroup2, cgroup, bpf): (Vec<_>, Vec<_>, Vec<_>) =
+            (of_kind("cgroup2"), of_kind("cgroup"), of_kind("bpf"));
+        assert_eq!((cgroup2, cgroup), (vec!["/sys/fs/cgroup".to_owned()], Vec::new()));
+        assert_eq!(bpf, ["/sys/fs/bpf"]);
+    }
+    // What the node makes at its root, the machine sees inside the node's own cgroup.
+    shell(&node, "mkdir /sys/fs/cgroup/mark");
+    let of_node = fs::read_dir(subtree()).unwrap().map(|entry| entry.unwrap().path());
+    let marked: Vec<_> = of_node.filter(|path| path.join("mark").is_dir()).collect();
+    assert_eq!(marked.len(), 1);
+    drop(node);
+    assert!(!marked[0].exists(), "the node's cgroup and what was made in it is gone");
+}
+
+#[test]
+fn a_node_has_its_own_users_and_hosts() {
+    need_nodes!();
+    let mut spec = NodeSpec::new("pod");
+    spec.name_servers = vec!["10.0.0.53".parse().unwrap()];
+    spec.hosts = vec![("10.77.0.3".parse().unwrap(), "peer".to_owned())];
+    let node = Node::start(spec).unwrap();
+    assert_eq!(shell(&node, "id kuma-dp"), "uid=5678(kuma-dp) gid=5678(kuma-dp) groups=5678(kuma-dp)");
+    assert_eq!(shell(&node, "id -nu 1000"), "app");
+    assert_eq!(shell(&node, "getent hosts peer"), "10.77.0.3       peer");
+    assert_eq!(shell(&node, "grep nameserver /etc/resolv.conf"), "nameserver 10.0.0.53");
+    let mut spec = NodeSpec::new("pod");
+    spec.accounts = vec![Account::new("root", 0), Account::new("envoy", 101)];
+    let node = Node::start(spec).unwrap();
+    assert_eq!(shell(&node, "id -u envoy; id -u kuma-dp || echo none"), "101\nnone");
+    assert!(!fs::read_to_string("/etc/passwd").unwrap().contains("kuma-dp"));
+}
+
+#[test]
+fn a_program_from_a_hidden_directory_is_first_in_path() {
+    need_nodes!();
+    let directory = tempfile::tempdir_in("/tmp").unwrap();
+    let path = directory.path().join("some-build");
+    fs::write(&path, "#!/bin/sh\necho from /tmp: $0\n").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut spec = NodeSpec::new("pod");
+    spec.programs = vec![("tproxy".to_owned(), path.clone()), ("ip".to_owned(), path)];
+    let node = Node::start(spec).unwrap();
+    assert_eq!(shell(&node, "tproxy"), "from /tmp: /run/netsim/bin/tproxy");
+    assert_eq!(shell(&node, "ip"), "from /tmp: /run/netsim/bin/ip");
+    assert_eq!(shell(&node, "ls /tmp"), "");
+    let path = "/run/netsim/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    assert_eq!(shell(&node, "echo $PATH"), path);
+}
+
+#[test]
+fn a_program_that_is_not_there_is_an_error_that_names_it() {
+    need_nodes!();
+    let mut spec = NodeSpec::new("pod");
+    spec.programs = vec![("tproxy".to_owned(), "/nowhere/tproxy".into())];
+    let error = Node::start(spec).unwrap_err().to_string();
+    assert!(error.contains("/nowhere/tproxy") && error.contains("No such file"), "{error}");
+}
+
+#[test]
+fn settings_are_the_nodes_own_and_only_below_net() {
+    need_nodes!();
+    let before = fs::read_to_string("/proc/sys/net/ipv4/ip_default_ttl").unwrap();
+    let mut spec = NodeSpec::new("pod");
+    spec.sysctls = vec![("net/ipv4/ip_default_ttl".to_owned(), "99".to_owned())];
+    let node = Node::start(spec).unwrap();
+    assert_eq!(shell(&node, "cat /proc/sys/net/ipv4/ip_default_ttl"), "99");
+    node.set_sysctl("net/ipv6/conf/all/disable_ipv6", "1").unwrap();
+    assert_eq!(shell(&node, "cat /proc/sys/net/ipv6/conf/lo/disable_ipv6"), "1");
+    assert_eq!(fs::read_to_string("/proc/sys/net/ipv4/ip_default_ttl").unwrap(), before);
+    assert_eq!(shell(&node, "cat /proc/sys/net/ipv6/conf/default/accept_dad"), "0");
+    for key in ["kernel/hostname", "net/../kernel/hostname", "net.ipv4.ip_forward"] {
+        let refused = |outcome: Result<(), NodeError>| {
+            let source = match outcome {
+                Err(NodeError::Setup { source, .. }) => source,
+                other => panic!("{other:?}"),
+            };
+            assert!(matches!(source, SetupError::SysctlForeign { .. }), "{source}");
+        };
+        refused(node.set_sysctl(key, "x"));
+        let mut spec = NodeSpec::new("pod");
+        spec.sysctls = vec![(key.to_owned(), "x".to_owned())];
+        refused(Node::start(spec).map(drop));
+    }
+}
+
+#[test]
+fn files_are_written_only_where_the_node_has_its_own() {
+    need_nodes!();
+    let mut spec = NodeSpec::new("pod");
+    spec.files = vec![("/run/web/index.html".into(), b"a page".to_vec()), ("/etc/x/y".into(), b"z".to_vec())];
+    let node = Node::start(spec).unwrap();
+    assert_eq!(shell(&node, "cat /run/web/index.html /etc/x/y"), "a pagez");
+    node.write_file("/tmp/deep/er", "more").unwrap();
+    assert_eq!(shell(&node, "cat /tmp/deep/er"), "more");
+    shell(&node, "ln -s /root /etc/out");
+    for path in ["/root/x", "/tmp/../root/x", "/etc/out/x", "relative", "/run"] {
+        let error = node.write_file(path, "x").unwrap_err();
+        let foreign = matches!(&error, NodeError::Setup { source: SetupError::Foreign { .. }, .. });
+        assert!(foreign, "{path}: {error}");
+    }
+}
+
+fn shell_on_machine(command: &str) -> String {
+    let output = std::process::Command::new("sh").args(["-c", command]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+}
