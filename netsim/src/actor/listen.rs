@@ -13,7 +13,7 @@ use crate::topology::IpFamily;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// Listens on a port at 0.0.0.0 and, unless the kernel has no IPv6, at [::].
+/// Listens on a port at `0.0.0.0` and, unless the kernel has no IPv6, at `[::]`.
 pub(super) fn listen(port: u16) -> Result<Vec<TcpListener>, ActorError> {
     let mut listeners = Vec::new();
     for family in IpFamily::ALL {

@@ -2,6 +2,7 @@
 //! skipped; 2 bad file, usage or environment.
 
 mod check;
+mod demo;
 mod exec;
 mod list;
 mod run;
@@ -27,6 +28,8 @@ enum Verb {
     Check(check::Check),
     /// Show the variants that would run; needs no root
     List(list::List),
+    /// Show what tproxy is for, in a throw-away pod; needs root
+    Demo(demo::Demo),
     /// Run a command in a throw-away node of its own; needs root
     Exec(exec::Exec),
 }
@@ -49,6 +52,7 @@ pub fn main() -> ExitCode {
             Verb::Run(run) => run.run(),
             Verb::Check(check) => check.run(),
             Verb::List(list) => list.run(),
+            Verb::Demo(demo) => demo.run(),
             Verb::Exec(exec) => exec.run(),
         },
         Err(error) => {

@@ -1,6 +1,6 @@
 //! Links between nodes: veth pairs, addresses, routes, and whole networks made from a topology.
 //!
-//! Only [`netlink`] speaks rtnetlink, and only from inside a node: a netlink socket belongs to the network
+//! Only `netlink` speaks rtnetlink, and only from inside a node: a netlink socket belongs to the network
 //! namespace of the thread that opened it. Nothing here ever appears in the machine's own network.
 
 mod error;

@@ -6,6 +6,38 @@
 //!
 //! The ways in are [`Node::start`], [`Node::run`] for work on the node's own thread, [`Node::actor`] for a thread
 //! with an identity, and [`Program`] for an external program. Every one of them has a deadline.
+//!
+//! ```no_run
+//! use netsim::actor::{App, AppSpec, Attempt, Client, Outcome, Sidecar, SidecarSpec};
+//! use netsim::link::{Network, NetworkOptions};
+//! use netsim::node::{self, Finished, Identity, Program};
+//! use netsim::topology::{IpFamily, Topology};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let topology = Topology::ready("pod-and-peer")?;
+//! let mut options = NetworkOptions::default();
+//! options.node("pod").programs.push(("tproxy".to_owned(), "target/debug/tproxy".into()));
+//! let network = Network::up(&topology, &options)?;
+//! let (pod, peer) = (network.node("pod")?, network.node("peer")?);
+//!
+//! let app = Identity::new(1000, 1000);
+//! let sidecar = Sidecar::start(pod, SidecarSpec::new(Identity::new(5678, 5678)))?;
+//! let _peer = App::start(peer, AppSpec { name: "peer".to_owned(), identity: app, ports: vec![9000] })?;
+//! Program::new("tproxy").arg("install").run(pod).and_then(Finished::checked)?;
+//!
+//! let client = Client::start(pod, "app", app)?;
+//! for family in IpFamily::ALL {
+//!     let to = topology.socket_address("peer:9000", family)?;
+//!     if let Outcome::Answered { answer, .. } = client.connect(Attempt::to(to))? {
+//!         println!("{to} was answered by {}, on its way to {:?}", answer.actor, answer.original_destination);
+//!     }
+//! }
+//! println!("{:?}", sidecar.log().take());
+//! network.down()?;
+//! node::shutdown()?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod accounts;
 mod actor;
@@ -81,7 +113,7 @@ impl Node {
     /// Starts a node and waits until it is ready.
     ///
     /// # Errors
-    /// When the specification cannot be met or the kernel refuses a step; [`support`] says what is missing.
+    /// When the specification cannot be met or the kernel refuses a step; [`support()`] says what is missing.
     pub fn start(spec: NodeSpec) -> Result<Self, NodeError> {
         Self::begin(spec)?.wait()
     }

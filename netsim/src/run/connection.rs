@@ -32,7 +32,8 @@ pub(super) fn check(stage: &Stage, wanted: &Expectation, to: &Endpoint) -> Resul
     judge_policy(stage, &explanation.decision, destination, &happened, &mut problems);
     let from = source.map_or_else(String::new, |source| format!(" from {source}"));
     let title = format!("{} → {to}{from}", wanted.from);
-    Ok(Check { title, happened: happened.words, explanation: Some(explanation), problems })
+    let printed = String::new();
+    Ok(Check { title, happened: happened.words, printed, explanation: Some(explanation), problems })
 }
 
 fn connect(stage: &Stage, who: Who, to: SocketAddr, source: Option<IpAddr>) -> Result<Happened, RunError> {

@@ -83,6 +83,8 @@ pub struct Check {
     pub title: String,
     /// Where it ended, or what it did, in a word or two.
     pub happened: String,
+    /// What a program printed, where the check is one.
+    pub printed: String,
     /// What the policy says of the flow, where the check is one.
     pub explanation: Option<Explanation>,
     /// Everything that is not as it must be; empty when the check passed.
@@ -142,7 +144,13 @@ fn nothing_left(before: &state::State, after: &state::State) -> Check {
     let problems = before.differences(after);
     Check {
         title: "after uninstalling".to_owned(),
-        happened: if problems.is_empty() { "all as before" } else { "something is left" }.to_owned(),
+        happened: if problems.is_empty() {
+            "rules, chains, addresses and files are as before"
+        } else {
+            "something is left"
+        }
+        .to_owned(),
+        printed: String::new(),
         explanation: None,
         problems,
     }

@@ -11,7 +11,8 @@ pub(super) fn check(stage: &Stage, wanted: &Expectation) -> Result<Check, RunErr
     let title = format!("{}: {}", wanted.from, words.join(" "));
     let Some((name, arguments)) = words.split_first() else {
         let problems = vec!["there is no program".to_owned()];
-        return Ok(Check { title, happened: String::new(), explanation: None, problems });
+        let (happened, printed) = Default::default();
+        return Ok(Check { title, happened, printed, explanation: None, problems });
     };
     let identity =
         stage.client(wanted.from).map_or(crate::node::Identity::ROOT, crate::actor::Client::identity);
@@ -50,7 +51,8 @@ pub(super) fn check(stage: &Stage, wanted: &Expectation) -> Result<Check, RunErr
         }
     }
     let by = if actors.is_empty() { String::new() } else { format!(", by {}", actors.join(", ")) };
-    Ok(Check { title, happened: format!("{}{by}", finished.exit), explanation: None, problems })
+    let (happened, printed) = (format!("{}{by}", finished.exit), finished.stdout_text());
+    Ok(Check { title, happened, printed, explanation: None, problems })
 }
 
 /// Replaces `{name:port}` by the address that it means in this variant's family.

@@ -161,7 +161,8 @@ impl Stage {
         }
         let finished = program.run(self.pod()?)?;
         let problems = if finished.success() { Vec::new() } else { vec![finished.to_string()] };
-        Ok(Check { title, happened: finished.exit.to_string(), explanation: None, problems })
+        let printed = finished.stdout_text() + &finished.stderr_text();
+        Ok(Check { title, happened: finished.exit.to_string(), printed, explanation: None, problems })
     }
 
     /// The rules in force in the pod, with counters.

@@ -82,8 +82,11 @@ pub fn load(id: &str, path: &Path) -> Result<Scenario, ScenarioError> {
     parse(id, &path.display().to_string(), text)
 }
 
-/// As [`load`], from a text.
-pub(super) fn parse(id: &str, name: &str, text: String) -> Result<Scenario, ScenarioError> {
+/// As [`load`], from a text that is known by `name`.
+///
+/// # Errors
+/// It is not YAML, or says something that no scenario may say.
+pub fn parse(id: &str, name: &str, text: String) -> Result<Scenario, ScenarioError> {
     let source = Arc::new(Source { name: name.to_owned(), text });
     let document: Document = serde_saphyr::from_str(&source.text).map_err(|error| {
         let error = error.without_snippet();

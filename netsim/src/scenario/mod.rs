@@ -9,7 +9,7 @@ mod schema;
 
 pub(crate) use check::layers as install_layers;
 pub use expand::{Variant, variants};
-pub use load::{Scenario, ScenarioError, files, load};
+pub use load::{Scenario, ScenarioError, files, load, parse};
 pub use schema::{
     Document, Endpoint, Expectation, FlagValue, Install, Only, Place, ServerProgram, Sidecar, Who,
 };

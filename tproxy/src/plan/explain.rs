@@ -84,13 +84,14 @@ impl Plan {
                 "source {} is the sidecar calling its own application; captured, it would loop",
                 flow.family().passthrough()
             ),
-            Line::OutboundSidecarToSelf => format!(
-                "the sidecar (uid {sidecar}) calls an address of this host: that goes through the inbound port \
-                 {inbound}, so that inbound policies apply"
-            ),
+            Line::OutboundSidecarToSelf => {
+                format!(
+                    "the sidecar calls this host: through inbound port {inbound}, so that inbound policies apply"
+                )
+            }
             Line::OutboundAppToSelf => "it stays on this host, and its owner is not the sidecar".to_owned(),
             Line::OutboundSidecar => {
-                format!("the sidecar's own traffic (uid {sidecar}) leaves untouched; captured, it would loop")
+                format!("what the sidecar (uid {sidecar}) sends leaves untouched; captured, it would loop")
             }
             Line::OutboundLocalhost => "connections to localhost stay local".to_owned(),
             Line::InboundForwarded => {

@@ -1,12 +1,9 @@
 //! The launcher: what a program gets, what is known when it has ended, and that it always ends.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod lab;
 
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
-use lab::{need_nodes, node, sh, shell};
+use crate::lab::{need_nodes, node, sh, shell};
 use netsim::node::{Exit, Identity, NodeSpec, ProcessError, Program};
 
 #[test]
@@ -132,7 +129,7 @@ fn a_running_program_can_be_told_to_end() {
 #[test]
 fn programs_end_with_their_node() {
     need_nodes!();
-    let node = lab::node("pod");
+    let node = crate::lab::node("pod");
     let server = sh("echo up; exec sleep 1000").spawn(&node, "up").unwrap();
     let pid = server.id();
     node.stop().unwrap();

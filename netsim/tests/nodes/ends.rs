@@ -1,9 +1,6 @@
 //! How whole processes end: whatever happens to one, nothing of it stays, and others do not notice.
 //!
 //! The tests run this same test program as another process, which plays the role that `ROLE` names.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod lab;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -13,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use lab::{need_nodes, node, pod_and_peer, sh, shell, subtree};
+use crate::lab::{need_nodes, node, pod_and_peer, sh, shell, subtree};
 use netsim::actor::{App, AppSpec, Attempt, Client, Outcome};
 use netsim::node::{CgroupError, Identity};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -29,7 +26,7 @@ fn in_another_process() {
         Ok("holds a network") => hold_a_network(),
         Ok("shuts down") => shut_down(),
         Ok("needs nodes") => {
-            assert!(netsim::require::nodes().met_or_skip() || !nix::unistd::geteuid().is_root())
+            assert!(netsim::require::nodes().met_or_skip() || !nix::unistd::geteuid().is_root());
         }
         _ => {}
     }
@@ -37,7 +34,7 @@ fn in_another_process() {
 
 fn as_another_process(role: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "in_another_process", "--nocapture"]).env(ROLE, role);
+    command.args(["--exact", "ends::in_another_process", "--nocapture"]).env(ROLE, role);
     command
 }
 
@@ -217,7 +214,7 @@ fn without_root_tests_are_skipped_with_the_reason_or_fail_where_that_is_required
         .unwrap();
     let run = |required: &str| {
         let mut command = Command::new(&program);
-        command.args(["--exact", "in_another_process", "--nocapture"]).env(ROLE, "needs nodes");
+        command.args(["--exact", "ends::in_another_process", "--nocapture"]).env(ROLE, "needs nodes");
         let output = command.env("NETSIM_REQUIRE", required).uid(1000).gid(1000).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         (output.status.success(), text + &String::from_utf8_lossy(&output.stderr))

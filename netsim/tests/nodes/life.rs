@@ -1,12 +1,9 @@
 //! How nodes, actors and jobs fail and end: always with a reason, never with a hang, and with nothing left.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod lab;
 
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
-use lab::{need_nodes, node, sh, shell, subtree};
+use crate::lab::{need_nodes, node, sh, shell, subtree};
 use netsim::node::{Identity, NodeError, NodeSpec};
 
 const APP: Identity = Identity::new(1000, 1000);

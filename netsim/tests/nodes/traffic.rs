@@ -1,12 +1,9 @@
 //! Traffic between nodes: applications answer, sidecars capture and forward, and clients say how it ended.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod lab;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use lab::{need_nodes, pod_and_peer, shell};
+use crate::lab::{need_nodes, pod_and_peer, shell};
 use netsim::actor::{App, AppSpec, Attempt, Client, Handled, Mode, Outcome, Sidecar, SidecarSpec};
 use netsim::link::{self, Network};
 use netsim::node::{Identity, Node};
@@ -273,7 +270,7 @@ fn a_sidecar_handles_no_more_connections_than_it_should() {
 #[test]
 fn a_port_that_is_taken_is_an_error_that_names_it() {
     need_nodes!();
-    let node = lab::node("pod");
+    let node = crate::lab::node("pod");
     let _first = app(&node, "app", &[80]);
     let second = App::start(&node, AppSpec { name: "b".to_owned(), identity: APP, ports: vec![81, 80] });
     let error = second.unwrap_err().to_string();

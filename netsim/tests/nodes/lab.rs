@@ -1,6 +1,4 @@
-//! What the tests of nodes share: starting one or two of them, or skipping with the reason.
-#![expect(dead_code, reason = "every test file uses its own part")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! What these tests share: starting a node or two, or skipping with the reason.
 
 use std::path::PathBuf;
 

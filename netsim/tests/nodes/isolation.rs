@@ -1,13 +1,10 @@
 //! Nodes are isolated from the machine and from each other: network, files, mounts, cgroups, users, settings.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod lab;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use lab::{need_nodes, node, shell, subtree};
+use crate::lab::{need_nodes, node, shell, subtree};
 use netsim::node::{Account, Node, NodeError, NodeSpec, SetupError};
 
 #[test]

@@ -1,0 +1,243 @@
+//! Installing twice equals installing once, uninstalling is exact, failures are rolled back, and damage heals.
+
+use super::pod::{APP, Pod};
+use netsim::node::{Exit, Program};
+
+/// Rules of other programs that mention our names in every way but the one that makes a rule ours.
+const FOREIGN: &str = r#"
+for f in nft legacy; do for i in iptables ip6tables; do $i-$f-restore --noflush <<'END'
+*nat
+:KUBE-SERVICES - [0:0]
+:NOT_KUMA_MESH_X - [0:0]
+-A OUTPUT -p udp -m comment --comment "mentions KUMA_MESH_OUTBOUND" -j KUBE-SERVICES
+-A OUTPUT -m comment --comment "it's \"-j KUMA_MESH_INBOUND\" \\ quoted" -j NOT_KUMA_MESH_X
+-A PREROUTING -p udp -m comment --comment "not kuma/mesh/transparent/proxy/" -j RETURN
+COMMIT
+*filter
+:DOCKER-USER - [0:0]
+-A FORWARD -j DOCKER-USER
+COMMIT
+END
+done; done"#;
+
+const LEGACY: &str = "install --iptables-executables iptables:/usr/sbin/iptables-legacy,\
+    iptables-save:/usr/sbin/iptables-legacy-save,iptables-restore:/usr/sbin/iptables-legacy-restore";
+
+#[test]
+fn installing_twice_equals_installing_once() {
+    for install in ["install", LEGACY] {
+        let Some(pod) = Pod::start() else { return };
+        pod.done(install);
+        let once = pod.state();
+        let again = pod.done(install);
+        assert_eq!(pod.state(), once);
+        assert!(again.stdout_text().contains("nothing to change"), "{again}");
+    }
+}
+
+#[test]
+fn foreign_rules_stay_byte_for_byte_through_install_reinstall_and_uninstall() {
+    for install in ["install", LEGACY] {
+        let Some(pod) = Pod::start() else { return };
+        pod.sh(FOREIGN);
+        let before = pod.state();
+        pod.done(install);
+        assert_ne!(pod.state(), before);
+        pod.done(&format!("{install} --exclude-outbound-ports 22 --redirect-inbound=false"));
+        pod.done("uninstall");
+        assert_eq!(pod.state(), before);
+    }
+}
+
+#[test]
+fn a_changed_installation_keeps_its_place_among_foreign_rules() {
+    let Some(pod) = Pod::start() else { return };
+    pod.sh("iptables-nft -t nat -A OUTPUT -d 192.0.2.1 -j RETURN");
+    pod.done("install");
+    pod.sh("iptables-nft -t nat -A OUTPUT -d 192.0.2.2 -j RETURN");
+    pod.done("install --exclude-outbound-ports 22");
+    let output = pod.sh("iptables-nft -t nat -S OUTPUT | sed 1d");
+    let places: Vec<bool> = output.lines().map(|line| line.contains("KUMA_MESH_OUTBOUND")).collect();
+    assert_eq!(places, [false, true, false], "{output}");
+}
+
+#[test]
+fn changing_the_flavour_leaves_no_rule_of_the_other() {
+    let Some(pod) = Pod::start() else { return };
+    let before = pod.state();
+    pod.done("install");
+    pod.done(LEGACY);
+    assert_eq!(pod.sh("iptables-nft-save | grep -c KUMA; true").trim(), "0");
+    pod.done("install");
+    assert_eq!(pod.sh("iptables-legacy-save | grep -c KUMA; true").trim(), "0");
+    pod.done("uninstall");
+    assert_eq!(nothing_of_ours(&pod.state()), nothing_of_ours(&before));
+}
+
+/// The state without the empty built-in tables that netfilter makes on first use.
+fn nothing_of_ours(state: &str) -> String {
+    let empty = |line: &&str| !line.starts_with('*') && !line.starts_with(':') && *line != "COMMIT";
+    state.lines().filter(empty).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_passthrough_address_is_removed_with_and_without_the_journal_and_stays_when_it_is_not_ours() {
+    let Some(pod) = Pod::start() else { return };
+    let has = || pod.sh("grep -c '^00000000000000000000000000000006 ' /proc/thread-self/net/if_inet6; true");
+    pod.done("install");
+    assert_eq!(has().trim(), "1");
+    pod.done("uninstall");
+    assert_eq!(has().trim(), "0");
+    pod.done("install");
+    pod.sh("rm -r /run/tproxy");
+    pod.done("install --exclude-inbound-ports 22");
+    pod.done("uninstall");
+    assert_eq!(has().trim(), "0");
+    netsim::link::add_address(pod.node(), "lo", "::6/128".parse().unwrap()).unwrap();
+    pod.done("install");
+    pod.done("uninstall");
+    assert_eq!(has().trim(), "1");
+}
+
+#[test]
+fn a_failing_ip6tables_restore_takes_everything_back() {
+    let Some(pod) = Pod::start() else { return };
+    pod.sh(
+        "mkdir /run/bin; printf '#!/bin/sh\\n[ \"$1\" = --version ] && exec ip6tables-nft-restore --version\\n\
+         echo no room left >&2; exit 4\\n' >/run/bin/ip6tables-restore; chmod +x /run/bin/ip6tables-restore",
+    );
+    let programs = "ip6tables:/usr/sbin/ip6tables-nft,ip6tables-save:/usr/sbin/ip6tables-nft-save,\
+                    ip6tables-restore:/run/bin/ip6tables-restore";
+    let before = nothing_of_ours(&pod.state());
+    let failed = pod.tproxy(&format!("install --iptables-executables {programs}"));
+    assert_eq!(failed.exit, Exit::Code(1), "{failed}");
+    let said = failed.stderr_text();
+    assert!(said.contains("no room left") && said.contains("everything was taken back"), "{said}");
+    assert_eq!(nothing_of_ours(&pod.state()), before);
+}
+
+#[test]
+fn damage_is_healed_by_installing_again() {
+    let Some(pod) = Pod::start() else { return };
+    pod.done("install");
+    let whole = pod.sh("iptables-nft-save | grep -v '^#'");
+    for damage in [
+        "iptables-nft -t nat -F KUMA_MESH_OUTBOUND",
+        "iptables-nft -t nat -F OUTPUT",
+        "iptables-nft -t nat -A KUMA_MESH_INBOUND -j RETURN",
+        "iptables-nft -t nat -F; iptables-nft -t nat -X",
+        "iptables-nft-save | iptables-nft-restore --noflush",
+        "rm -r /run/tproxy; ip6tables-nft -t nat -F",
+    ] {
+        pod.sh(damage);
+        pod.done("install");
+        assert_eq!(pod.sh("iptables-nft-save | grep -v '^#'"), whole, "after {damage}");
+    }
+}
+
+#[test]
+fn kumas_own_installation_is_replaced_and_removed() {
+    let Some(pod) = Pod::start() else { return };
+    let kuma = "iptables-nft-restore --noflush <<'END'
+* nat
+-N KUMA_MESH_INBOUND
+-N KUMA_MESH_OUTBOUND
+-N KUMA_MESH_INBOUND_REDIRECT
+-N KUMA_MESH_OUTBOUND_REDIRECT
+-A PREROUTING -m comment --comment \"kuma/mesh/transparent/proxy/in\" -p tcp -j KUMA_MESH_INBOUND
+-I OUTPUT 1 -m comment --comment \"kuma/mesh/transparent/proxy/dns\" -p udp --dport 53 -j REDIRECT --to-ports 15053
+-A OUTPUT -m comment --comment \"kuma/mesh/transparent/proxy/out\" -p tcp -j KUMA_MESH_OUTBOUND
+-A KUMA_MESH_OUTBOUND -m comment --comment \"kuma/mesh/transparent/proxy/all\" -j KUMA_MESH_OUTBOUND_REDIRECT
+COMMIT
+END";
+    let empty = pod.state();
+    pod.sh(kuma);
+    pod.done("uninstall");
+    assert_eq!(nothing_of_ours(&pod.state()), nothing_of_ours(&empty));
+    pod.done("install");
+    let fresh = pod.sh("iptables-nft-save | grep -v '^#'");
+    pod.done("uninstall");
+    pod.sh(kuma);
+    pod.done("install");
+    assert_eq!(pod.sh("iptables-nft-save | grep -v '^#'"), fresh);
+}
+
+#[test]
+fn eight_installs_at_once_all_succeed_and_leave_one_installation() {
+    let Some(pod) = Pod::start() else { return };
+    let running: Vec<_> = (0..8)
+        .map(|number| {
+            let install = format!("install --exclude-outbound-ports {}", 9000 + number % 2);
+            pod.tproxy_program(&install).start(pod.node()).unwrap()
+        })
+        .collect();
+    for install in running {
+        let finished = install.finish(std::time::Duration::from_secs(30)).unwrap();
+        assert!(finished.success(), "{finished}");
+    }
+    let jumps = pod.sh("iptables-nft-save | grep -c -e '-j KUMA_MESH_OUTBOUND$'");
+    assert_eq!(jumps.trim(), "1");
+    let excluded = pod.sh("iptables-nft-save | grep -c -e '--dport 900'");
+    assert_eq!(excluded.trim(), "1");
+}
+
+#[test]
+fn without_ipv6_only_ipv4_is_captured_and_that_is_said() {
+    let Some(pod) = Pod::start() else { return };
+    pod.node().set_sysctl("net/ipv6/conf/all/disable_ipv6", "1").unwrap();
+    let finished = pod.done("install");
+    assert!(finished.stderr_text().contains("only IPv4 is captured: IPv6 is disabled"), "{finished}");
+    assert_eq!(pod.sh("ip6tables-nft-save | grep -c KUMA; true").trim(), "0");
+    pod.done("uninstall");
+    assert_eq!(pod.sh("iptables-nft-save | grep -c KUMA; true").trim(), "0");
+}
+
+#[test]
+fn going_to_ipv4_mode_removes_what_was_installed_for_ipv6() {
+    let Some(pod) = Pod::start() else { return };
+    pod.done("install");
+    pod.done("install --ip-family-mode ipv4");
+    assert_eq!(pod.sh("ip6tables-nft-save | grep -c KUMA; true").trim(), "0");
+    assert!(!pod.state().contains("::6"));
+}
+
+#[test]
+fn a_dry_run_needs_no_root_and_changes_nothing() {
+    let Some(pod) = Pod::start() else { return };
+    let before = pod.state();
+    let finished = pod.tproxy_program("install --dry-run").identity(APP).run(pod.node()).unwrap();
+    assert!(finished.success(), "{finished}");
+    let printed = finished.stdout_text();
+    assert!(
+        printed.starts_with("### IPv4 ###\n\n*nat\n") && printed.contains("\n\n### IPv6 ###\n\n*nat\n"),
+        "{printed}"
+    );
+    let as_root = pod.done("install --dry-run").stdout_text();
+    assert_eq!(as_root, printed);
+    assert_eq!(pod.state(), before);
+}
+
+#[test]
+fn what_a_dry_run_prints_is_what_is_loaded() {
+    let Some(pod) = Pod::start() else { return };
+    for verbose in ["", " --verbose"] {
+        let printed = pod.done(&format!("install --dry-run --ip-family-mode ipv4{verbose}")).stdout_text();
+        let text = printed.lines().skip(2).collect::<Vec<_>>().join("\n") + "\n";
+        let loaded =
+            Program::new("iptables-nft-restore").arg("--noflush").stdin(text).run(pod.node()).unwrap();
+        assert!(loaded.success(), "{loaded}");
+        let again = pod.done("install --ip-family-mode ipv4");
+        assert!(again.stdout_text().contains("nothing to change"), "{again}");
+        pod.done("uninstall");
+    }
+}
+
+#[test]
+fn a_journal_that_cannot_be_written_is_said_and_done_without() {
+    let Some(pod) = Pod::start() else { return };
+    pod.sh("touch /run/tproxy");
+    let finished = pod.done("install");
+    assert!(finished.stderr_text().contains("journal"), "{finished}");
+    pod.done("uninstall");
+    assert!(!pod.state().contains("KUMA") && !pod.state().contains("::6"));
+}
