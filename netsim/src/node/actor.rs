@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::cgroup::Cgroup;
 use super::error::{NodeError, SetupError};
+use super::forks;
 use super::identity::Identity;
 use super::namespaces::Namespaces;
 use super::spec::check_name;
@@ -147,11 +148,12 @@ impl ActorShared {
         self.worker.stop();
     }
 
-    /// Ends the thread, then removes its cgroup: a thread must be gone before its cgroup can go.
+    /// Ends the thread, sees its sockets gone, then removes its cgroup: a thread must be gone before its cgroup can go.
     pub(super) fn end(&self) -> Result<(), NodeError> {
         // Programs first: their actor reaps them while it ends.
         self.kill_processes();
         let joined = self.worker.join(self.deadline);
+        forks::settle();
         let cgroup = self.cgroup.lock().unwrap_or_else(PoisonError::into_inner).take();
         let removed = cgroup.map_or(Ok(()), Cgroup::remove).map_err(|source| NodeError::Setup {
             thread: self.worker.name().to_owned(),

@@ -17,6 +17,8 @@ use nix::unistd::{Pid, getppid};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::forks::Fork;
+
 /// How long a killed child may take to be gone.
 const DYING: Duration = Duration::from_secs(2);
 
@@ -79,7 +81,11 @@ impl Child {
             })
         };
         // A process group of its own: Ctrl-C is for netsim, which ends its programs itself.
-        let mut child = command.process_group(0).spawn()?;
+        command.process_group(0);
+        let fork = Fork::begin();
+        let spawned = command.spawn();
+        drop(fork);
+        let mut child = spawned?;
         let pid = Pid::from_raw(child.id().cast_signed());
         let pipes =
             Pipes { stdin: child.stdin.take(), stdout: child.stdout.take(), stderr: child.stderr.take() };

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path};
 
 use super::error::SetupError;
+use super::forks;
 
 /// What a node has of its own.
 const OWN: [&str; 3] = ["/run", "/tmp", "/etc"];
@@ -20,7 +21,10 @@ pub(super) fn write(path: &Path, contents: &[u8]) -> Result<(), SetupError> {
         }
         fs::create_dir_all(directory).map_err(failed)?;
     }
-    replace(path, contents).map_err(failed)
+    replace(path, contents).map_err(failed)?;
+    // A script that a child in flight still holds open for writing could not be run: "text file busy".
+    forks::settle();
+    Ok(())
 }
 
 /// Whether a path is below one of the node's own directories.

@@ -46,6 +46,7 @@ mod child;
 mod error;
 mod files;
 mod filesystem;
+mod forks;
 mod identity;
 mod janitor;
 mod loopback;

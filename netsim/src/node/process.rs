@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::child::{Child, Exit, Pipes};
 use super::filesystem::PROGRAMS;
@@ -207,10 +207,12 @@ impl Program {
         let node_name = node.name().to_owned();
         let target = actor.serve(move || async move {
             let stdin = self.stdin.clone();
+            // Starting the process is part of what it costs.
+            let started = Instant::now();
             let (child, pipes) = self.launch(&node_name, machine)?;
             let target =
                 child.target().map_err(|source| ProcessError::NotStarted { program: name, source })?;
-            Ok::<_, ProcessError>((target, attend(child, pipes, stdin, seen)))
+            Ok::<_, ProcessError>(((started, target), attend(child, pipes, stdin, seen)))
         })??;
         Ok(Running::new(actor, command, target, progress))
     }

@@ -39,8 +39,13 @@ pub(super) struct Progress {
 }
 
 impl Running {
-    pub(super) fn new(actor: Actor, command: String, target: Target, progress: Watched<Progress>) -> Self {
-        Self { command, target, started: Instant::now(), progress, actor }
+    pub(super) fn new(
+        actor: Actor,
+        command: String,
+        (started, target): (Instant, Target),
+        progress: Watched<Progress>,
+    ) -> Self {
+        Self { command, target, started, progress, actor }
     }
 
     /// The process id.

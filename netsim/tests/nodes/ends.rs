@@ -2,7 +2,6 @@
 //!
 //! The tests run this same test program as another process, which plays the role that `ROLE` names.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -164,8 +163,10 @@ fn what_a_dead_process_left_is_collected_by_the_next() {
     need_nodes!();
     let mine = node("pod");
     let base = subtree().parent().unwrap().to_owned();
-    let stale = base.join("netsim.999999999.1");
-    std::fs::create_dir_all(stale.join("0-pod")).unwrap();
+    // No process has such a number. The inner one may fail: somebody else may be collecting already.
+    let stale = base.join(format!("netsim.{}.1", 1_000_000_000 + std::process::id()));
+    std::fs::create_dir(&stale).unwrap();
+    let _ = std::fs::create_dir(stale.join("0-pod"));
     let mut holder = Holder::start();
     assert!(!stale.exists());
     holder.input = None;
@@ -204,14 +205,14 @@ fn shut_down() {
 #[test]
 fn without_root_tests_are_skipped_with_the_reason_or_fail_where_that_is_required() {
     need_nodes!();
-    // Copied, because an ordinary user may not get to where it was built.
     let directory = tempfile::tempdir().unwrap();
-    let program = directory.path().join("ends");
-    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
-    File::open(directory.path())
-        .unwrap()
-        .set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
-        .unwrap();
+    let shared =
+        format!("chmod 755 {directory}; cp \"$0\" {directory}/nodes", directory = directory.path().display());
+    // Copied, because an ordinary user may not get to where it was built; by another process, because a child
+    // that this one forks meanwhile would hold it open for writing, and then it cannot be run.
+    let this = std::env::current_exe().unwrap();
+    assert!(Command::new("sh").args(["-c", &shared]).arg(this).status().unwrap().success());
+    let program = directory.path().join("nodes");
     let run = |required: &str| {
         let mut command = Command::new(&program);
         command.args(["--exact", "ends::in_another_process", "--nocapture"]).env(ROLE, "needs nodes");
