@@ -1,10 +1,6 @@
 //! The CPU-bound parts: configuration, plan, verdict, rules, and reading what is installed.
 
-#![expect(
-    missing_docs,
-    clippy::unwrap_used,
-    reason = "criterion's macros make items; a bench fails by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
 use std::hint::black_box;
 use std::path::PathBuf;
