@@ -1,5 +1,7 @@
 //! What a test needs from the system: met, or skipped with the reason, or, where `NETSIM_REQUIRE` demands it, failed.
 
+use std::io::Write;
+
 use crate::node;
 
 /// The environment variable with the comma-separated names of what must not be skipped, as in `root,iptables-nft`.
@@ -27,7 +29,9 @@ impl Requirement {
         match self {
             Self::Met => true,
             Self::Skip(reason) => {
-                eprintln!("skipped: {reason}");
+                // Not by `eprintln!`, which the test runner keeps to itself when the test passes.
+                let name = std::thread::current().name().unwrap_or("test").to_owned();
+                let _ = writeln!(std::io::stderr(), "skipped {name}: {reason}");
                 false
             }
             Self::Missing(reason) => panic!("{VARIABLE} does not let this be skipped: {reason}"),

@@ -52,16 +52,35 @@ fn prove(variant: &Variant) -> Result<(), Failed> {
     if report.passed() { Ok(()) } else { Err(report::failure(&report).into()) }
 }
 
-/// The tproxy binary, built from the sources as they are.
+/// The tproxy binary of the sources as they are. Cargo knows of no binary of another package, so that this looks itself.
 fn tproxy() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(build).clone()
+    let current = || {
+        // This program is target/PROFILE/deps/scenarios-…: the binary lies a folder up.
+        let me = std::env::current_exe().unwrap();
+        let folder = me.parent().and_then(Path::parent).unwrap();
+        let binary = folder.join("tproxy");
+        if !is_newer_than_its_sources(&binary) {
+            build(folder);
+        }
+        binary
+    };
+    BUILT.get_or_init(current).clone()
 }
 
-fn build() -> PathBuf {
-    // This program is target/PROFILE/deps/scenarios-…: the binary lies two folders up.
-    let me = std::env::current_exe().unwrap();
-    let folder = me.parent().and_then(Path::parent).unwrap();
+/// Judged by the list of sources that cargo leaves beside a binary.
+fn is_newer_than_its_sources(binary: &Path) -> bool {
+    let modified = |path: &Path| std::fs::metadata(path).and_then(|data| data.modified()).ok();
+    let Some(built) = modified(binary) else { return false };
+    let sources = std::fs::read_to_string(binary.with_extension("d")).unwrap_or_default();
+    let sources =
+        sources.split_once(": ").map(|(_, sources)| sources.trim().replace("\\ ", "\0")).unwrap_or_default();
+    let mut sources = sources.split(' ').map(|source| PathBuf::from(source.replace('\0', " "))).peekable();
+    sources.peek().is_some()
+        && sources.all(|source| modified(&source).is_some_and(|changed| changed <= built))
+}
+
+fn build(folder: &Path) {
     let profile = match folder.file_name().and_then(|name| name.to_str()) {
         Some("debug") | None => "dev",
         Some(profile) => profile,
@@ -73,5 +92,4 @@ fn build() -> PathBuf {
         .status()
         .unwrap();
     assert!(built.success(), "tproxy cannot be built");
-    folder.join("tproxy")
 }
