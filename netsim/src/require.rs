@@ -31,7 +31,7 @@ impl Requirement {
             Self::Skip(reason) => {
                 // Not by `eprintln!`, which the test runner keeps to itself when the test passes.
                 let name = std::thread::current().name().unwrap_or("test").to_owned();
-                let _ = writeln!(std::io::stderr(), "skipped {name}: {reason}");
+                let _ = std::io::stderr().write_all(format!("skipped {name}: {reason}\n").as_bytes());
                 false
             }
             Self::Missing(reason) => panic!("{VARIABLE} does not let this be skipped: {reason}"),

@@ -221,7 +221,7 @@ fn without_root_tests_are_skipped_with_the_reason_or_fail_where_that_is_required
         (output.status.success(), text + &String::from_utf8_lossy(&output.stderr))
     };
     let (passed, text) = run("ebpf");
-    assert!(passed && text.contains("skipped: not root (uid 1000)"), "{text}");
+    assert!(passed && text.contains("skipped ends::in_another_process: not root (uid 1000)"), "{text}");
     let (passed, text) = run("root,iptables-nft");
     assert!(
         !passed && text.contains("NETSIM_REQUIRE does not let this be skipped: root: not root"),
