@@ -2,7 +2,10 @@
 
 use std::io::Write;
 
+use tproxy::backend::BackendId;
+
 use crate::node;
+use crate::run::supports;
 
 /// The environment variable with the comma-separated names of what must not be skipped, as in `root,iptables-nft`.
 pub const VARIABLE: &str = "NETSIM_REQUIRE";
@@ -39,18 +42,36 @@ impl Requirement {
     }
 }
 
+/// The names that `NETSIM_REQUIRE` may hold.
+const NAMES: [&str; 3] = ["root", "iptables-nft", "iptables-legacy"];
+
 /// Whether nodes can be made, named `root` in `NETSIM_REQUIRE`.
 pub fn nodes() -> Requirement {
-    feature("root", node::support().map_err(|reason| reason.to_string()))
+    demanded("root", node::support().map_err(|reason| reason.to_string()))
 }
 
-/// Whether what is called `name` in `NETSIM_REQUIRE` is there, `outcome` being the reason why not.
-pub fn feature(name: &str, outcome: Result<(), String>) -> Requirement {
+/// Whether nodes can be made and the backend works in them. Without nodes it is `root` that is missing.
+pub fn backend(backend: BackendId) -> Requirement {
+    match nodes() {
+        Requirement::Met => {
+            demanded(&backend.to_string(), supports(backend).map_err(|missing| missing.to_string()))
+        }
+        // Whoever demands the backend demands what it needs.
+        Requirement::Skip(reason) => demanded(&backend.to_string(), Err(reason)),
+        missing => missing,
+    }
+}
+
+fn demanded(name: &str, outcome: Result<(), String>) -> Requirement {
     let required = std::env::var(VARIABLE).unwrap_or_default();
     judge(name, outcome, &required)
 }
 
 fn judge(name: &str, outcome: Result<(), String>, required: &str) -> Requirement {
+    let mut demanded = required.split(',').map(str::trim).filter(|item| !item.is_empty());
+    if let Some(unknown) = demanded.find(|item| !NAMES.contains(item)) {
+        return Requirement::Missing(format!("{VARIABLE}: `{unknown}` is not one of {}", NAMES.join(", ")));
+    }
     match outcome {
         Ok(()) => Requirement::Met,
         Err(reason) if required.split(',').any(|item| item.trim() == name) => {
@@ -67,8 +88,14 @@ mod tests {
     #[test]
     fn a_required_skip_is_a_failure() {
         let missing = || Err("not root".to_owned());
-        assert_eq!(judge("root", missing(), "ebpf"), Requirement::Skip("not root".to_owned()));
-        assert_eq!(judge("root", missing(), "ebpf, root"), Requirement::Missing("root: not root".to_owned()));
+        assert_eq!(judge("root", missing(), "iptables-nft"), Requirement::Skip("not root".to_owned()));
+        assert_eq!(
+            judge("root", missing(), "iptables-nft, root"),
+            Requirement::Missing("root: not root".to_owned())
+        );
         assert_eq!(judge("root", Ok(()), "root"), Requirement::Met);
+        assert!(
+            matches!(judge("root", Ok(()), "rooot"), Requirement::Missing(reason) if reason.contains("`rooot`"))
+        );
     }
 }

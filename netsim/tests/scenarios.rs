@@ -37,8 +37,7 @@ fn fail(error: &dyn std::fmt::Display) -> ! {
 
 fn trial(variant: Variant) -> Trial {
     let name = variant.to_string();
-    let supported = run::supports(variant.backend).map_err(|missing| missing.to_string());
-    match require::feature(&variant.backend.to_string(), supported) {
+    match require::backend(variant.backend) {
         Requirement::Met => Trial::test(name, move || prove(&variant)),
         Requirement::Skip(reason) => {
             Trial::test(name, || Ok(())).with_ignored_flag(true).with_kind(format!("skipped: {reason}"))

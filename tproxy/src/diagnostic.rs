@@ -30,7 +30,11 @@ impl Place {
     pub fn of(source: &Arc<Source>, location: Option<serde_saphyr::Location>) -> Self {
         let line = location.map_or(1, |at| at.line().max(1));
         let span = location.map_or(0..0, |at| {
-            let start = at.span().byte_offset().unwrap_or(0) as usize;
+            // The scanner's own errors know line and column only.
+            let start = match at.span().byte_offset() {
+                Some(offset) if offset > 0 || at.line() <= 1 => offset as usize,
+                _ => offset_of(&source.text, at.line(), at.column()),
+            };
             start..start.saturating_add(at.span().byte_len().unwrap_or(0) as usize)
         });
         Self { source: Arc::clone(source), line, span: clamp(&source.text, span) }
@@ -52,6 +56,23 @@ impl Place {
         let text = Renderer::plain().render(&report);
         text.strip_prefix("error: ").map_or(text.clone(), str::to_owned)
     }
+}
+
+/// Where a line and column, both from 1, stand in a text.
+fn offset_of(text: &str, line: u64, column: u64) -> usize {
+    let (line, column) = (line.saturating_sub(1) as usize, column.saturating_sub(1) as usize);
+    let before: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+    let here = text.get(before..).unwrap_or_default();
+    before + here.char_indices().nth(column).map_or(here.len(), |(at, _)| at)
+}
+
+/// What a YAML parser says, without the place, which is shown beside it, and without advice for programmers.
+#[must_use]
+pub fn yaml_message(error: &serde_saphyr::Error) -> String {
+    let said = error.without_snippet().to_string();
+    let said = said.split(" at line ").next().unwrap_or_default();
+    let said = said.split(", set DuplicateKeyPolicy").next().unwrap_or_default();
+    said.split("; use from_").next().unwrap_or_default().to_owned()
 }
 
 /// Parsers count a block's trailing newline and a missing value's end of file in; a caret needs characters.
@@ -99,6 +120,15 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_scanners_own_errors_stand_where_they_are_too() {
+        let text = "redirect:\n\tinbound: {}\n";
+        let source = Arc::new(Source { name: "f".to_owned(), text: text.to_owned() });
+        let error = serde_saphyr::from_str::<std::collections::BTreeMap<String, String>>(text).unwrap_err();
+        let shown = Place::of(&source, error.location()).annotate(&yaml_message(&error));
+        assert!(shown.contains("f:2:") && !shown.contains(" at line "), "{shown}");
+    }
 
     #[test]
     fn a_misspelt_word_finds_its_neighbour_and_a_foreign_one_none() {

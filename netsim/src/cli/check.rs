@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::End;
 use super::selection::{Selection, describe};
+use super::{End, say};
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -15,7 +15,7 @@ impl Check {
     pub(super) fn run(&self) -> End {
         match self.selection.scenarios() {
             Ok(scenarios) => {
-                println!("{} scenario files are right", scenarios.len());
+                say(&format!("{} scenario files are right\n", scenarios.len()));
                 End::Passed
             }
             Err(errors) => End::Refused(describe(&errors)),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use clap::Args;
 use tproxy::backend::BackendId;
 
-use super::End;
 use super::selection::tproxy;
+use super::{End, say};
 use crate::report;
 use crate::run::{self, Check, Options, Report};
 use crate::scenario::{self, Variant};
@@ -40,7 +40,7 @@ impl Demo {
             scenario::parse("tour", "tour.yaml", TOUR.to_owned()).map_err(|error| error.to_string())?;
         let options = Options { tproxy: tproxy(self.tproxy.as_deref())? };
         run::supports(BackendId::IptablesNft).map_err(|missing| missing.to_string())?;
-        println!("{INTRODUCTION}");
+        say(&format!("{INTRODUCTION}\n"));
         let mut passed = true;
         let variants = scenario::variants(&Arc::new(scenario));
         for variant in variants.iter().filter(|variant| variant.backend == BackendId::IptablesNft) {
@@ -49,31 +49,31 @@ impl Demo {
             show(variant, &report);
         }
         if passed {
-            println!("Every flow went where the policy says, and nothing is left.");
+            say(&format!("Every flow went where the policy says, and nothing is left.\n"));
         }
         Ok(if passed { End::Passed } else { End::Failed })
     }
 }
 
 fn show(variant: &Variant, report: &Report) {
-    println!("─── over {} ───\n", variant.family.title());
+    say(&format!("─── over {} ───\n\n", variant.family.title()));
     for check in &report.checks {
         if check.explanation.is_none() {
             command(check);
         } else if is_first_flow(report, check) {
-            println!("{}", report::flows(report));
+            say(&format!("{}\n", report::flows(report)));
         }
     }
-    println!();
+    say("\n");
     if !report.passed() {
-        println!("{}", report::failure(report));
+        say(&format!("{}\n", report::failure(report)));
     }
 }
 
 fn command(check: &Check) {
     match check.title.starts_with("tproxy ") {
-        true => println!("pod # {}\n{}", check.title, check.printed),
-        false => println!("{}: {}", check.title, check.happened),
+        true => say(&format!("pod # {}\n{}\n", check.title, check.printed)),
+        false => say(&format!("{}: {}\n", check.title, check.happened)),
     }
 }
 

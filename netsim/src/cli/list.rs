@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::End;
 use super::selection::Selection;
+use super::{End, say};
 
 #[derive(Debug, Args)]
 pub(super) struct List {
@@ -15,7 +15,7 @@ impl List {
     pub(super) fn run(&self) -> End {
         match self.selection.variants() {
             Ok(variants) => {
-                variants.iter().for_each(|variant| println!("{variant}"));
+                variants.iter().for_each(|variant| say(&format!("{variant}\n")));
                 End::Passed
             }
             Err(reason) => End::Refused(reason),

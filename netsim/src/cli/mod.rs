@@ -8,6 +8,7 @@ mod list;
 mod run;
 mod selection;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -42,6 +43,11 @@ enum End {
     Code(u8),
     /// Nothing could be run, for this reason.
     Refused(String),
+}
+
+/// Prints to standard output. When nobody reads it any more, the work and its exit code still count.
+fn say(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 /// Runs the command with the process's arguments.

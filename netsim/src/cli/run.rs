@@ -8,6 +8,7 @@ use std::thread;
 use clap::Args;
 
 use super::End;
+use super::say;
 use super::selection::{Selection, tproxy};
 use crate::report;
 use crate::require::{self, Requirement};
@@ -78,16 +79,16 @@ impl Run {
 
     fn print(&self, variant: &Variant, outcome: &Outcome) {
         match outcome {
-            Outcome::Ran(Ok(report)) if self.flows => print!("{}", report::flows(report)),
-            Outcome::Ran(Ok(report)) => print!("{}", report::checks(report)),
-            Outcome::Ran(Err(error)) => println!("FAILED {variant}  could not be run: {error}"),
-            Outcome::Skipped(reason) => println!("skip   {variant}  {reason}"),
-            Outcome::RequiredButSkipped(reason) => println!("FAILED {variant}  {reason}"),
+            Outcome::Ran(Ok(report)) if self.flows => say(&report::flows(report)),
+            Outcome::Ran(Ok(report)) => say(&report::checks(report)),
+            Outcome::Ran(Err(error)) => say(&format!("FAILED {variant}  could not be run: {error}\n")),
+            Outcome::Skipped(reason) => say(&format!("skip   {variant}  {reason}\n")),
+            Outcome::RequiredButSkipped(reason) => say(&format!("FAILED {variant}  {reason}\n")),
         }
         if let Outcome::Ran(Ok(report)) = outcome
             && !report.passed()
         {
-            println!("{}", report::rules(report));
+            say(&report::rules(report));
         }
     }
 
@@ -113,7 +114,7 @@ impl Run {
             }
         }
         if !self.flows {
-            print!("{}", report::summary(lines, passed, failed, skipped));
+            say(&report::summary(lines, passed, failed, skipped));
         }
         if failed == 0 { End::Passed } else { End::Failed }
     }
@@ -125,8 +126,7 @@ fn take<'a>(variants: &'a [Variant], next: &AtomicUsize) -> Option<(usize, &'a V
 }
 
 fn one(variant: &Variant, options: &Options) -> Outcome {
-    let supported = run::supports(variant.backend).map_err(|missing| missing.to_string());
-    match require::feature(&variant.backend.to_string(), supported) {
+    match require::backend(variant.backend) {
         Requirement::Met => Outcome::Ran(run::run(variant, options)),
         Requirement::Skip(reason) => Outcome::Skipped(reason),
         Requirement::Missing(reason) => Outcome::RequiredButSkipped(reason),

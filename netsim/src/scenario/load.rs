@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tproxy::diagnostic::{Place, Source};
+use tproxy::diagnostic::{Place, Source, yaml_message};
 
 use super::check;
 use super::schema::Document;
@@ -89,9 +89,8 @@ pub fn load(id: &str, path: &Path) -> Result<Scenario, ScenarioError> {
 pub fn parse(id: &str, name: &str, text: String) -> Result<Scenario, ScenarioError> {
     let source = Arc::new(Source { name: name.to_owned(), text });
     let document: Document = serde_saphyr::from_str(&source.text).map_err(|error| {
-        let error = error.without_snippet();
         let place = Place::of(&source, error.location());
-        ScenarioError::Wrong(vec![place.annotate(&error.to_string())])
+        ScenarioError::Wrong(vec![place.annotate(&yaml_message(&error))])
     })?;
     let problems = check::problems(&document);
     if !problems.is_empty() {

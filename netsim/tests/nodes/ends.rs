@@ -220,7 +220,7 @@ fn without_root_tests_are_skipped_with_the_reason_or_fail_where_that_is_required
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         (output.status.success(), text + &String::from_utf8_lossy(&output.stderr))
     };
-    let (passed, text) = run("ebpf");
+    let (passed, text) = run("iptables-nft");
     assert!(passed && text.contains("skipped ends::in_another_process: not root (uid 1000)"), "{text}");
     let (passed, text) = run("root,iptables-nft");
     assert!(

@@ -7,7 +7,7 @@ use std::io;
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
-use netlink_packet_route::address::{AddressAttribute, AddressMessage};
+use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
@@ -33,6 +33,8 @@ fn message(address: &LoopbackAddress) -> io::Result<AddressMessage> {
     message.header.family =
         if address.address.is_ipv6() { AddressFamily::Inet6 } else { AddressFamily::Inet };
     message.header.prefix_len = address.prefix;
+    // Without this an IPv6 address is tentative for a moment, even on loopback, and a bind to it fails.
+    message.header.flags = AddressHeaderFlags::Nodad;
     message.header.index = nix::net::if_::if_nametoindex(address.interface.as_str())?;
     message.attributes =
         vec![AddressAttribute::Local(address.address), AddressAttribute::Address(address.address)];

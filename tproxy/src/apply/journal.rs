@@ -8,104 +8,11 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
-use super::change::{Change, LoopbackAddress};
-use crate::family::IpFamily;
+use super::record::{FORMAT, Record};
 use crate::host::{HostError, netns};
-use crate::iptables::Tool;
 
 /// Where records are kept. A tmpfs on common systems, so that they end with the boot.
 pub const DIRECTORY: &str = "/run/tproxy";
-
-/// Version of the record's format. A record of another format is passed over.
-const FORMAT: u32 = 1;
-
-/// What tproxy did in one network namespace.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
-    format: u32,
-    /// Boot that the record belongs to.
-    boot_id: String,
-    /// Version of tproxy that wrote it.
-    pub version: String,
-    /// How far the run came.
-    pub phase: Phase,
-    /// Backend id.
-    pub backend: String,
-    /// Digest of the policy, 16 hexadecimal digits.
-    pub digest: String,
-    /// The changes of the run, each with its inverse.
-    pub changes: Vec<Change>,
-    /// Addresses that are there because of us, by this run or an earlier one.
-    pub addresses: Vec<LoopbackAddress>,
-}
-
-/// How far a run came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Phase {
-    /// It began to apply its changes; a record in this phase means that it was interrupted.
-    Applying,
-    /// All changes are applied.
-    Installed,
-}
-
-impl Record {
-    /// A record of a run that is about to apply `changes` over what `before` recorded.
-    ///
-    /// # Errors
-    /// The boot's id cannot be read.
-    pub fn applying(
-        backend: &str,
-        digest: u64,
-        changes: &[Change],
-        before: Option<&Self>,
-    ) -> Result<Self, HostError> {
-        let mut addresses = before.map(|record| record.addresses.clone()).unwrap_or_default();
-        addresses.extend(changes.iter().filter_map(|change| match change {
-            Change::AddAddress(address) => Some(address.clone()),
-            _ => None,
-        }));
-        addresses.dedup();
-        Ok(Self {
-            format: FORMAT,
-            boot_id: netns::boot_id()?,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            phase: Phase::Applying,
-            backend: backend.to_owned(),
-            digest: format!("{digest:016x}"),
-            changes: changes.to_vec(),
-            addresses,
-        })
-    }
-
-    /// The same run, completed.
-    #[must_use]
-    pub fn installed(mut self) -> Self {
-        let removed =
-            |address: &LoopbackAddress| self.changes.contains(&Change::RemoveAddress(address.clone()));
-        self.addresses = self.addresses.iter().filter(|address| !removed(address)).cloned().collect();
-        self.phase = Phase::Installed;
-        self
-    }
-
-    /// The iptables programs that the run used, one for each restore.
-    #[must_use]
-    pub fn tools(&self) -> Vec<Tool> {
-        let tools = self.changes.iter().filter_map(|change| match change {
-            Change::Restore { tool, .. } => Some(tool.clone()),
-            Change::AddAddress(_) | Change::RemoveAddress(_) => None,
-        });
-        tools.collect()
-    }
-
-    /// Whether ::6 on loopback is there because of us.
-    #[must_use]
-    pub fn added_passthrough(&self) -> bool {
-        self.addresses.iter().any(|address| address.address == IpFamily::V6.passthrough())
-    }
-}
 
 /// The journal's file for this network namespace.
 #[derive(Debug, Clone)]
@@ -195,7 +102,15 @@ impl Journal {
 
 #[cfg(test)]
 mod tests {
+    use super::super::change::{Change, LoopbackAddress};
+    use super::super::record::Run;
     use super::*;
+    use crate::family::IpFamily;
+
+    fn record(changes: &[Change], before: Option<&Record>) -> Record {
+        let boot_id = netns::boot_id().unwrap();
+        Record::applying(Run { boot_id: &boot_id, backend: "iptables-nft", digest: 7, changes }, before)
+    }
 
     #[test]
     fn a_record_is_read_back_until_it_is_removed() {
@@ -204,13 +119,11 @@ mod tests {
         assert_eq!(journal.read().unwrap(), None);
         let address =
             LoopbackAddress { interface: "lo".to_owned(), address: IpFamily::V6.passthrough(), prefix: 128 };
-        let record =
-            Record::applying("iptables-nft", 7, &[Change::AddAddress(address.clone())], None).unwrap();
+        let record = record(&[Change::AddAddress(address.clone())], None);
         journal.write(&record).unwrap();
         assert_eq!(journal.read().unwrap(), Some(record.clone()));
         assert!(record.added_passthrough());
-        let later =
-            Record::applying("iptables-nft", 8, &[Change::RemoveAddress(address)], Some(&record)).unwrap();
+        let later = self::record(&[Change::RemoveAddress(address)], Some(&record));
         assert!(!later.installed().added_passthrough());
         journal.remove().unwrap();
         assert_eq!(journal.read().unwrap(), None);
@@ -221,7 +134,7 @@ mod tests {
     fn a_record_of_another_boot_or_a_broken_one_does_not_count() {
         let directory = tempfile::tempdir().unwrap();
         let journal = Journal::of_this_namespace(directory.path()).unwrap();
-        let mut record = Record::applying("iptables-nft", 7, &[], None).unwrap();
+        let mut record = record(&[], None);
         record.boot_id = "another".to_owned();
         journal.write(&record).unwrap();
         assert_eq!(journal.read().unwrap(), None);

@@ -14,6 +14,8 @@ use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, getsockopt, listen, socket, sockopt,
 };
 
+use crate::host::sockets::{self, SocketOwner};
+
 /// Name of the socket, in the abstract namespace.
 const NAME: &[u8] = b"tproxy/lock";
 /// Runs that may wait at a time; more retry.
@@ -106,12 +108,17 @@ fn wait_for_holder(name: &[u8], deadline: Instant) -> Result<Option<i32>, LockEr
     let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
     match connect(socket.as_raw_fd(), &UnixAddr::new_abstract(name)?) {
         Ok(()) => {}
-        // Just bound and not listening yet, just gone, or too many waiting: no event tells when to look again.
-        Err(Errno::ECONNREFUSED | Errno::EAGAIN) => {
+        // Just bound and not listening yet, just gone, too many waiting, or somebody else's socket: no event tells when
+        // to look again.
+        Err(Errno::ECONNREFUSED | Errno::EAGAIN | Errno::EPROTOTYPE) => {
+            if let Some(SocketOwner { pid, uid }) =
+                sockets::owner_of_abstract(name).filter(|owner| owner.uid != 0)
+            {
+                return Err(LockError::NotRoot { pid, uid });
+            }
             poll(&mut [], remaining(deadline.min(Instant::now() + RETRY)))?;
             return Ok(None);
         }
-        Err(Errno::EPROTOTYPE) => return Err(LockError::Mute),
         Err(error) => return Err(error.into()),
     }
     let peer = getsockopt(&socket, sockopt::PeerCredentials)?;

@@ -7,6 +7,7 @@ pub mod change;
 mod execute;
 pub mod journal;
 pub mod lock;
+pub mod record;
 
 use change::Change;
 use execute::ExecuteError;

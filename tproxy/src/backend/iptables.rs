@@ -4,7 +4,7 @@
 
 use super::{Backend, BackendId, Capabilities};
 use crate::apply::change::Change;
-use crate::apply::journal::Record;
+use crate::apply::record::Record;
 use crate::family::IpFamily;
 use crate::host;
 use crate::host::iptables::{ToolError, Tools};
@@ -33,7 +33,8 @@ impl Iptables {
     /// # Errors
     /// There is no iptables at all.
     pub fn for_removal(record: Option<&Record>, loopback: &str) -> Result<Self, ToolError> {
-        let earlier: Vec<Tool> = record.map(Record::tools).unwrap_or_default();
+        let mut earlier: Vec<Tool> = record.map(|record| record.tools.clone()).unwrap_or_default();
+        earlier.retain(is_there);
         let first = |family| {
             let found = [Flavour::Nft, Flavour::Legacy].into_iter();
             let mut found = found.filter_map(|flavour| host::iptables::found(flavour, family));
@@ -42,6 +43,23 @@ impl Iptables {
         let ipv4 = first(IpFamily::V4).ok_or(ToolError::NotFound)?;
         let tools = Tools { flavour: ipv4.flavour, ipv6: first(IpFamily::V6), ipv4 };
         Ok(Self { tools, earlier, loopback: loopback.to_owned() })
+    }
+
+    /// Insists that whatever `record` says was installed can be seen, and so removed.
+    ///
+    /// # Errors
+    /// A family's programs of a flavour are gone.
+    pub fn sees_all_of(&self, record: Option<&Record>) -> Result<(), ToolError> {
+        let seen = self.observers();
+        let sees = |tool: &Tool| {
+            !host::iptables::has_family(tool.family)
+                || (tool.flavour == Flavour::Legacy && !host::iptables::has_legacy_tables(tool.family))
+                || seen.iter().any(|other| (other.flavour, other.family) == (tool.flavour, tool.family))
+        };
+        match record.iter().flat_map(|record| &record.tools).find(|tool| !sees(tool)) {
+            Some(tool) => Err(ToolError::Blind { family: tool.family, flavour: tool.flavour }),
+            None => Ok(()),
+        }
     }
 
     /// What a host shows where nothing is installed, for those who may not look.
@@ -71,6 +89,10 @@ impl Iptables {
         });
         tools
     }
+}
+
+fn is_there(tool: &Tool) -> bool {
+    host::iptables::is_executable(&tool.save) && host::iptables::is_executable(&tool.restore)
 }
 
 impl Backend for Iptables {

@@ -8,7 +8,7 @@ pub mod iptables;
 use std::fmt;
 
 use crate::apply::change::Change;
-use crate::apply::journal::Record;
+use crate::apply::record::Record;
 use crate::plan::Plan;
 
 /// Which backend, and which flavour of it. The ids stand in flags, files, reports and test names.

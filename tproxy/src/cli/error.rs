@@ -53,7 +53,11 @@ impl CliError {
             | Self::Forbidden(_)
             | Self::NotRoot => REFUSED,
             Self::Tools(
-                ToolError::NotFound | ToolError::NotIptables { .. } | ToolError::MixedFlavours { .. },
+                ToolError::NotFound
+                | ToolError::NotExecutable(_)
+                | ToolError::Blind { .. }
+                | ToolError::NotIptables { .. }
+                | ToolError::MixedFlavours { .. },
             ) => REFUSED,
             Self::Tools(_) | Self::Host(_) | Self::Lock(_) | Self::Apply(_) | Self::Output(_) => FAILED,
         }

@@ -10,8 +10,9 @@ use super::arguments::ConfigurationFlags;
 use super::error::CliError;
 use super::sources;
 use crate::apply::change::Change;
-use crate::apply::journal::{self, Journal, JournalError, Record};
+use crate::apply::journal::{self, Journal, JournalError};
 use crate::apply::lock::Lock;
+use crate::apply::record::{Record, Run};
 use crate::apply::{self, ApplyError};
 use crate::backend::Backend;
 use crate::backend::iptables::Iptables;
@@ -45,12 +46,12 @@ impl Install {
         let installed = backend.observe(before.clone())?;
         let changes = backend.render(&plan, &installed)?;
         if changes.is_empty() {
-            writeln!(surroundings.out, "# the same configuration is installed already: nothing to change")?;
+            surroundings.tell("# the same configuration is installed already: nothing to change");
         } else {
-            show(&config, &changes, surroundings)?;
+            show(&config, &changes, surroundings);
             commit(&changes, &backend, &plan, &journal, before, surroundings)?;
         }
-        writeln!(surroundings.out, "# transparent proxy setup completed successfully")?;
+        surroundings.tell("# transparent proxy setup completed successfully");
         Ok(())
     }
 }
@@ -94,8 +95,9 @@ fn commit(
     before: Option<Record>,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<(), CliError> {
-    let id = backend.id().to_string();
-    let record = Record::applying(&id, plan.policy.digest(), changes, before.as_ref())?;
+    let (boot_id, id) = (netns::boot_id()?, backend.id().to_string());
+    let run = Run { boot_id: &boot_id, backend: &id, digest: plan.policy.digest(), changes };
+    let record = Record::applying(run, before.as_ref());
     let mut note = |result: Result<(), JournalError>| {
         if let Err(error) = result {
             surroundings.warn(format!("{error}; going on without it"));
@@ -117,20 +119,13 @@ fn commit(
 }
 
 /// With `--verbose`: what is going to be executed.
-pub(super) fn show(
-    config: &Config,
-    changes: &[Change],
-    surroundings: &mut Surroundings<'_>,
-) -> Result<(), CliError> {
-    if config.verbose {
-        for change in changes {
-            writeln!(surroundings.out, "# {change}")?;
-            if let Change::Restore { forward, .. } = change {
-                write!(surroundings.out, "{}", rule::lengthened(forward))?;
-            }
+pub(super) fn show(config: &Config, changes: &[Change], surroundings: &mut Surroundings<'_>) {
+    for change in changes.iter().filter(|_| config.verbose) {
+        surroundings.tell(format!("# {change}"));
+        if let Change::Restore { forward, .. } = change {
+            surroundings.tell(rule::lengthened(forward).trim_end());
         }
     }
-    Ok(())
 }
 
 fn dry_run(config: &Config, surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {

@@ -47,6 +47,11 @@ struct Surroundings<'a> {
 }
 
 impl Surroundings<'_> {
+    /// Progress of work that changes the system. Who reads it, if anybody, does not decide whether the work is done.
+    fn tell(&mut self, text: impl std::fmt::Display) {
+        let _ = writeln!(self.out, "{text}");
+    }
+
     /// Something that the user should know, though the work goes on.
     fn warn(&mut self, text: impl std::fmt::Display) {
         // With standard error gone there is nobody left to tell.

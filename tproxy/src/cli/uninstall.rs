@@ -28,6 +28,10 @@ pub(super) struct Uninstall {
 
 impl Uninstall {
     pub(super) fn run(&self, surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {
+        if self.dry_run && !nix::unistd::geteuid().is_root() {
+            surroundings.warn("[dry-run]: without root, the rules that are installed cannot be seen");
+            return Ok(());
+        }
         let config = Config { dry_run: self.dry_run, verbose: self.verbose, ..Config::default() };
         let facts = host::facts(&config)?;
         if !self.dry_run {
@@ -38,19 +42,20 @@ impl Uninstall {
         let journal = Journal::of_this_namespace(Path::new(journal::DIRECTORY))?;
         let record = read_record(&journal, surroundings);
         let backend = Iptables::for_removal(record.as_ref(), &facts.loopback)?;
+        backend.sees_all_of(record.as_ref())?;
         let changes = backend.remove(&backend.observe(record)?);
         if self.dry_run {
             return print_changes(&changes, self.verbose, surroundings);
         }
         if changes.is_empty() {
-            writeln!(surroundings.out, "# no transparent proxy is installed: nothing to clean up")?;
+            surroundings.tell("# no transparent proxy is installed: nothing to clean up");
         }
-        show(&config, &changes, surroundings)?;
+        show(&config, &changes, surroundings);
         apply::apply(&changes)?;
         if let Err(error) = journal.remove() {
             surroundings.warn(error);
         }
-        writeln!(surroundings.out, "# transparent proxy cleanup completed successfully")?;
+        surroundings.tell("# transparent proxy cleanup completed successfully");
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ use super::layers::Assignment;
 use super::problem::{Origin, Problem, Problems};
 use super::settings::SETTINGS;
 use super::value::Raw;
-use crate::diagnostic::{Place, Source, suggest};
+use crate::diagnostic::{Place, Source, suggest, yaml_message};
 
 /// A YAML node of any kind, keys and values with their places.
 enum Node {
@@ -27,9 +27,8 @@ pub(super) fn assignments(source: &Arc<Source>) -> (Vec<Assignment>, Problems) {
     let root: Spanned<Node> = match serde_saphyr::from_str(&source.text) {
         Ok(root) => root,
         Err(error) => {
-            let error = error.without_snippet();
             let place = Place::of(source, error.location());
-            let message = format!("cannot be read as YAML: {error}");
+            let message = format!("cannot be read as YAML: {}", yaml_message(&error));
             return (Vec::new(), Problem::new(Origin::File(place), "", message).into());
         }
     };

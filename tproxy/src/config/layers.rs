@@ -62,7 +62,7 @@ impl Layers {
         for setting in SETTINGS {
             let Some(name) = setting.variable else { continue };
             let prefixed = format!("{VARIABLE_PREFIX}{name}");
-            let bare = setting.bare_variable.then(|| name.to_owned());
+            let bare = setting.bare_variable.map(str::to_owned);
             let found = [Some(prefixed), bare]
                 .into_iter()
                 .flatten()
@@ -212,6 +212,21 @@ mod tests {
         let text = "redirect:\n  inbound: {port: 0}\n  outbound: {prt: 1}\nipFamilyMode: both\n";
         let found = Layers::default().file("f", text).flag("redirect-inbound", "?").resolve().unwrap_err();
         assert_eq!(found.iter().count(), 4, "{found}");
+    }
+
+    #[rstest]
+    #[case("EXCLUDE_PORTS_FOR_IPS", "192.0.2.1", 2)]
+    #[case("KUMA_TRANSPARENT_PROXY_REDIRECT_INBOUND_CHAIN_NAME", "MINE", 1)]
+    #[case("KUMA_TRANSPARENT_PROXY_REDIRECT_DNS_ENABLED", "true", 1)]
+    fn a_variable_of_an_option_to_come_is_refused_not_ignored(
+        #[case] name: &str,
+        #[case] value: &str,
+        #[case] problems: usize,
+    ) {
+        let variables = BTreeMap::from([(name.to_owned(), value.to_owned())]);
+        let refused = Layers::default().environment(&variables).resolve().unwrap_err();
+        assert_eq!(refused.iter().count(), problems, "{refused}");
+        assert!(refused.to_string().starts_with(name), "{refused}");
     }
 
     #[test]

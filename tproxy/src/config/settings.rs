@@ -17,8 +17,8 @@ pub struct Setting {
     pub flag: Option<&'static str>,
     /// Name of the variable behind [`VARIABLE_PREFIX`].
     pub variable: Option<&'static str>,
-    /// Whether the variable also counts without the prefix (Kuma behaviour).
-    pub bare_variable: bool,
+    /// The variable's name without the prefix, where that counts, too (Kuma behaviour).
+    pub bare_variable: Option<&'static str>,
     /// What the flag's value is called in help; empty for a switch.
     pub value_name: &'static str,
     /// Help, one or two sentences.
@@ -52,7 +52,7 @@ const BASE: Setting = Setting {
     key: "",
     flag: None,
     variable: None,
-    bare_variable: false,
+    bare_variable: None,
     value_name: "",
     help: "",
     apply: Apply::Later(""),
@@ -64,7 +64,7 @@ pub const SETTINGS: &[Setting] = &[
         key: "kumaDPUser",
         flag: Some("kuma-dp-user"),
         variable: Some("KUMA_DP_USER"),
-        bare_variable: true,
+        bare_variable: Some("KUMA_DP_USER"),
         value_name: "USER",
         help: "User name or id that the sidecar runs as [default: uid 5678 if the host has it, else user kuma-dp]",
         apply: Apply::Set(|config, raw| raw.sidecar_user().map(|value| config.kuma_dp_user = value)),
@@ -73,7 +73,7 @@ pub const SETTINGS: &[Setting] = &[
         key: "ipFamilyMode",
         flag: Some("ip-family-mode"),
         variable: Some("IP_FAMILY_MODE"),
-        bare_variable: true,
+        bare_variable: Some("IP_FAMILY_MODE"),
         value_name: "MODE",
         help: "IP families to capture: dualstack or ipv4 [default: dualstack]",
         apply: Apply::Set(|config, raw| raw.ip_family_mode().map(|value| config.ip_family_mode = value)),
@@ -150,7 +150,7 @@ pub const SETTINGS: &[Setting] = &[
         key: "iptablesExecutables",
         flag: Some("iptables-executables"),
         variable: Some("IPTABLES_EXECUTABLES"),
-        bare_variable: true,
+        bare_variable: Some("IPTABLES_EXECUTABLES"),
         value_name: "NAME:PATH,…",
         help: "Use these programs: iptables, iptables-save, iptables-restore and their ip6tables twins",
         apply: Apply::Set(set_programs),
@@ -191,7 +191,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     later("dropInvalidPackets", "drop-invalid-packets", "DROP_INVALID_PACKETS", "false"),
     later("storeFirewalld", "store-firewalld", "STORE_FIREWALLD", "false"),
-    later("cniMode", "", "CNI_MODE", "false"),
+    Setting { bare_variable: Some("CNI_MODE"), ..later("cniMode", "", "CNI_MODE", "false") },
     later_value("wait", "wait", "WAIT", "5"),
     later_value("waitInterval", "wait-interval", "WAIT_INTERVAL", "0"),
     later_value("retry.maxRetries", "max-retries", "RETRY_MAX_RETRIES", "4"),
@@ -199,36 +199,67 @@ pub const SETTINGS: &[Setting] = &[
     later("log.enabled", "iptables-logs", "LOG_ENABLED", "false"),
     later_value("log.level", "", "LOG_LEVEL", "7"),
     later("comments.disabled", "disable-comments", "COMMENTS_DISABLED", "false"),
-    later_value(
-        "redirect.inbound.excludePortsForIPs",
-        "exclude-inbound-ips",
-        "REDIRECT_INBOUND_EXCLUDE_PORTS_FOR_IPS",
-        "",
-    ),
-    later_value("redirect.inbound.excludePortsForUIDs", "", "REDIRECT_INBOUND_EXCLUDE_PORTS_FOR_UIDS", ""),
+    Setting {
+        bare_variable: Some("EXCLUDE_PORTS_FOR_IPS"),
+        ..later_value(
+            "redirect.inbound.excludePortsForIPs",
+            "exclude-inbound-ips",
+            "REDIRECT_INBOUND_EXCLUDE_PORTS_FOR_IPS",
+            "",
+        )
+    },
+    Setting {
+        bare_variable: Some("EXCLUDE_PORTS_FOR_UIDS"),
+        ..later_value(
+            "redirect.inbound.excludePortsForUIDs",
+            "",
+            "REDIRECT_INBOUND_EXCLUDE_PORTS_FOR_UIDS",
+            "",
+        )
+    },
     later(
         "redirect.inbound.insertRedirectInsteadOfAppend",
         "redirect-inbound-insert-instead-of-append",
         "REDIRECT_INBOUND_INSERT_REDIRECT_INSTEAD_OF_APPEND",
         "false",
     ),
-    later_value(
-        "redirect.outbound.excludePortsForIPs",
-        "exclude-outbound-ips",
-        "REDIRECT_OUTBOUND_EXCLUDE_PORTS_FOR_IPS",
-        "",
-    ),
-    later_value(
-        "redirect.outbound.excludePortsForUIDs",
-        "exclude-outbound-ports-for-uids",
-        "REDIRECT_OUTBOUND_EXCLUDE_PORTS_FOR_UIDS",
-        "",
-    ),
+    Setting {
+        bare_variable: Some("EXCLUDE_PORTS_FOR_IPS"),
+        ..later_value(
+            "redirect.outbound.excludePortsForIPs",
+            "exclude-outbound-ips",
+            "REDIRECT_OUTBOUND_EXCLUDE_PORTS_FOR_IPS",
+            "",
+        )
+    },
+    Setting {
+        bare_variable: Some("EXCLUDE_PORTS_FOR_UIDS"),
+        ..later_value(
+            "redirect.outbound.excludePortsForUIDs",
+            "exclude-outbound-ports-for-uids",
+            "REDIRECT_OUTBOUND_EXCLUDE_PORTS_FOR_UIDS",
+            "",
+        )
+    },
     later(
         "redirect.outbound.insertRedirectInsteadOfAppend",
         "redirect-outbound-insert-instead-of-append",
         "REDIRECT_OUTBOUND_INSERT_REDIRECT_INSTEAD_OF_APPEND",
         "false",
+    ),
+    later_value("redirect.inbound.chainName", "", "REDIRECT_INBOUND_CHAIN_NAME", "INBOUND"),
+    later_value("redirect.outbound.chainName", "", "REDIRECT_OUTBOUND_CHAIN_NAME", "OUTBOUND"),
+    later_value(
+        "redirect.inbound.redirectChainName",
+        "",
+        "REDIRECT_INBOUND_REDIRECT_CHAIN_NAME",
+        "INBOUND_REDIRECT",
+    ),
+    later_value(
+        "redirect.outbound.redirectChainName",
+        "",
+        "REDIRECT_OUTBOUND_REDIRECT_CHAIN_NAME",
+        "OUTBOUND_REDIRECT",
     ),
     later("redirect.dns.enabled", "redirect-dns", "REDIRECT_DNS_ENABLED", "false"),
     later("redirect.dns.captureAll", "redirect-all-dns-traffic", "REDIRECT_DNS_CAPTURE_ALL", "false"),

@@ -45,7 +45,7 @@ impl Raw {
         match self {
             Self::Text(text) => format!("`{text}`"),
             Self::Integer(number) => format!("`{number}`"),
-            Self::Float(number) => format!("`{number}`"),
+            Self::Float(number) => format!("`{number:?}`"),
             Self::Bool(value) => format!("`{value}`"),
             Self::List(_) => "a list".to_owned(),
             Self::Mapping => "a mapping".to_owned(),

@@ -24,6 +24,20 @@ pub enum ToolError {
          with --iptables-executables", DIRECTORIES.join(", ")
     )]
     NotFound,
+    /// An explicit program is not there.
+    #[error("--iptables-executables: {0} is not a program that can be run")]
+    NotExecutable(PathBuf),
+    /// An earlier installation has rules of a kind for which there are no programs any more.
+    #[error(
+        "{} rules of the {flavour} flavour were installed here, and there are no programs any more to see them: \
+         install the package iptables again", family.title()
+    )]
+    Blind {
+        /// Of which family.
+        family: IpFamily,
+        /// Of which flavour.
+        flavour: Flavour,
+    },
     /// An explicit program is of no known flavour.
     #[error("--iptables-executables: {program} does not say that it is iptables: `{said}`")]
     NotIptables {
@@ -117,13 +131,22 @@ fn look_up(name: &str) -> Option<PathBuf> {
         .filter(|directory| directory.is_absolute())
         .chain(DIRECTORIES.iter().map(PathBuf::from))
         .map(|directory| directory.join(name))
-        .find(|program| nix::unistd::access(program, nix::unistd::AccessFlags::X_OK).is_ok())
+        .find(|program| is_executable(program))
+}
+
+/// Whether a file is there and may be run.
+#[must_use]
+pub fn is_executable(program: &Path) -> bool {
+    program.is_file() && nix::unistd::access(program, nix::unistd::AccessFlags::X_OK).is_ok()
 }
 
 fn named(programs: &ProgramSet, family: IpFamily) -> Result<Option<Tool>, ToolError> {
     let ProgramSet { base: Some(base), save: Some(save), restore: Some(restore) } = programs else {
         return Ok(None);
     };
+    if let Some(program) = [base, save, restore].into_iter().find(|program| !is_executable(program)) {
+        return Err(ToolError::NotExecutable(program.clone()));
+    }
     let flavour = flavour_of(base)?;
     for program in [save, restore] {
         let found = flavour_of(program)?;

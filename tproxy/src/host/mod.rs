@@ -6,6 +6,7 @@ mod addresses;
 pub mod iptables;
 mod ipv6;
 pub mod netns;
+pub mod sockets;
 mod users;
 
 use std::net::IpAddr;

@@ -9,7 +9,7 @@ use super::state::TableState;
 use super::transition;
 use super::{Flavour, Tool};
 use crate::apply::change::{Change, LoopbackAddress};
-use crate::apply::journal::Record;
+use crate::apply::record::Record;
 use crate::family::IpFamily;
 use crate::plan::Plan;
 
@@ -90,11 +90,8 @@ pub fn install(plan: &Plan, installed: &Installed, flavour: Flavour) -> Result<V
     }
     for rules in &installed.rules {
         let wanted = rules.tool.flavour == flavour && plan.policy.families.contains(&rules.tool.family);
-        let nat = wanted.then(|| {
-            // ::6 is loopback's sixth address of IPv6: only the IPv6 jumps speak of it.
-            let added_address = stamp.added_address && rules.tool.family == IpFamily::V6;
-            rules::nat(plan, rules.tool.family, Stamp { added_address, ..stamp })
-        });
+        // Both families' jumps speak of ::6, so that an install which was ended between the two leaves word of it.
+        let nat = wanted.then(|| rules::nat(plan, rules.tool.family, stamp));
         changes.extend(restore(rules, nat));
     }
     if !wants_v6 && installed.owns_address() {

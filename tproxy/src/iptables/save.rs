@@ -4,13 +4,27 @@
 
 use super::rule::{Rule, words};
 
-/// The text is not what iptables-save prints.
+/// The text does not tell which rules there are.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line} of the saved rules cannot be read: {text}")]
-pub struct SaveError {
-    line: usize,
-    text: String,
+pub enum SaveError {
+    /// It is not what iptables-save prints.
+    #[error("line {line} of the saved rules cannot be read: {text}")]
+    Line {
+        /// Its number, from 1.
+        line: usize,
+        /// What stands there.
+        text: String,
+    },
+    /// It ends in the middle of a table.
+    #[error("the saved rules end before table {0} does")]
+    Cut(String),
+    /// Another program put something into a table that iptables cannot show, so that nobody knows what else is there.
+    #[error("{0} (another program has put rules there that iptables cannot show; remove or move them first)")]
+    Incompatible(String),
 }
+
+/// How iptables over nf_tables says that it cannot show a table; the exit code tells nothing.
+const INCOMPATIBLE: &str = "is incompatible, use 'nft' tool";
 
 /// One table with all its chains and rules, ours and others'.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,33 +47,56 @@ pub struct SavedChain {
 /// The tables of a save text. Comments and counters are passed over.
 ///
 /// # Errors
-/// A line that is none of: comment, table, chain, rule, `COMMIT`.
+/// A line that is none of: comment, table, chain, rule, `COMMIT`; a table without its end, or one that is not shown.
 pub fn parse(text: &str) -> Result<Vec<SavedTable>, SaveError> {
     let mut tables: Vec<SavedTable> = Vec::new();
     let mut open = false;
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim();
-        let read = match line.chars().next() {
-            None | Some('#') => Some(()),
-            Some('*') if !open => {
-                open = true;
-                let name = line.trim_start_matches('*').trim().to_owned();
-                tables.push(SavedTable { name, chains: Vec::new() });
-                Some(())
-            }
-            Some(':') if open => tables.last_mut().and_then(|table| table.declare(line)),
-            Some('-' | '[') if open => tables.last_mut().and_then(|table| table.append(line)),
-            Some('C') if open && line == "COMMIT" => {
-                open = false;
-                Some(())
-            }
-            Some(_) => None,
-        };
-        if read.is_none() {
-            return Err(SaveError { line: index + 1, text: line.to_owned() });
+    let mut lines = text.lines().enumerate();
+    while let Some((index, line)) = lines.next() {
+        let mut line = line.trim().to_owned();
+        // A comment match may hold line breaks: they stand between quotes.
+        while line.starts_with(['-', '[']) && words(&line).is_none() {
+            let Some((_, next)) = lines.next() else { break };
+            line.push('\n');
+            line.push_str(next);
+        }
+        if is_hidden(&line) {
+            return Err(SaveError::Incompatible(line.trim_start_matches(['#', ' ']).to_owned()));
+        }
+        if read(&line, &mut open, &mut tables).is_none() {
+            return Err(SaveError::Line { line: index + 1, text: line });
         }
     }
-    Ok(tables)
+    match tables.last() {
+        Some(last) if open => Err(SaveError::Cut(last.name.clone())),
+        _ => Ok(tables),
+    }
+}
+
+/// Whether a line says that a table is not shown in which something of ours could be.
+fn is_hidden(line: &str) -> bool {
+    let of_ours = ["raw", "nat", "mangle"].iter().any(|table| line.contains(&format!("`{table}'")));
+    line.starts_with('#') && line.contains(INCOMPATIBLE) && of_ours
+}
+
+/// Takes one line in; `None` when it makes no sense where it stands.
+fn read(line: &str, open: &mut bool, tables: &mut Vec<SavedTable>) -> Option<()> {
+    match line.chars().next() {
+        None | Some('#') => Some(()),
+        Some('*') if !*open => {
+            *open = true;
+            let name = line.trim_start_matches('*').trim().to_owned();
+            tables.push(SavedTable { name, chains: Vec::new() });
+            Some(())
+        }
+        Some(':') if *open => tables.last_mut()?.declare(line),
+        Some('-' | '[') if *open => tables.last_mut()?.append(line),
+        Some('C') if *open && line == "COMMIT" => {
+            *open = false;
+            Some(())
+        }
+        Some(_) => None,
+    }
 }
 
 impl SavedTable {
@@ -103,6 +140,20 @@ mod tests {
     fn a_line_that_is_not_understood_is_named() {
         let error = parse("*nat\n:A -\nwhat\n").unwrap_err();
         assert_eq!(error.to_string(), "line 3 of the saved rules cannot be read: what");
+    }
+
+    #[test]
+    fn a_line_break_between_quotes_belongs_to_the_rule() {
+        let text = "*nat\n:A - [0:0]\n-A A -m comment --comment \"two\nlines\" -j X\nCOMMIT\n";
+        assert_eq!(parse(text).unwrap()[0].chains[0].rules[0].comment(), Some("two\nlines"));
+    }
+
+    #[test]
+    fn what_is_not_whole_is_not_believed() {
+        assert_eq!(parse("*nat\n:A - [0:0]\n"), Err(SaveError::Cut("nat".to_owned())));
+        let said = parse("# Table `nat' is incompatible, use 'nft' tool.\n").unwrap_err().to_string();
+        assert!(said.starts_with("Table `nat' is incompatible"), "{said}");
+        assert_eq!(parse("# Table `filter' is incompatible, use 'nft' tool.\n"), Ok(Vec::new()));
     }
 
     proptest! {

@@ -90,6 +90,20 @@ impl Flow {
         }
     }
 
+    /// The flow as its packets look: IPv4-mapped addresses are IPv4, and connecting to the unspecified address means
+    /// localhost.
+    #[must_use]
+    pub fn as_sent(&self) -> Self {
+        let mut flow = self.clone();
+        flow.source = flow.source.map(|source| source.to_canonical());
+        let mut address = flow.destination.ip().to_canonical();
+        if address.is_unspecified() {
+            address = IpFamily::of(address).localhost();
+        }
+        flow.destination.set_ip(address);
+        flow
+    }
+
     /// The family in which the packets travel.
     #[must_use]
     pub fn family(&self) -> IpFamily {

@@ -31,6 +31,7 @@ impl Plan {
     /// What happens to `flow`, and why.
     #[must_use]
     pub fn verdict(&self, flow: &Flow) -> Decision {
+        let flow = &flow.as_sent();
         let captured = self.policy.families.contains(&flow.family());
         match flow.direction {
             Direction::Outbound if !captured => pass(Line::OutboundFamilyOff),
@@ -94,7 +95,10 @@ impl Plan {
     }
 
     fn to_self(&self, flow: &Flow) -> Decision {
-        if flow.source == Some(flow.family().passthrough()) {
+        let passthrough = flow.family().passthrough();
+        // An IPv6 connection to an own address comes from that address where no other is chosen (RFC 6724, rule 1).
+        let own_source = flow.destination.ip().is_ipv6().then(|| flow.destination.ip());
+        if flow.source.or(own_source) == Some(passthrough) {
             return pass(Line::OutboundPassthroughSource);
         }
         if !self.is_sidecar(flow) {
@@ -180,7 +184,7 @@ impl Plan {
 }
 
 fn is_localhost(address: IpAddr) -> bool {
-    address.to_canonical() == IpFamily::of(address).localhost()
+    address == IpFamily::of(address).localhost()
 }
 
 impl Exclusion {
@@ -192,13 +196,13 @@ impl Exclusion {
             && (self.ports.is_empty() || self.ports.contains(flow.destination.port()))
             && within(self.uids, flow.uid)
             && within(self.gids, flow.gid)
-            && self.network.is_none_or(|network| network.contains(&flow.destination.ip().to_canonical()))
+            && self.network.is_none_or(|network| network.contains(&flow.destination.ip()))
     }
 }
 
 impl Dns {
     fn captures(&self, server: IpAddr) -> bool {
-        self.servers.as_ref().is_none_or(|servers| servers.contains(&server.to_canonical()))
+        self.servers.as_ref().is_none_or(|servers| servers.contains(&server))
     }
 }
 

@@ -82,6 +82,9 @@ fn decide(plan: &Plan, flow: &Flow) -> (String, &'static str) {
 #[case::app_to_localhost("127.0.0.1:80", APP, "pass", "outbound/app-to-self")]
 #[case::app_to_pod("10.0.0.2:80", APP, "pass", "outbound/app-to-self")]
 #[case::app_to_pod_v6("[fd00::2]:80", APP, "pass", "outbound/app-to-self")]
+#[case::unspecified_is_localhost("0.0.0.0:80", APP, "pass", "outbound/app-to-self")]
+#[case::unspecified_is_localhost_v6("[::]:80", SIDECAR, "pass", "outbound/sidecar")]
+#[case::from_an_own_address_to_itself("[::6]:80", SIDECAR, "pass", "outbound/passthrough-source")]
 #[case::dns_is_off("10.9.9.9:53", APP, "redirect to port 15001", "outbound/captured")]
 fn outbound_by_default(#[case] address: &str, #[case] uid: u32, #[case] verdict: &str, #[case] line: &str) {
     assert_eq!(decide(&plan(), &Flow::outbound(to(address), uid)), (verdict.to_owned(), line));
@@ -95,6 +98,11 @@ fn the_passthrough_source_passes_even_for_the_sidecar_and_only_on_loopback() {
             |address: &str| Flow { source: source.parse().ok(), ..Flow::outbound(to(address), SIDECAR) };
         assert_eq!(decide(&plan, &from(address)).1, "outbound/passthrough-source");
     }
+    let mapped = Flow {
+        source: "::ffff:127.0.0.6".parse().ok(),
+        ..Flow::outbound(to("[::ffff:10.0.0.2]:80"), SIDECAR)
+    };
+    assert_eq!(decide(&plan, &mapped).1, "outbound/passthrough-source");
     let elsewhere = Flow { source: "127.0.0.6".parse().ok(), ..Flow::outbound(to("10.9.9.9:80"), APP) };
     assert_eq!(decide(&plan, &elsewhere).1, "outbound/captured");
 }

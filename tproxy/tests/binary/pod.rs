@@ -52,12 +52,19 @@ impl Pod {
         finished.stdout_text()
     }
 
-    /// All rules with counters, all addresses, and tproxy's files.
+    /// All rules with counters, all addresses, and tproxy's files. Counters of policies are left out: the kernel's own
+    /// packets (multicast listener reports, say) count there, too.
     pub(crate) fn state(&self) -> String {
-        let rules = self
-            .sh("for f in nft legacy; do iptables-$f-save -c; ip6tables-$f-save -c; done | grep -v '^#'; \
+        let rules = self.sh("for f in nft legacy; do iptables-$f-save -c; ip6tables-$f-save -c; done \
+             | sed -e '/^#/d' -e '/^:/s/ \\[.*//'; \
              find /run /tmp -not -path '/run/netsim*' -not -path /run/xtables.lock");
         format!("{rules}{:?}", netsim::link::addresses(self.node()).unwrap())
+    }
+
+    /// Whether the passthrough address ::6 is on loopback.
+    pub(crate) fn has_passthrough(&self) -> bool {
+        let addresses = netsim::link::addresses(self.node()).unwrap();
+        addresses.iter().any(|own| own.interface == "lo" && own.address == "::6/128".parse().unwrap())
     }
 }
 

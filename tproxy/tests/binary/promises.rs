@@ -10,7 +10,7 @@ for f in nft legacy; do for i in iptables ip6tables; do $i-$f-restore --noflush 
 :KUBE-SERVICES - [0:0]
 :NOT_KUMA_MESH_X - [0:0]
 -A OUTPUT -p udp -m comment --comment "mentions KUMA_MESH_OUTBOUND" -j KUBE-SERVICES
--A OUTPUT -m comment --comment "it's \"-j KUMA_MESH_INBOUND\" \\ quoted" -j NOT_KUMA_MESH_X
+-A OUTPUT -p udp -m comment --comment "it's \"-j KUMA_MESH_INBOUND\" \\ quoted" -j NOT_KUMA_MESH_X
 -A PREROUTING -p udp -m comment --comment "not kuma/mesh/transparent/proxy/" -j RETURN
 COMMIT
 *filter
@@ -83,20 +83,93 @@ fn nothing_of_ours(state: &str) -> String {
 #[test]
 fn the_passthrough_address_is_removed_with_and_without_the_journal_and_stays_when_it_is_not_ours() {
     let Some(pod) = Pod::start() else { return };
-    let has = || pod.sh("grep -c '^00000000000000000000000000000006 ' /proc/thread-self/net/if_inet6; true");
     pod.done("install");
-    assert_eq!(has().trim(), "1");
+    assert!(pod.has_passthrough());
     pod.done("uninstall");
-    assert_eq!(has().trim(), "0");
+    assert!(!pod.has_passthrough());
     pod.done("install");
     pod.sh("rm -r /run/tproxy");
     pod.done("install --exclude-inbound-ports 22");
     pod.done("uninstall");
-    assert_eq!(has().trim(), "0");
+    assert!(!pod.has_passthrough());
     netsim::link::add_address(pod.node(), "lo", "::6/128".parse().unwrap()).unwrap();
     pod.done("install");
     pod.done("uninstall");
-    assert_eq!(has().trim(), "1");
+    assert!(pod.has_passthrough());
+}
+
+#[test]
+fn the_passthrough_address_can_be_bound_when_install_returns() {
+    let Some(pod) = Pod::start() else { return };
+    pod.done("install");
+    let listed = pod.sh("grep '^00000000000000000000000000000006 ' /proc/thread-self/net/if_inet6");
+    let flags = u32::from_str_radix(listed.split_whitespace().nth(4).unwrap(), 16).unwrap();
+    // IFA_F_NODAD, and not IFA_F_TENTATIVE (if_addr.h).
+    assert_eq!((flags & 0x02, flags & 0x40), (0x02, 0), "{listed}");
+}
+
+#[test]
+fn a_table_that_iptables_cannot_show_stops_everything_before_a_change() {
+    let Some(pod) = Pod::start() else { return };
+    pod.done("install");
+    pod.sh("nft add rule ip nat OUTPUT ct state new counter");
+    let before = pod.sh("nft list ruleset | sed 's/packets [0-9]* bytes [0-9]*//'");
+    for verb in ["install --exclude-outbound-ports 22", "uninstall"] {
+        let refused = pod.tproxy(verb);
+        assert_eq!(refused.exit, Exit::Code(1), "{refused}");
+        assert!(refused.stderr_text().contains("nat' is incompatible"), "{refused}");
+        assert_eq!(pod.sh("nft list ruleset | sed 's/packets [0-9]* bytes [0-9]*//'"), before);
+    }
+    assert!(pod.has_passthrough());
+}
+
+#[test]
+fn a_newline_in_anybodys_comment_is_no_obstacle() {
+    let Some(pod) = Pod::start() else { return };
+    pod.sh("iptables-nft -t nat -A OUTPUT -p udp -m comment --comment \"$(printf 'two\\nlines')\" -j RETURN");
+    let before = pod.state();
+    pod.done("install");
+    pod.done("uninstall");
+    assert_eq!(nothing_of_ours(&pod.state()), nothing_of_ours(&before));
+}
+
+#[test]
+fn output_that_nobody_reads_does_not_keep_tproxy_from_its_work() {
+    let Some(pod) = Pod::start() else { return };
+    let installed = || pod.sh("iptables-nft-save | grep -c 'j KUMA_MESH_OUTBOUND$'; true").trim() == "1";
+    for output in ["| true", ">/dev/full"] {
+        pod.sh(&format!("tproxy install --verbose {output}; true"));
+        assert!(installed(), "install {output}");
+        pod.sh(&format!("tproxy uninstall --verbose {output}; true"));
+        assert!(!installed(), "uninstall {output}");
+    }
+    assert_eq!(pod.sh("tproxy install >/dev/full; echo $?").trim(), "0");
+}
+
+#[test]
+fn programs_that_are_gone_do_not_keep_uninstall_from_its_work() {
+    let Some(pod) = Pod::start() else { return };
+    pod.sh("mkdir /run/opt; for p in iptables iptables-save iptables-restore; do \
+         ln -s /usr/sbin/iptables-nft${p#iptables} /run/opt/$p; done");
+    let programs = "iptables:/run/opt/iptables,iptables-save:/run/opt/iptables-save,\
+                    iptables-restore:/run/opt/iptables-restore";
+    pod.done(&format!("install --iptables-executables {programs}"));
+    pod.sh("rm -r /run/opt");
+    pod.done("uninstall");
+    assert!(!pod.state().contains("KUMA"));
+}
+
+#[test]
+fn uninstall_refuses_when_a_family_that_was_installed_cannot_be_read() {
+    let Some(pod) = Pod::start() else { return };
+    pod.done("install");
+    pod.sh("mkdir /run/sbin; for p in '' -save -restore; do \
+         cp /usr/sbin/xtables-nft-multi /run/sbin/iptables-nft$p; done; mount --bind /run/sbin /usr/sbin");
+    let before = pod.sh("iptables-nft-save | grep -v '^#'");
+    let refused = pod.tproxy("uninstall");
+    assert_eq!(refused.exit, Exit::Code(2), "{refused}");
+    assert!(refused.stderr_text().contains("IPv6"), "{refused}");
+    assert_eq!(pod.sh("iptables-nft-save | grep -v '^#'"), before);
 }
 
 #[test]
@@ -198,7 +271,7 @@ fn going_to_ipv4_mode_removes_what_was_installed_for_ipv6() {
     pod.done("install");
     pod.done("install --ip-family-mode ipv4");
     assert_eq!(pod.sh("ip6tables-nft-save | grep -c KUMA; true").trim(), "0");
-    assert!(!pod.state().contains("::6"));
+    assert!(!pod.has_passthrough());
 }
 
 #[test]
@@ -239,5 +312,5 @@ fn a_journal_that_cannot_be_written_is_said_and_done_without() {
     let finished = pod.done("install");
     assert!(finished.stderr_text().contains("journal"), "{finished}");
     pod.done("uninstall");
-    assert!(!pod.state().contains("KUMA") && !pod.state().contains("::6"));
+    assert!(!pod.state().contains("KUMA") && !pod.has_passthrough());
 }

@@ -1,0 +1,102 @@
+//! A record of the journal: what tproxy did in one network namespace, as data.
+//!
+//! Pure. Must never read or write the journal's file. A field's meaning never changes without a new format.
+
+use serde::{Deserialize, Serialize};
+
+use super::change::{Change, LoopbackAddress};
+use crate::family::IpFamily;
+use crate::iptables::Tool;
+
+/// Version of the record's format. A record of another format is passed over.
+pub(super) const FORMAT: u32 = 1;
+
+/// What tproxy did in one network namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    pub(super) format: u32,
+    /// Boot that the record belongs to.
+    pub(super) boot_id: String,
+    /// Version of tproxy that wrote it.
+    pub version: String,
+    /// How far the run came.
+    pub phase: Phase,
+    /// Backend id.
+    pub backend: String,
+    /// Digest of the policy, 16 hexadecimal digits.
+    pub digest: String,
+    /// The changes of the run, each with its inverse.
+    pub changes: Vec<Change>,
+    /// Addresses that are there because of us, by this run or an earlier one.
+    pub addresses: Vec<LoopbackAddress>,
+    /// The programs that loaded rules, in this run or an earlier one: where rules of ours may be.
+    pub tools: Vec<Tool>,
+}
+
+/// How far a run came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// It began to apply its changes; a record in this phase means that it was interrupted.
+    Applying,
+    /// All changes are applied.
+    Installed,
+}
+
+/// The run that a record is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Run<'a> {
+    /// The kernel's id of this boot.
+    pub boot_id: &'a str,
+    /// Backend id.
+    pub backend: &'a str,
+    /// Digest of the policy.
+    pub digest: u64,
+    /// What is about to be changed.
+    pub changes: &'a [Change],
+}
+
+impl Record {
+    /// A record of a run that is about to apply its changes over what `before` recorded.
+    #[must_use]
+    pub fn applying(run: Run<'_>, before: Option<&Self>) -> Self {
+        let mut addresses = before.map(|record| record.addresses.clone()).unwrap_or_default();
+        let mut tools = before.map(|record| record.tools.clone()).unwrap_or_default();
+        for change in run.changes {
+            match change {
+                Change::AddAddress(address) if !addresses.contains(address) => {
+                    addresses.push(address.clone())
+                }
+                Change::Restore { tool, .. } if !tools.contains(tool) => tools.push(tool.clone()),
+                _ => {}
+            }
+        }
+        Self {
+            format: FORMAT,
+            boot_id: run.boot_id.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            phase: Phase::Applying,
+            backend: run.backend.to_owned(),
+            digest: format!("{:016x}", run.digest),
+            changes: run.changes.to_vec(),
+            addresses,
+            tools,
+        }
+    }
+
+    /// The same run, completed.
+    #[must_use]
+    pub fn installed(mut self) -> Self {
+        let removed =
+            |address: &LoopbackAddress| self.changes.contains(&Change::RemoveAddress(address.clone()));
+        self.addresses = self.addresses.iter().filter(|address| !removed(address)).cloned().collect();
+        self.phase = Phase::Installed;
+        self
+    }
+
+    /// Whether ::6 on loopback is there because of us.
+    #[must_use]
+    pub fn added_passthrough(&self) -> bool {
+        self.addresses.iter().any(|address| address.address == IpFamily::V6.passthrough())
+    }
+}
