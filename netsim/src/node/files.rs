@@ -28,7 +28,7 @@ pub(super) fn write(path: &Path, contents: &[u8]) -> Result<(), SetupError> {
 }
 
 /// Whether a path is below one of the node's own directories.
-pub(super) fn check(path: &Path) -> Result<(), SetupError> {
+pub(crate) fn check(path: &Path) -> Result<(), SetupError> {
     let plain = path.components().skip(1).all(|part| matches!(part, Component::Normal(_)));
     let own = OWN.iter().any(|own| path.strip_prefix(own).is_ok_and(|rest| rest.file_name().is_some()));
     if plain && own { Ok(()) } else { Err(SetupError::Foreign { path: path.to_owned() }) }

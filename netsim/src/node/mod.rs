@@ -72,6 +72,7 @@ pub use actor::Actor;
 pub use cgroup::CgroupError;
 pub use child::Exit;
 pub use error::{NodeError, SetupError};
+pub(crate) use files::check as check_file;
 pub use identity::Identity;
 pub use namespaces::NetId;
 pub use process::{Finished, ProcessError, Program};
@@ -79,6 +80,7 @@ pub use running::Running;
 pub use spec::NodeSpec;
 pub use subtree::shutdown;
 pub use support::{Unsupported, support};
+pub(crate) use sysctl::check as check_sysctl;
 pub use watched::Watched;
 pub use worker::Pending;
 

@@ -30,7 +30,7 @@ pub(super) fn apply_defaults() -> Result<(), SetupError> {
 }
 
 /// Whether a key names a setting of the network namespace.
-pub(super) fn check(key: &str) -> Result<(), SetupError> {
+pub(crate) fn check(key: &str) -> Result<(), SetupError> {
     let below_net = key.strip_prefix("net/").is_some_and(|rest| {
         !rest.is_empty() && Path::new(rest).components().all(|part| matches!(part, Component::Normal(_)))
     });

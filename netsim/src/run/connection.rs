@@ -27,7 +27,9 @@ pub(super) fn check(stage: &Stage, wanted: &Expectation, to: &Endpoint) -> Resul
     let explanation = stage.plan.explain(&flow(stage, wanted, destination, source)?);
     let mut problems = Vec::new();
     judge_place(wanted, &happened, &mut problems);
-    judge_sender(destination, &happened, &mut problems);
+    // The kernel turns the unspecified address into localhost before anything else sees it.
+    let meant = Flow::new(Direction::Outbound, destination).as_sent().destination;
+    judge_sender(meant, &happened, &mut problems);
     judge_sidecar(stage, wanted, destination, &happened, &mut problems)?;
     judge_policy(stage, &explanation.decision, destination, &happened, &mut problems);
     let from = source.map_or_else(String::new, |source| format!(" from {source}"));

@@ -19,7 +19,7 @@ use tproxy::plan::explain::Explanation;
 use crate::actor::ActorError;
 use crate::link::{LinkError, NetworkError};
 use crate::node::{NodeError, ProcessError};
-use crate::scenario::{Expectation, Variant};
+use crate::scenario::{Expectation, InstallError, Variant};
 use crate::topology::TopologyError;
 use stage::Stage;
 
@@ -53,12 +53,9 @@ pub enum RunError {
     /// A program.
     #[error(transparent)]
     Program(#[from] ProcessError),
-    /// The scenario's installation is no configuration.
+    /// The scenario's installation.
     #[error("the scenario's installation: {0}")]
-    Configuration(#[from] tproxy::config::Problems),
-    /// The scenario's sidecar user does not exist.
-    #[error("the scenario's installation: {0}")]
-    Plan(#[from] tproxy::plan::PlanError),
+    Install(#[from] InstallError),
 }
 
 /// What a run showed.

@@ -9,11 +9,11 @@ use tproxy::backend::BackendId;
 use tproxy::family::IpFamily;
 use tproxy::plan::Plan;
 
-use super::{Check, Options, RunError, oracle};
+use super::{Check, Options, RunError};
 use crate::actor::{App, AppSpec, Client, Mode, Sidecar, SidecarSpec};
 use crate::link::{Network, NetworkOptions};
 use crate::node::{Account, Identity, Node, Program, Running};
-use crate::scenario::{Document, Endpoint, Place, Variant, Who};
+use crate::scenario::{self, Document, Endpoint, Place, Variant, Who};
 use crate::topology::Topology;
 
 /// The node that tproxy is installed in.
@@ -41,7 +41,7 @@ impl Stage {
     pub(super) fn set(variant: &Variant, options: &Options) -> Result<Self, RunError> {
         let document = variant.scenario.document.clone();
         let topology = Topology::ready(&document.topology.value)?;
-        let (_, plan) = oracle::plan(&document.install.value, &topology)?;
+        let plan = scenario::plan(&document.install.value, &topology)?;
         let network = Network::up(&topology, &network_options(&document, options))?;
         let pod = network.node(POD)?;
         let sidecar_identity = Identity::new(plan.policy.sidecar_uid, plan.policy.sidecar_uid);
@@ -137,7 +137,7 @@ impl Stage {
     pub(super) fn install(&self) -> Result<Check, RunError> {
         let install = &self.document.install.value;
         let mut arguments = vec!["install".to_owned()];
-        arguments.extend(install.flags.iter().map(|(name, value)| format!("--{name}={value}")));
+        arguments.extend(install.flags.iter().map(|(name, value)| format!("--{name}={}", value.value)));
         if let Some(config) = &install.config {
             self.pod()?.write_file(CONFIGURATION, config.to_string())?;
             arguments.push(format!("--config={CONFIGURATION}"));
@@ -187,8 +187,12 @@ fn network_options(document: &Document, options: &Options) -> NetworkOptions {
     let mut network = NetworkOptions::default();
     network.base.programs.push(("tproxy".to_owned(), options.tproxy.clone()));
     for (node, files) in &document.files {
-        let files = files.iter().map(|(path, text)| (PathBuf::from(path), text.clone().into_bytes()));
+        let files = files.iter().map(|(path, text)| (PathBuf::from(path), text.value.clone().into_bytes()));
         network.node(node).files.extend(files);
+    }
+    for (node, sysctls) in &document.sysctls {
+        let sysctls = sysctls.iter().map(|(key, value)| (key.clone(), value.value.to_string()));
+        network.node(node).sysctls.extend(sysctls);
     }
     network
 }

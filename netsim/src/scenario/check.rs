@@ -2,13 +2,17 @@
 //!
 //! Must never look at the system: `netsim check` runs anywhere.
 
+use std::path::Path;
+
 use serde_saphyr::{Location, Spanned};
 use tproxy::config::Layers;
-use tproxy::config::settings::SETTINGS;
+use tproxy::config::settings::{SETTINGS, VARIABLE_PREFIX};
 use tproxy::diagnostic::suggest;
 use tproxy::family::IpFamily;
 
-use super::schema::{BACKENDS, Document, Expectation, Install, Place, Who};
+use super::install;
+use super::schema::{BACKENDS, Document, Endpoint, Expectation, Install, Place, Who};
+use crate::node::{check_file, check_sysctl};
 use crate::topology::Topology;
 
 /// One thing that is wrong, and where.
@@ -40,10 +44,13 @@ pub(super) fn problems(document: &Document) -> Vec<Problem> {
         problems.push(problem(document.name.referenced, "a scenario without expectations shows nothing"));
     }
     problems.extend(only(document));
-    problems.extend(install(&document.install));
+    problems.extend(options(&document.install));
     match Topology::ready(&document.topology.value) {
         Err(error) => problems.push(problem(document.topology.referenced, error.to_string())),
         Ok(topology) => {
+            let wanted = install::plan(&document.install.value, &topology).err();
+            let unresolved = wanted.filter(|_| problems.is_empty());
+            problems.extend(unresolved.map(|error| problem(document.install.referenced, error.to_string())));
             problems.extend(places(document, &topology));
             for expectation in &document.expect {
                 problems.extend(expected(expectation, document, &topology));
@@ -73,36 +80,32 @@ fn only(document: &Document) -> Vec<Problem> {
 }
 
 /// The options are those of tproxy, and it would take them.
-fn install(install: &Spanned<Install>) -> Vec<Problem> {
+fn options(install: &Spanned<Install>) -> Vec<Problem> {
     let at = |message: String| problem(install.referenced, message);
     let known = || SETTINGS.iter().filter_map(|setting| setting.flag);
     let mut problems = Vec::new();
-    for flag in install.value.flags.keys() {
+    for (flag, value) in &install.value.flags {
+        let at_value = |message: String| problem(value.referenced, message);
         if !known().any(|name| name == flag) {
             let hint =
                 suggest(flag, known()).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-            problems.push(at(format!("tproxy has no flag `--{flag}`{hint}")));
+            problems.push(at_value(format!("tproxy has no flag `--{flag}`{hint}")));
+        } else if flag == "dry-run" {
+            problems.push(at_value("`dry-run` would install nothing".to_owned()));
+        } else if let Err(refused) = Layers::default().flag(flag, value.value.to_string()).resolve() {
+            problems.push(at_value(refused.to_string()));
         }
     }
-    if install.value.flags.contains_key("dry-run") {
-        problems.push(at("`dry-run` would install nothing".to_owned()));
-    }
-    if let Err(refused) = layers(&install.value).resolve() {
-        problems.push(at(refused.to_string()));
-    }
+    let unknown = install.value.env.keys().filter(|name| !is_variable(name));
+    problems.extend(unknown.map(|name| at(format!("tproxy knows no variable `{name}`"))));
     problems
 }
 
-/// What the install section says, as tproxy's own layers.
-pub(crate) fn layers(install: &Install) -> Layers {
-    let mut layers = Layers::default().environment(&install.env);
-    if let Some(config) = &install.config {
-        layers = layers.file("install.config", config.to_string());
-    }
-    for (name, value) in &install.flags {
-        layers = layers.flag(name, value.to_string());
-    }
-    layers
+fn is_variable(name: &str) -> bool {
+    SETTINGS.iter().any(|setting| {
+        let bare = name.strip_prefix(VARIABLE_PREFIX);
+        (bare.is_some() && bare == setting.variable) || setting.bare_variable == Some(name)
+    })
 }
 
 fn places(document: &Document, topology: &Topology) -> Vec<Problem> {
@@ -110,9 +113,25 @@ fn places(document: &Document, topology: &Topology) -> Vec<Problem> {
     let unknown = |node: &str| {
         (!nodes.contains(&node)).then(|| format!("`{node}` is no node; there are: {}", nodes.join(", ")))
     };
-    let files = document.files.keys().filter_map(|node| unknown(node));
-    let mut problems: Vec<Problem> =
-        files.map(|message| problem(document.topology.referenced, format!("files: {message}"))).collect();
+    let mut problems = Vec::new();
+    let files = document
+        .files
+        .iter()
+        .flat_map(|(node, files)| files.iter().map(move |(path, text)| (node, path, text)));
+    for (node, path, text) in files {
+        problems.extend(unknown(node).map(|message| problem(text.referenced, message)));
+        problems.extend(
+            check_file(Path::new(path)).err().map(|error| problem(text.referenced, error.to_string())),
+        );
+    }
+    let sysctls = document
+        .sysctls
+        .iter()
+        .flat_map(|(node, keys)| keys.iter().map(move |(key, value)| (node, key, value)));
+    for (node, key, value) in sysctls {
+        problems.extend(unknown(node).map(|message| problem(value.referenced, message)));
+        problems.extend(check_sysctl(key).err().map(|error| problem(value.referenced, error.to_string())));
+    }
     for program in document.programs.values() {
         problems.extend(unknown(&program.value.on).map(|message| problem(program.referenced, message)));
         if program.value.run.is_empty() {
@@ -135,6 +154,11 @@ fn expected(expectation: &Spanned<Expectation>, document: &Document, topology: &
         );
         problems.push(problem(here, message));
     }
+    for name in wanted.run.iter().flat_map(|word| placeholders(word)) {
+        let host = name.rsplit_once(':').map_or(name, |(host, _)| host);
+        problems
+            .extend(topology.address(host, IpFamily::V4).err().map(|error| problem(here, error.to_string())));
+    }
     let endpoints = [&wanted.to, &wanted.original_destination].into_iter().flatten();
     let names = endpoints.map(|endpoint| (endpoint.referenced, endpoint.value.host.as_str()));
     let addresses = [&wanted.source, &wanted.sees_source].into_iter().flatten();
@@ -148,6 +172,15 @@ fn expected(expectation: &Spanned<Expectation>, document: &Document, topology: &
         problems.extend(error.map(|error| problem(location, error.to_string())));
     }
     problems
+}
+
+/// What stands in braces and looks like `name:port`.
+pub(crate) fn placeholders(word: &str) -> impl Iterator<Item = &str> {
+    word.split('{')
+        .skip(1)
+        .filter_map(|rest| rest.split_once('}'))
+        .map(|(name, _)| name)
+        .filter(|name| Endpoint::try_from((*name).to_owned()).is_ok())
 }
 
 /// Keys that go together.
@@ -181,6 +214,11 @@ fn shape(wanted: &Expectation, document: &Document) -> impl Iterator<Item = &'st
             "a forwarding sidecar answers nobody: say whom it `reaches` and `through` which listener",
         ),
         (ends_nowhere && learns, "nobody learns anything of a connection that ends nowhere"),
+        (wanted.exit_code.is_some_and(|code| !(0..=255).contains(&code)), "`exit-code` is from 0 to 255"),
+        (
+            wanted.source.as_ref().is_some_and(|source| source.value == "peer"),
+            "`source` must be an address of the pod",
+        ),
         (wanted.from == Who::Peer && wanted.source.is_some(), "`source` can be chosen in the pod only"),
     ];
     wrong.into_iter().filter(|(is_wrong, _)| *is_wrong).map(|(_, message)| message)

@@ -53,6 +53,9 @@ fn a_wrong_file_is_refused_at_its_place(#[case] text: &str, #[case] message: &st
 #[case("{ from: app, run: [curl] }", "a program needs `exit-code` or `prints`")]
 #[case("{ from: app, to: \"peer:80\", reaches: peer, through: [] }", "`through` needs")]
 #[case("{ from: app, to: \"peer:80\", reaches: peer, exit-code: 0 }", "are for programs")]
+#[case("{ from: app, run: [curl, \"http://{pear:80}/\"], exit-code: 0 }", "did you mean \"peer\"?")]
+#[case("{ from: app, run: [curl], exit-code: 256 }", "from 0 to 255")]
+#[case("{ from: app, to: \"peer:80\", source: peer, reaches: peer }", "must be an address of the pod")]
 fn a_wrong_expectation_is_refused_at_its_line(#[case] line: &str, #[case] message: &str) {
     let said = refused(&format!("{HEAD}expect:\n  - {line}\n"));
     assert!(said.contains(message) && said.contains("x.yaml:4:"), "{said}");
@@ -68,6 +71,18 @@ fn wrong_options_of_tproxy_are_refused(#[case] section: &str, #[case] message: &
         "{HEAD}install:\n  {section}\nexpect:\n  - {{ from: app, to: \"peer:80\", reaches: peer }}\n"
     ));
     assert!(said.contains(message) && said.contains("x.yaml:4:"), "{said}");
+}
+
+#[rstest]
+#[case("files: { pod: { /root/x: y } }", "/root/x")]
+#[case("files: { pod: { /etc/../root/x: y } }", "/etc/../root/x")]
+#[case("sysctls: { pod: { kernel/panic: 1 } }", "kernel/panic")]
+#[case("install: { flags: { kuma-dp-user: ghost } }", "user `ghost` does not exist")]
+#[case("install: { env: { KUMA_TRANSPARENT_PROXY_REDIRCT: x } }", "knows no variable")]
+fn what_could_not_run_is_refused_without_running(#[case] section: &str, #[case] message: &str) {
+    let said =
+        refused(&format!("{HEAD}{section}\nexpect:\n  - {{ from: app, to: \"peer:80\", reaches: peer }}\n"));
+    assert!(said.contains(message) && said.contains("x.yaml:3:"), "{said}");
 }
 
 #[test]

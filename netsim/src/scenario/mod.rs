@@ -4,11 +4,12 @@
 
 mod check;
 mod expand;
+mod install;
 mod load;
 mod schema;
 
-pub(crate) use check::layers as install_layers;
 pub use expand::{Variant, variants};
+pub use install::{InstallError, plan};
 pub use load::{Scenario, ScenarioError, files, load, parse};
 pub use schema::{
     Document, Endpoint, Expectation, FlagValue, Install, Only, Place, ServerProgram, Sidecar, Who,

@@ -30,7 +30,10 @@ pub struct Document {
     pub sidecar: Sidecar,
     /// Files to write before anything starts, by node and path; below /run, /tmp or /etc.
     #[serde(default)]
-    pub files: BTreeMap<String, BTreeMap<String, String>>,
+    pub files: BTreeMap<String, BTreeMap<String, Spanned<String>>>,
+    /// Kernel settings, by node and key below `net/`, as in `net/ipv6/conf/all/disable_ipv6`.
+    #[serde(default)]
+    pub sysctls: BTreeMap<String, BTreeMap<String, Spanned<FlagValue>>>,
     /// Real server programs.
     #[serde(default)]
     pub programs: BTreeMap<String, Spanned<ServerProgram>>,
@@ -92,7 +95,7 @@ pub struct ServerProgram {
 pub struct Install {
     /// Flags without dashes.
     #[serde(default)]
-    pub flags: BTreeMap<String, FlagValue>,
+    pub flags: BTreeMap<String, Spanned<FlagValue>>,
     /// A configuration document, given with `--config`.
     #[serde(default)]
     pub config: Option<serde_json::Value>,

@@ -65,7 +65,7 @@ impl Record {
         for change in run.changes {
             match change {
                 Change::AddAddress(address) if !addresses.contains(address) => {
-                    addresses.push(address.clone())
+                    addresses.push(address.clone());
                 }
                 Change::Restore { tool, .. } if !tools.contains(tool) => tools.push(tool.clone()),
                 _ => {}

@@ -108,3 +108,25 @@ fn usage_errors_have_exit_code_2() {
     }
     assert!(pod.done("--version").stdout_text().starts_with("tproxy "));
 }
+
+#[test]
+fn a_lock_that_is_held_by_an_ordinary_user_is_named_at_once() {
+    for listen in ["", "s.listen(1);"] {
+        refused_while_held(listen);
+    }
+}
+
+/// Holds the lock as the application's user, listening or not, and runs `tproxy install` meanwhile.
+fn refused_while_held(listen: &str) {
+    let Some(pod) = Pod::start() else { return };
+    let script = format!(
+        "import signal, socket; s = socket.socket(socket.AF_UNIX); s.bind('\\0tproxy/lock'); {listen} \
+         print('held', flush=True); signal.pause()"
+    );
+    let holder = Program::new("python3").args(["-c", &script]).identity(APP);
+    let holder = holder.spawn(pod.node(), "held").unwrap();
+    let finished = pod.tproxy("install");
+    let said = finished.stderr_text();
+    assert_eq!(finished.exit, netsim::node::Exit::Code(1), "{finished}");
+    assert!(said.contains(&format!("held by pid {} of uid 1000", holder.id())), "{said}");
+}
