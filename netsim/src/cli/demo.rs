@@ -49,7 +49,7 @@ impl Demo {
             show(variant, &report);
         }
         if passed {
-            say(&format!("Every flow went where the policy says, and nothing is left.\n"));
+            say("Every flow went where the policy says, and nothing is left.\n");
         }
         Ok(if passed { End::Passed } else { End::Failed })
     }
