@@ -92,7 +92,10 @@ impl Journal {
             .open(&draft)?;
         file.write_all(serde_json::to_string_pretty(record)?.as_bytes())?;
         file.sync_all()?;
-        fs::rename(&draft, &self.file)
+        fs::rename(&draft, &self.file).inspect_err(|_| {
+            // The record is not written, and that is the error; a draft must not stay beside it.
+            let _ = fs::remove_file(&draft);
+        })
     }
 
     fn failed(&self, what: &'static str, error: io::Error) -> JournalError {

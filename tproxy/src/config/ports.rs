@@ -2,6 +2,7 @@
 //!
 //! Must never do I/O.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::num::NonZeroU16;
 
@@ -53,13 +54,8 @@ impl Ports {
     /// Keeps order, drops repetitions: a repeated port would only make a repeated rule.
     #[must_use]
     pub fn from_ports(ports: impl IntoIterator<Item = Port>) -> Self {
-        let mut unique = Vec::new();
-        for port in ports {
-            if !unique.contains(&port) {
-                unique.push(port);
-            }
-        }
-        Self(unique)
+        let mut seen = BTreeSet::new();
+        Self(ports.into_iter().filter(|port| seen.insert(*port)).collect())
     }
 
     /// Whether no port is in the list.

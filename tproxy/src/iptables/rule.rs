@@ -55,9 +55,18 @@ impl Rule {
             || self.comment().is_some_and(|comment| comment.starts_with(COMMENT_PREFIX))
     }
 
+    /// The word behind an option. What a comment says is no option, whatever it looks like.
     fn after(&self, option: impl Fn(&str) -> bool) -> Option<&str> {
-        let at = self.words.iter().position(|word| option(word))?;
-        self.words.get(at + 1).map(String::as_str)
+        let mut words = self.words.iter().map(String::as_str);
+        while let Some(word) = words.next() {
+            if option(word) {
+                return words.next();
+            }
+            if word == "--comment" {
+                words.next();
+            }
+        }
+        None
     }
 }
 
@@ -159,6 +168,8 @@ mod tests {
     #[case(r#"-m comment --comment "mentions KUMA_MESH_OUTBOUND" -j ACCEPT"#, false)]
     #[case(r#"-m comment --comment "it\'s \"-j KUMA_MESH_OUTBOUND\"" -j ACCEPT"#, false)]
     #[case(r#"-m comment --comment "not kuma/mesh/transparent/proxy/" -j ACCEPT"#, false)]
+    #[case("-m comment --comment -j -j KUMA_MESH_OUTBOUND", true)]
+    #[case("-m comment --comment -j -j ACCEPT", false)]
     #[case("-j NOT_KUMA_MESH_OUTBOUND", false)]
     fn only_our_targets_and_our_comments_make_a_rule_ours(#[case] line: &str, #[case] ours: bool) {
         assert_eq!(Rule::from_words(words(line).unwrap()).is_ours(), ours);
