@@ -67,16 +67,20 @@ fn tproxy() -> PathBuf {
     BUILT.get_or_init(current).clone()
 }
 
-/// Judged by the list of sources that cargo leaves beside a binary.
+/// Cargo writes no list of a binary's sources when it builds tests: all of the package counts.
 fn is_newer_than_its_sources(binary: &Path) -> bool {
     let modified = |path: &Path| std::fs::metadata(path).and_then(|data| data.modified()).ok();
-    let Some(built) = modified(binary) else { return false };
-    let sources = std::fs::read_to_string(binary.with_extension("d")).unwrap_or_default();
-    let sources =
-        sources.split_once(": ").map(|(_, sources)| sources.trim().replace("\\ ", "\0")).unwrap_or_default();
-    let mut sources = sources.split(' ').map(|source| PathBuf::from(source.replace('\0', " "))).peekable();
-    sources.peek().is_some()
-        && sources.all(|source| modified(&source).is_some_and(|changed| changed <= built))
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let sources = ["Cargo.toml", "Cargo.lock", "tproxy/Cargo.toml", "tproxy/src"].map(|path| root.join(path));
+    let built = modified(binary);
+    built.is_some() && sources.iter().flat_map(|path| files(path)).all(|source| modified(&source) <= built)
+}
+
+fn files(path: &Path) -> Vec<PathBuf> {
+    match std::fs::read_dir(path) {
+        Ok(entries) => entries.flat_map(|entry| files(&entry.unwrap().path())).collect(),
+        Err(_) => vec![path.to_owned()],
+    }
 }
 
 fn build(folder: &Path) {
