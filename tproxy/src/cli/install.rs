@@ -12,7 +12,7 @@ use super::sources;
 use crate::apply::change::Change;
 use crate::apply::journal::{self, Journal, JournalError};
 use crate::apply::lock::Lock;
-use crate::apply::record::{Record, Run};
+use crate::apply::record::{Phase, Record, Run};
 use crate::apply::{self, ApplyError};
 use crate::backend::Backend;
 use crate::backend::iptables::Iptables;
@@ -47,6 +47,7 @@ impl Install {
         let changes = backend.render(&plan, &installed)?;
         if changes.is_empty() {
             surroundings.tell("# the same configuration is installed already: nothing to change");
+            complete(&journal, before, surroundings);
         } else {
             show(&config, &changes, surroundings);
             commit(&changes, &backend, &plan, &journal, before, surroundings)?;
@@ -84,6 +85,15 @@ pub(super) fn read_record(journal: &Journal, surroundings: &mut Surroundings<'_>
         surroundings.warn(format!("{error}; going on without it"));
         None
     })
+}
+
+/// A run that was ended after its last change left word of work in progress: there is none.
+fn complete(journal: &Journal, before: Option<Record>, surroundings: &mut Surroundings<'_>) {
+    if let Some(record) = before.filter(|record| record.phase == Phase::Applying)
+        && let Err(error) = journal.write(&record.installed())
+    {
+        surroundings.warn(format!("{error}; going on without it"));
+    }
 }
 
 /// Applies `changes` between two records of the journal; on failure the journal says again what it said before.

@@ -209,6 +209,28 @@ fn damage_is_healed_by_installing_again() {
 }
 
 #[test]
+fn a_record_of_work_in_progress_is_completed_when_the_work_turns_out_done() {
+    let Some(pod) = Pod::start() else { return };
+    pod.done("install");
+    pod.sh("sed -i 's/\"phase\": \"installed\"/\"phase\": \"applying\"/' /run/tproxy/*.json");
+    assert!(pod.sh("cat /run/tproxy/*.json").contains("\"phase\": \"applying\""));
+    pod.done("install");
+    assert!(pod.sh("cat /run/tproxy/*.json").contains("\"phase\": \"installed\""));
+}
+
+#[test]
+fn a_dry_uninstall_needs_no_root_and_changes_nothing() {
+    let Some(pod) = Pod::start() else { return };
+    pod.done("install");
+    let before = pod.state();
+    let seen = pod.done("uninstall --dry-run").stdout_text();
+    assert!(seen.contains("-X KUMA_MESH_OUTBOUND") && seen.contains("# remove address ::6/128"), "{seen}");
+    let blind = pod.tproxy_program("uninstall --dry-run").identity(APP).run(pod.node()).unwrap();
+    assert!(blind.success() && blind.stderr_text().contains("without root"), "{blind}");
+    assert_eq!(pod.state(), before);
+}
+
+#[test]
 fn kumas_own_installation_is_replaced_and_removed() {
     let Some(pod) = Pod::start() else { return };
     let kuma = "iptables-nft-restore --noflush <<'END'

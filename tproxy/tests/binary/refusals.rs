@@ -67,6 +67,10 @@ fn bad_values_are_refused() {
         ("install --kuma-dp-user ghost", "user `ghost` does not exist"),
         ("install --redirect-dns", "--redirect-dns: is not supported by this version"),
         ("install --iptables-executables iptables:/bin/true", "three programs go together"),
+        (
+            "install --iptables-executables iptables:/none,iptables-save:/none,iptables-restore:/none",
+            "/none is not a program that can be run",
+        ),
         ("install --config /nowhere.yaml", "/nowhere.yaml"),
         ("install --redirect-outbound-port 15006", "is the inbound port, too"),
     ] {
