@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use criterion::{Criterion, criterion_group, criterion_main};
 use tproxy::config::Layers;
 use tproxy::family::IpFamily;
+use tproxy::host::resolv_conf::Resolver;
 use tproxy::host::{HostFacts, Users};
 use tproxy::iptables::render::{self, Installed, InstalledRules};
 use tproxy::iptables::{Flavour, Tool, save};
@@ -23,6 +24,7 @@ fn plan() -> Plan {
         loopback: "lo".to_owned(),
         addresses: Vec::new(),
         without_ipv6: None,
+        resolver: Resolver::default(),
     };
     let config = Layers::default().file("bench.yaml", YAML).resolve().unwrap().config;
     plan::resolve(&config, &facts, Sidecar::MustExist).unwrap().0
@@ -56,7 +58,7 @@ fn benches(criterion: &mut Criterion) {
         bench.iter(|| Layers::default().file("bench.yaml", black_box(YAML)).resolve().unwrap());
     });
     criterion.bench_function("verdict", |bench| bench.iter(|| plan.verdict(black_box(&flow))));
-    criterion.bench_function("digest", |bench| bench.iter(|| black_box(&plan).policy.digest()));
+    criterion.bench_function("digest", |bench| bench.iter(|| black_box(&plan).digest()));
     criterion.bench_function("render", |bench| {
         bench.iter(|| render::install(black_box(&plan), &nothing, Flavour::Nft).unwrap());
     });

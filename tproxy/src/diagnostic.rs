@@ -7,6 +7,15 @@ use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+/// Whether a message may hold colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colours {
+    /// For a terminal.
+    Always,
+    /// For everything else.
+    Never,
+}
+
 /// A text together with the name that users know it by (a path, or `standard input`).
 #[derive(Debug, PartialEq, Eq)]
 pub struct Source {
@@ -48,13 +57,15 @@ impl Place {
 
     /// `message` with the lines around this place and a caret below it.
     #[must_use]
-    pub fn annotate(&self, message: &str) -> String {
+    pub fn annotate(&self, message: &str, colours: Colours) -> String {
         let snippet = Snippet::source(self.source.text.as_str())
             .path(self.source.name.as_str())
             .annotation(AnnotationKind::Primary.span(self.span.clone()));
-        let report = [Level::ERROR.primary_title(message).element(snippet)];
-        let text = Renderer::plain().render(&report);
-        text.strip_prefix("error: ").map_or(text.clone(), str::to_owned)
+        let report = [Level::ERROR.no_name().primary_title(message).element(snippet)];
+        match colours {
+            Colours::Always => Renderer::styled().render(&report),
+            Colours::Never => Renderer::plain().render(&report),
+        }
     }
 }
 
@@ -126,7 +137,7 @@ mod tests {
         let text = "redirect:\n\tinbound: {}\n";
         let source = Arc::new(Source { name: "f".to_owned(), text: text.to_owned() });
         let error = serde_saphyr::from_str::<std::collections::BTreeMap<String, String>>(text).unwrap_err();
-        let shown = Place::of(&source, error.location()).annotate(&yaml_message(&error));
+        let shown = Place::of(&source, error.location()).annotate(&yaml_message(&error), Colours::Never);
         assert!(shown.contains("f:2:") && !shown.contains(" at line "), "{shown}");
     }
 

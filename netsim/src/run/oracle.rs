@@ -20,7 +20,7 @@ pub(super) fn first_listener(verdict: Verdict, destination: SocketAddr, plan: &P
     };
     match port {
         port if port == outbound.get() => Some(Place::SidecarOutbound),
-        port if port == inbound.get() => Some(Place::SidecarInbound),
+        port if inbound.is_some_and(|inbound| port == inbound.get()) => Some(Place::SidecarInbound),
         _ => None,
     }
 }

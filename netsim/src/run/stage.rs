@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tproxy::backend::BackendId;
+use tproxy::config::ports::Port;
 use tproxy::family::IpFamily;
 use tproxy::plan::Plan;
 
@@ -46,7 +47,8 @@ impl Stage {
         let pod = network.node(POD)?;
         let sidecar_identity = Identity::new(plan.policy.sidecar_uid, plan.policy.sidecar_uid);
         let mut spec = SidecarSpec::new(sidecar_identity);
-        spec.inbound_port = plan.policy.inbound.port.get();
+        // Without one nothing is redirected there; a listener more harms nobody.
+        spec.inbound_port = plan.policy.inbound.port.unwrap_or(Port::INBOUND).get();
         spec.outbound_port = plan.policy.outbound.port.get();
         spec.mode = if document.sidecar.forwards { Mode::Forward } else { Mode::Record };
         let own_ports = [spec.inbound_port, spec.outbound_port];

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_saphyr::{Location, Spanned};
 use tproxy::config::Layers;
-use tproxy::config::settings::{SETTINGS, VARIABLE_PREFIX};
+use tproxy::config::settings;
 use tproxy::diagnostic::suggest;
 use tproxy::family::IpFamily;
 
@@ -82,7 +82,7 @@ fn only(document: &Document) -> Vec<Problem> {
 /// The options are those of tproxy, and it would take them.
 fn options(install: &Spanned<Install>) -> Vec<Problem> {
     let at = |message: String| problem(install.referenced, message);
-    let known = || SETTINGS.iter().filter_map(|setting| setting.flag);
+    let known = || settings::all().filter_map(|setting| setting.flag);
     let mut problems = Vec::new();
     for (flag, value) in &install.value.flags {
         let at_value = |message: String| problem(value.referenced, message);
@@ -102,9 +102,8 @@ fn options(install: &Spanned<Install>) -> Vec<Problem> {
 }
 
 fn is_variable(name: &str) -> bool {
-    SETTINGS.iter().any(|setting| {
-        let bare = name.strip_prefix(VARIABLE_PREFIX);
-        (bare.is_some() && bare == setting.variable) || setting.bare_variable == Some(name)
+    settings::all().any(|setting| {
+        setting.prefixed_variable().as_deref() == Some(name) || setting.bare_variable == Some(name)
     })
 }
 

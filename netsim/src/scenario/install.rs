@@ -4,6 +4,7 @@
 
 use tproxy::config::{Layers, Problems};
 use tproxy::family::IpFamily;
+use tproxy::host::resolv_conf::Resolver;
 use tproxy::host::{HostFacts, InterfaceAddress, Users};
 use tproxy::plan::{self, Plan, PlanError, Sidecar};
 
@@ -35,6 +36,7 @@ pub fn plan(install: &Install, topology: &Topology) -> Result<Plan, InstallError
         loopback: "lo".to_owned(),
         addresses: own_addresses(topology),
         without_ipv6: None,
+        resolver: Resolver::default(),
     };
     Ok(plan::resolve(&config, &facts, Sidecar::MustExist)?.0)
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tproxy::diagnostic::{Place, Source, yaml_message};
+use tproxy::diagnostic::{Colours, Place, Source, yaml_message};
 
 use super::check;
 use super::schema::Document;
@@ -90,13 +90,15 @@ pub fn parse(id: &str, name: &str, text: String) -> Result<Scenario, ScenarioErr
     let source = Arc::new(Source { name: name.to_owned(), text });
     let document: Document = serde_saphyr::from_str(&source.text).map_err(|error| {
         let place = Place::of(&source, error.location());
-        ScenarioError::Wrong(vec![place.annotate(&yaml_message(&error))])
+        ScenarioError::Wrong(vec![place.annotate(&yaml_message(&error), Colours::Never)])
     })?;
     let problems = check::problems(&document);
     if !problems.is_empty() {
         let shown = problems
             .into_iter()
-            .map(|problem| Place::of(&source, Some(problem.location)).annotate(&problem.message))
+            .map(|problem| {
+                Place::of(&source, Some(problem.location)).annotate(&problem.message, Colours::Never)
+            })
             .collect();
         return Err(ScenarioError::Wrong(shown));
     }

@@ -112,7 +112,11 @@ mod tests {
 
     fn record(changes: &[Change], before: Option<&Record>) -> Record {
         let boot_id = netns::boot_id().unwrap();
-        Record::applying(Run { boot_id: &boot_id, backend: "iptables-nft", digest: 7, changes }, before)
+        let configuration = serde_json::Value::Null;
+        Record::applying(
+            Run { boot_id: &boot_id, backend: "iptables-nft", digest: 7, configuration, changes },
+            before,
+        )
     }
 
     #[test]

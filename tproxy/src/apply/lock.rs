@@ -111,13 +111,12 @@ fn wait_for_holder(name: &[u8], deadline: Instant) -> Result<Option<i32>, LockEr
         // Just bound and not listening yet, just gone, too many waiting, or somebody else's socket: no event tells when
         // to look again.
         Err(Errno::ECONNREFUSED | Errno::EAGAIN | Errno::EPROTOTYPE) => {
-            if let Some(SocketOwner { pid, uid }) =
-                sockets::owner_of_abstract(name).filter(|owner| owner.uid != 0)
-            {
+            let owner = sockets::owner_of_abstract(name);
+            if let Some(SocketOwner { pid, uid }) = owner.filter(|owner| owner.uid != 0) {
                 return Err(LockError::NotRoot { pid, uid });
             }
             poll(&mut [], remaining(deadline.min(Instant::now() + RETRY)))?;
-            return Ok(None);
+            return Ok(owner.map(|owner| owner.pid));
         }
         Err(error) => return Err(error.into()),
     }
@@ -130,14 +129,25 @@ fn wait_for_holder(name: &[u8], deadline: Instant) -> Result<Option<i32>, LockEr
     Ok(Some(peer.pid()))
 }
 
+/// Rounded up: poll counts milliseconds, and returning early would mean asking again and again until the deadline.
 fn remaining(deadline: Instant) -> PollTimeout {
-    let left = deadline.saturating_duration_since(Instant::now());
+    let left = deadline.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
     PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_holder_is_named_although_more_wait_than_its_queue_takes() {
+        let name = format!("tproxy/test/crowd/{}", std::process::id());
+        let _first = Lock::acquire_named(name.as_bytes(), Duration::from_secs(60)).unwrap();
+        for _ in 0..=WAITERS + 1 {
+            let refused = Lock::acquire_named(name.as_bytes(), Duration::ZERO).unwrap_err();
+            assert!(!matches!(refused, LockError::Mute), "{refused}");
+        }
+    }
 
     #[test]
     fn the_second_waits_for_the_first_and_names_it_when_time_runs_out() {

@@ -25,6 +25,9 @@ pub struct Record {
     pub backend: String,
     /// Digest of the policy, 16 hexadecimal digits.
     pub digest: String,
+    /// The settings that the user chose, by key; empty in records of older versions.
+    #[serde(default)]
+    pub configuration: serde_json::Value,
     /// The changes of the run, each with its inverse.
     pub changes: Vec<Change>,
     /// Addresses that are there because of us, by this run or an earlier one.
@@ -44,7 +47,7 @@ pub enum Phase {
 }
 
 /// The run that a record is about.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Run<'a> {
     /// The kernel's id of this boot.
     pub boot_id: &'a str,
@@ -52,6 +55,8 @@ pub struct Run<'a> {
     pub backend: &'a str,
     /// Digest of the policy.
     pub digest: u64,
+    /// The settings that the user chose, by key.
+    pub configuration: serde_json::Value,
     /// What is about to be changed.
     pub changes: &'a [Change],
 }
@@ -78,6 +83,7 @@ impl Record {
             phase: Phase::Applying,
             backend: run.backend.to_owned(),
             digest: format!("{:016x}", run.digest),
+            configuration: run.configuration,
             changes: run.changes.to_vec(),
             addresses,
             tools,

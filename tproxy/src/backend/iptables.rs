@@ -40,7 +40,7 @@ impl Iptables {
             let mut found = found.filter_map(|flavour| host::iptables::found(flavour, family));
             earlier.iter().find(|tool| tool.family == family).cloned().or_else(|| found.next())
         };
-        let ipv4 = first(IpFamily::V4).ok_or(ToolError::NotFound)?;
+        let ipv4 = first(IpFamily::V4).ok_or(ToolError::NotFound(Flavour::Nft))?;
         let tools = Tools { flavour: ipv4.flavour, ipv6: first(IpFamily::V6), ipv4 };
         Ok(Self { tools, earlier, loopback: loopback.to_owned() })
     }

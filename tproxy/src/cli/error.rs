@@ -1,8 +1,10 @@
-//! Everything that can stop a verb, and the exit code that it means.
+//! Everything that can stop a verb, the exit code that it means, and how it is told.
 
+use super::{Manner, Surroundings};
 use crate::apply::ApplyError;
 use crate::apply::lock::LockError;
 use crate::config::Problems;
+use crate::diagnostic::Colours;
 use crate::host::HostError;
 use crate::host::iptables::ToolError;
 use crate::host::netns::Forbidden;
@@ -15,22 +17,28 @@ pub(super) const DONE: u8 = 0;
 pub(super) const FAILED: u8 = 1;
 /// Refused before anything changed.
 pub(super) const REFUSED: u8 = 2;
+/// `status`: nothing is installed.
+pub(super) const NOT_INSTALLED: u8 = 3;
+/// `status`: something is installed, and not as one whole.
+pub(super) const DAMAGED: u8 = 4;
 
 /// What stopped a verb.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CliError {
     #[error(transparent)]
+    Usage(clap::Error),
+    #[error(transparent)]
     Configuration(#[from] Problems),
-    #[error("cannot read the configuration {path}: {error}; check that it exists and may be read")]
-    ConfigurationFile { path: String, error: std::io::Error },
     #[error(transparent)]
     Plan(#[from] PlanError),
     #[error(transparent)]
     Unsupported(#[from] Unsupported),
+    #[error("--backend ebpf: this build has no eBPF backend; leave --backend and --ebpf-enabled out")]
+    WithoutEbpf,
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
-    #[error("changing this network namespace needs root: run tproxy as root, or with --dry-run to look only")]
-    NotRoot,
+    #[error("{0} needs root: run tproxy as root{1}")]
+    NotRoot(&'static str, &'static str),
     #[error(transparent)]
     Tools(#[from] ToolError),
     #[error(transparent)]
@@ -39,27 +47,67 @@ pub(super) enum CliError {
     Lock(#[from] LockError),
     #[error(transparent)]
     Apply(#[from] ApplyError),
+    #[error("{0}")]
+    Validation(String),
     #[error("cannot print: {0}")]
     Output(#[from] std::io::Error),
 }
 
 impl CliError {
-    pub(super) fn exit_code(&self) -> u8 {
+    fn exit_code(&self) -> u8 {
         match self {
-            Self::Configuration(_)
-            | Self::ConfigurationFile { .. }
+            Self::Usage(error) if !error.use_stderr() => DONE,
+            Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => DONE,
+            Self::Usage(_)
+            | Self::Configuration(_)
             | Self::Plan(_)
             | Self::Unsupported(_)
+            | Self::WithoutEbpf
             | Self::Forbidden(_)
-            | Self::NotRoot => REFUSED,
+            | Self::NotRoot(..) => REFUSED,
             Self::Tools(
-                ToolError::NotFound
+                ToolError::NotFound(_)
                 | ToolError::NotExecutable(_)
                 | ToolError::Blind { .. }
                 | ToolError::NotIptables { .. }
                 | ToolError::MixedFlavours { .. },
             ) => REFUSED,
-            Self::Tools(_) | Self::Host(_) | Self::Lock(_) | Self::Apply(_) | Self::Output(_) => FAILED,
+            Self::Tools(_)
+            | Self::Host(_)
+            | Self::Lock(_)
+            | Self::Apply(_)
+            | Self::Validation(_)
+            | Self::Output(_) => FAILED,
         }
     }
+}
+
+/// Tells what stopped a verb, and returns the exit code.
+pub(super) fn report(error: CliError, surroundings: &mut Surroundings<'_>) -> u8 {
+    let code = match error.exit_code() {
+        REFUSED if surroundings.manner == Manner::Kumactl => FAILED,
+        code => code,
+    };
+    let colours = surroundings.colours;
+    let label = match (surroundings.manner, colours) {
+        (_, Colours::Always) => "\x1b[1;31merror:\x1b[0m ",
+        (Manner::Tproxy, Colours::Never) => "error: ",
+        (Manner::Kumactl, Colours::Never) => "Error: ",
+    };
+    // With nobody left to read it, the exit code still tells.
+    let _ = match error {
+        CliError::Usage(error) => {
+            let text = error.render();
+            let text = if colours == Colours::Always { text.ansi().to_string() } else { text.to_string() };
+            let stream = if error.use_stderr() { &mut surroundings.err } else { &mut surroundings.out };
+            write!(stream, "{text}")
+        }
+        _ if code == DONE => Ok(()),
+        CliError::Configuration(problems) => problems
+            .render(colours)
+            .iter()
+            .try_for_each(|problem| writeln!(surroundings.err, "{label}{problem}")),
+        error => writeln!(surroundings.err, "{label}{error}"),
+    };
+    code
 }

@@ -16,7 +16,7 @@ use crate::apply::record::{Phase, Record, Run};
 use crate::apply::{self, ApplyError};
 use crate::backend::Backend;
 use crate::backend::iptables::Iptables;
-use crate::config::Config;
+use crate::config::{BackendChoice, Config, print};
 use crate::host::{self, netns};
 use crate::iptables::render::Installed;
 use crate::iptables::rule;
@@ -27,6 +27,13 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The flags of `tproxy install`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tproxy install --kuma-dp-user kuma-dp --exclude-inbound-ports 22
+  tproxy install --config /etc/tproxy/config.yaml --dry-run
+
+Every option can be set by a flag, by a variable and in a file; flags win over variables, variables over files. `tproxy
+config --origin` shows what came from where.")]
 pub(super) struct Install {
     #[command(flatten)]
     configuration: ConfigurationFlags,
@@ -34,12 +41,16 @@ pub(super) struct Install {
 
 impl Install {
     pub(super) fn run(&self, surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {
-        let config = sources::configuration(&self.configuration, surroundings)?;
+        let resolved = sources::configuration(&self.configuration, surroundings)?;
+        let config = &resolved.config;
+        if config.backend == BackendChoice::Ebpf {
+            return Err(CliError::WithoutEbpf);
+        }
         if config.dry_run {
-            return dry_run(&config, surroundings);
+            return dry_run(config, surroundings);
         }
         permit_changes(surroundings)?;
-        let (backend, plan) = plan(&config, Sidecar::MustExist, surroundings)?;
+        let (backend, plan) = plan(config, Sidecar::MustExist, surroundings)?;
         let _lock = Lock::acquire(TIMEOUT)?;
         let journal = Journal::of_this_namespace(Path::new(journal::DIRECTORY))?;
         let before = read_record(&journal, surroundings);
@@ -49,18 +60,34 @@ impl Install {
             surroundings.tell("# the same configuration is installed already: nothing to change");
             complete(&journal, before, surroundings);
         } else {
-            show(&config, &changes, surroundings);
-            commit(&changes, &backend, &plan, &journal, before, surroundings)?;
+            show(config.verbose, &changes, surroundings);
+            let work = Work {
+                changes: &changes,
+                backend: &backend,
+                plan: &plan,
+                configuration: print::chosen(&resolved),
+            };
+            commit(work, &journal, before, surroundings)?;
         }
+        print_done(&changes, surroundings)?;
         surroundings.tell("# transparent proxy setup completed successfully");
         Ok(())
     }
 }
 
+/// With `--json`: what was changed.
+pub(super) fn print_done(changes: &[Change], surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {
+    if surroundings.output.json { surroundings.print_json(&changes) } else { Ok(()) }
+}
+
 /// Refuses where nothing may be changed, before anything is read.
 pub(super) fn permit_changes(surroundings: &Surroundings<'_>) -> Result<(), CliError> {
     netns::permit(surroundings.variables.get(netns::FORBID_VARIABLE).map(String::as_str))?;
-    if nix::unistd::geteuid().is_root() { Ok(()) } else { Err(CliError::NotRoot) }
+    if nix::unistd::geteuid().is_root() {
+        Ok(())
+    } else {
+        Err(CliError::NotRoot("changing this network namespace", ", or with --dry-run to look only"))
+    }
 }
 
 /// The backend of this host, and the plan for it.
@@ -70,7 +97,7 @@ fn plan(
     surroundings: &mut Surroundings<'_>,
 ) -> Result<(Iptables, Plan), CliError> {
     let mut facts = host::facts(config)?;
-    let backend = Iptables::new(host::iptables::find(&config.iptables_executables)?, &facts.loopback);
+    let backend = Iptables::new(host::iptables::find(config)?, &facts.loopback);
     facts.without_ipv6 = facts.without_ipv6.or(backend.probe().without_ipv6);
     let (plan, notes) = plan::resolve(config, &facts, sidecar)?;
     for note in notes {
@@ -96,17 +123,25 @@ fn complete(journal: &Journal, before: Option<Record>, surroundings: &mut Surrou
     }
 }
 
-/// Applies `changes` between two records of the journal; on failure the journal says again what it said before.
+/// What is about to be done.
+struct Work<'a> {
+    changes: &'a [Change],
+    backend: &'a Iptables,
+    plan: &'a Plan,
+    /// The settings that the user chose.
+    configuration: serde_json::Value,
+}
+
+/// Applies changes between two records of the journal; on failure the journal says again what it said before.
 fn commit(
-    changes: &[Change],
-    backend: &Iptables,
-    plan: &Plan,
+    work: Work<'_>,
     journal: &Journal,
     before: Option<Record>,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<(), CliError> {
-    let (boot_id, id) = (netns::boot_id()?, backend.id().to_string());
-    let run = Run { boot_id: &boot_id, backend: &id, digest: plan.policy.digest(), changes };
+    let (boot_id, id) = (netns::boot_id()?, work.backend.id().to_string());
+    let (digest, changes) = (work.plan.digest(), work.changes);
+    let run = Run { boot_id: &boot_id, backend: &id, digest, configuration: work.configuration, changes };
     let record = Record::applying(run, before.as_ref());
     let mut note = |result: Result<(), JournalError>| {
         if let Err(error) = result {
@@ -129,8 +164,8 @@ fn commit(
 }
 
 /// With `--verbose`: what is going to be executed.
-pub(super) fn show(config: &Config, changes: &[Change], surroundings: &mut Surroundings<'_>) {
-    for change in changes.iter().filter(|_| config.verbose) {
+pub(super) fn show(verbose: bool, changes: &[Change], surroundings: &mut Surroundings<'_>) {
+    for change in changes.iter().filter(|_| verbose) {
         surroundings.tell(format!("# {change}"));
         if let Change::Restore { forward, .. } = change {
             surroundings.tell(rule::lengthened(forward).trim_end());
@@ -155,6 +190,9 @@ pub(super) fn print_changes(
     verbose: bool,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<(), CliError> {
+    if surroundings.output.json {
+        return surroundings.print_json(&changes);
+    }
     if changes.is_empty() {
         writeln!(surroundings.out, "# nothing to change")?;
     }

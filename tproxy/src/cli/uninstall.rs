@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::Surroundings;
 use super::error::CliError;
-use super::install::{TIMEOUT, permit_changes, print_changes, read_record, show};
+use super::install::{TIMEOUT, permit_changes, print_changes, print_done, read_record, show};
 use crate::apply;
 use crate::apply::journal::{self, Journal};
 use crate::apply::lock::Lock;
@@ -17,13 +17,21 @@ use crate::host;
 
 /// The flags of `tproxy uninstall`. No configuration is needed: what is installed is seen.
 #[derive(Debug, Args)]
+#[command(after_help = "Example: tproxy uninstall --dry-run")]
 pub(super) struct Uninstall {
     /// Print what would change, change nothing
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false")]
+    #[arg(value_name = "BOOL", hide_default_value = true, hide_possible_values = true)]
     dry_run: bool,
     /// Print long option names in rules, and what is executed
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false")]
+    #[arg(value_name = "BOOL", hide_default_value = true, hide_possible_values = true)]
     verbose: bool,
+    // Whatever is installed is removed, so these say nothing new; kumactl needed them.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", hide = true)]
+    ebpf_enabled: Option<bool>,
+    #[arg(long, hide = true)]
+    ebpf_bpffs_path: Option<String>,
 }
 
 impl Uninstall {
@@ -32,8 +40,7 @@ impl Uninstall {
             surroundings.warn("[dry-run]: without root, the rules that are installed cannot be seen");
             return Ok(());
         }
-        let config = Config { dry_run: self.dry_run, verbose: self.verbose, ..Config::default() };
-        let facts = host::facts(&config)?;
+        let facts = host::facts(&Config::default())?;
         if !self.dry_run {
             permit_changes(surroundings)?;
         }
@@ -50,11 +57,12 @@ impl Uninstall {
         if changes.is_empty() {
             surroundings.tell("# no transparent proxy is installed: nothing to clean up");
         }
-        show(&config, &changes, surroundings);
+        show(self.verbose, &changes, surroundings);
         apply::apply(&changes)?;
         if let Err(error) = journal.remove() {
             surroundings.warn(error);
         }
+        print_done(&changes, surroundings)?;
         surroundings.tell("# transparent proxy cleanup completed successfully");
         Ok(())
     }

@@ -10,13 +10,16 @@ use serde_saphyr::Spanned;
 
 use super::layers::Assignment;
 use super::problem::{Origin, Problem, Problems};
-use super::settings::SETTINGS;
-use super::value::Raw;
+use super::settings;
+use super::value::Value;
 use crate::diagnostic::{Place, Source, suggest, yaml_message};
+
+/// The largest file that is read, in bytes: room for 100,000 exclusions, and little enough to hold many times over.
+pub const LARGEST: usize = 4 << 20;
 
 /// A YAML node of any kind, keys and values with their places.
 enum Node {
-    Scalar(Raw),
+    Scalar(Value),
     List(Vec<Spanned<Node>>),
     Mapping(Vec<(Spanned<String>, Spanned<Node>)>),
 }
@@ -24,6 +27,16 @@ enum Node {
 /// The assignments that a file makes, in its order, and what is wrong with it: text that is not YAML, and keys that no
 /// setting has.
 pub(super) fn assignments(source: &Arc<Source>) -> (Vec<Assignment>, Problems) {
+    let failed = |message: String| {
+        let origin = Origin::File(Place::of(source, None));
+        (Vec::new(), Problem::new(origin, "", message).into())
+    };
+    if source.text.len() > LARGEST {
+        return failed(format!("is larger than {} MiB, which no configuration needs to be", LARGEST >> 20));
+    }
+    if let Some(at) = source.text.find('\0') {
+        return failed(format!("has a NUL byte at offset {at}: this is no text"));
+    }
     let root: Spanned<Node> = match serde_saphyr::from_str(&source.text) {
         Ok(root) => root,
         Err(error) => {
@@ -34,7 +47,7 @@ pub(super) fn assignments(source: &Arc<Source>) -> (Vec<Assignment>, Problems) {
     };
     let mut walk = Walk { source, found: Vec::new(), problems: Problems::default() };
     match root.value {
-        Node::Scalar(Raw::Null) => {}
+        Node::Scalar(Value::Null) => {}
         Node::Mapping(entries) => walk.mapping("", entries),
         Node::Scalar(_) | Node::List(_) => {
             let origin = Origin::File(Place::of(source, Some(root.referenced)));
@@ -59,26 +72,45 @@ impl Walk<'_> {
     }
 
     fn entry(&mut self, path: &str, key: &Spanned<String>, value: Spanned<Node>) {
-        let setting = SETTINGS.iter().find(|setting| setting.key.eq_ignore_ascii_case(path));
-        let is_section = SETTINGS.iter().any(|setting| is_below(setting.key, path));
+        let setting = settings::of_key(path);
+        let is_section = settings::all().any(|setting| is_below(setting.key, path));
         match (setting, value.value) {
             (_, Node::Mapping(entries)) if is_section => self.mapping(path, entries),
-            (None, Node::Scalar(Raw::Null)) if is_section => {}
-            (Some(setting), node) => self.found.push(Assignment {
-                setting,
-                raw: raw(node),
-                origin: Origin::File(Place::of(self.source, Some(value.referenced))),
-            }),
+            (None, Node::Scalar(Value::Null)) if is_section => {}
+            (Some(setting), node) => {
+                let place = Place::of(self.source, Some(value.referenced));
+                let (value, items) = self.value(node);
+                self.found.push(Assignment { setting, value, origin: Origin::File(place), items });
+            }
             (None, _) => {
                 let origin = Origin::File(Place::of(self.source, Some(key.referenced)));
-                let message =
-                    if is_section { "is a section with keys of its own" } else { "is not a known key" };
-                let hint = if is_section { None } else { neighbour(path) };
-                let hint = hint.map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
-                self.problems.push(Problem::new(origin, path, format!("{message}{hint}")));
+                self.problems.push(unknown(origin, path, is_section));
             }
         }
     }
+
+    /// A value, and for a list the places of its items.
+    fn value(&self, node: Node) -> (Value, Vec<Place>) {
+        let Node::List(items) = node else { return (plain(node), Vec::new()) };
+        let places = items.iter().map(|item| Place::of(self.source, Some(item.referenced))).collect();
+        (Value::List(items.into_iter().map(|item| plain(item.value)).collect()), places)
+    }
+}
+
+fn plain(node: Node) -> Value {
+    match node {
+        Node::Scalar(value) => value,
+        Node::List(items) => Value::List(items.into_iter().map(|item| plain(item.value)).collect()),
+        Node::Mapping(_) => Value::Mapping,
+    }
+}
+
+fn unknown(origin: Origin, path: &str, is_section: bool) -> Problem {
+    if is_section {
+        return Problem::new(origin, path, "is a section with keys of its own");
+    }
+    let hint = neighbour(path).map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
+    Problem::unknown_key(origin, path, format!("is not a known key{hint}"))
 }
 
 fn is_below(key: &str, path: &str) -> bool {
@@ -89,7 +121,7 @@ fn is_below(key: &str, path: &str) -> bool {
 /// The known key in the same section that is spelt most like the last part of `path`.
 fn neighbour(path: &str) -> Option<&'static str> {
     let (section, word) = path.rsplit_once('.').unwrap_or(("", path));
-    let siblings = SETTINGS.iter().filter_map(|setting| {
+    let siblings = settings::all().filter_map(|setting| {
         let rest = if section.is_empty() {
             setting.key
         } else if is_below(setting.key, section) {
@@ -100,14 +132,6 @@ fn neighbour(path: &str) -> Option<&'static str> {
         rest.split('.').next()
     });
     suggest(word, siblings)
-}
-
-fn raw(node: Node) -> Raw {
-    match node {
-        Node::Scalar(raw) => raw,
-        Node::List(items) => Raw::List(items.into_iter().map(|item| raw(item.value)).collect()),
-        Node::Mapping(_) => Raw::Mapping,
-    }
 }
 
 impl<'de> Deserialize<'de> for Node {
@@ -126,36 +150,36 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 
     fn visit_unit<E>(self) -> Result<Node, E> {
-        Ok(Node::Scalar(Raw::Null))
+        Ok(Node::Scalar(Value::Null))
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
-        Ok(Node::Scalar(Raw::Bool(value)))
+        Ok(Node::Scalar(Value::Bool(value)))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
-        Ok(Node::Scalar(Raw::Integer(value.into())))
+        Ok(Node::Scalar(Value::Integer(value.into())))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
-        Ok(Node::Scalar(Raw::Integer(value.into())))
+        Ok(Node::Scalar(Value::Integer(value.into())))
     }
 
     fn visit_i128<E>(self, value: i128) -> Result<Node, E> {
-        Ok(Node::Scalar(Raw::Integer(value)))
+        Ok(Node::Scalar(Value::Integer(value)))
     }
 
     fn visit_u128<E>(self, value: u128) -> Result<Node, E> {
-        let whole = i128::try_from(value).map_or_else(|_| Raw::Text(value.to_string()), Raw::Integer);
+        let whole = i128::try_from(value).map_or_else(|_| Value::Text(value.to_string()), Value::Integer);
         Ok(Node::Scalar(whole))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
-        Ok(Node::Scalar(Raw::Float(value)))
+        Ok(Node::Scalar(Value::Float(value)))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Node, E> {
-        Ok(Node::Scalar(Raw::Text(value.to_owned())))
+        Ok(Node::Scalar(Value::Text(value.to_owned())))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::diagnostic::Place;
+use crate::diagnostic::{Colours, Place};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,26 +36,42 @@ pub struct Problem {
     origin: Origin,
     key: String,
     message: String,
+    is_unknown_key: bool,
 }
 
 impl Problem {
     /// `key` is the configuration key; `message` completes the sentence that begins with the option's name.
     #[must_use]
     pub fn new(origin: Origin, key: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { origin, key: key.into(), message: message.into() }
+        Self { origin, key: key.into(), message: message.into(), is_unknown_key: false }
+    }
+
+    /// A key in a file that no setting has: kumactl passes it over.
+    pub(super) fn unknown_key(origin: Origin, key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { is_unknown_key: true, ..Self::new(origin, key, message) }
+    }
+
+    /// The whole message, with colours where a terminal shows it.
+    #[must_use]
+    pub fn render(&self, colours: Colours) -> String {
+        let Self { origin, key, message, .. } = self;
+        match origin {
+            Origin::File(place) if key.is_empty() => place.annotate(message, colours),
+            Origin::File(place) => place.annotate(&format!("{key}: {message}"), colours),
+            Origin::Default => format!("{key}: {message}"),
+            origin => format!("{origin}: {message}"),
+        }
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.origin {
-            Origin::File(place) if self.key.is_empty() => f.write_str(&place.annotate(&self.message)),
-            Origin::File(place) => f.write_str(&place.annotate(&format!("{}: {}", self.key, self.message))),
-            Origin::Default => write!(f, "{}: {}", self.key, self.message),
-            origin => write!(f, "{origin}: {}", self.message),
-        }
+        f.write_str(&self.render(Colours::Never))
     }
 }
+
+/// So many problems are shown; a file that is wrong as a whole has one a line.
+const SHOWN: usize = 20;
 
 /// All that is wrong; never empty when it is an error.
 #[derive(Debug, Clone, Default, PartialEq, Eq, thiserror::Error)]
@@ -80,6 +96,26 @@ impl Problems {
         if self.0.is_empty() { Ok(()) } else { Err(self) }
     }
 
+    /// Takes out those about unknown keys.
+    pub(super) fn take_unknown_keys(&mut self) -> Vec<Problem> {
+        let (unknown, rest) =
+            std::mem::take(&mut self.0).into_iter().partition(|problem| problem.is_unknown_key);
+        self.0 = rest;
+        unknown
+    }
+
+    /// The messages one by one, with colours where a terminal shows them; of very many the first ones, and how many
+    /// more there are.
+    #[must_use]
+    pub fn render(&self, colours: Colours) -> Vec<String> {
+        let mut shown: Vec<String> =
+            self.0.iter().take(SHOWN).map(|problem| problem.render(colours)).collect();
+        if let Some(more) = self.0.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+            shown.push(format!("and {more} more like these"));
+        }
+        shown
+    }
+
     /// The problems in the order found.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.0.iter()
@@ -94,12 +130,6 @@ impl From<Problem> for Problems {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.0.iter().enumerate() {
-            if index > 0 {
-                f.write_str("\n")?;
-            }
-            problem.fmt(f)?;
-        }
-        Ok(())
+        f.write_str(&self.render(Colours::Never).join("\n"))
     }
 }

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::HostError;
-use crate::config::{IptablesExecutables, ProgramSet};
+use crate::config::{AbsolutePath, BackendChoice, Config, ProgramSet};
 use crate::family::IpFamily;
 use crate::iptables::save::{self, SaveError};
 use crate::iptables::state::TableState;
@@ -18,12 +18,13 @@ const DIRECTORIES: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 /// Why the rules cannot be read or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolError {
-    /// There is no iptables.
+    /// There is no iptables of this flavour.
     #[error(
-        "no iptables over nf_tables was found in PATH or {}: install the package iptables, or name the programs \
-         with --iptables-executables", DIRECTORIES.join(", ")
+        "no iptables of the {0} flavour was found in PATH or {places}: install the package iptables, or name the \
+         programs with --iptables-executables",
+        places = DIRECTORIES.join(", ")
     )]
-    NotFound,
+    NotFound(Flavour),
     /// An explicit program is not there.
     #[error("--iptables-executables: {0} is not a program that can be run")]
     NotExecutable(PathBuf),
@@ -47,13 +48,15 @@ pub enum ToolError {
         said: String,
     },
     /// Explicit programs do not belong together.
-    #[error("--iptables-executables: {program} is the {found} flavour, the others are {expected}")]
+    #[error(
+        "--iptables-executables: {program} is the {found} flavour, and {expected} is asked for or used beside it"
+    )]
     MixedFlavours {
         /// The program.
         program: PathBuf,
         /// Its flavour.
         found: Flavour,
-        /// The flavour of the first one.
+        /// The flavour asked for, or that of the first one.
         expected: Flavour,
     },
     /// A program did not work.
@@ -83,25 +86,39 @@ pub struct Tools {
     pub ipv6: Option<Tool>,
 }
 
-/// The programs that the user named, else those over nf_tables.
+/// The programs that the user named, else those of the flavour asked for; over nf_tables where none was.
 ///
 /// # Errors
 /// None are there, or those named do not belong together.
-pub fn find(explicit: &IptablesExecutables) -> Result<Tools, ToolError> {
+pub fn find(config: &Config) -> Result<Tools, ToolError> {
+    let explicit = &config.iptables_executables;
+    let asked = match config.backend {
+        BackendChoice::IptablesLegacy => Some(Flavour::Legacy),
+        BackendChoice::IptablesNft => Some(Flavour::Nft),
+        BackendChoice::Auto | BackendChoice::Ebpf => None,
+    };
     let ipv4 = match named(&explicit.ipv4, IpFamily::V4)? {
-        Some(tool) => tool,
-        None => found(Flavour::Nft, IpFamily::V4).ok_or(ToolError::NotFound)?,
+        Some(tool) => agreeing(tool, asked)?,
+        None => {
+            let flavour = asked.unwrap_or(Flavour::Nft);
+            found(flavour, IpFamily::V4).ok_or(ToolError::NotFound(flavour))?
+        }
     };
     let flavour = ipv4.flavour;
     let ipv6 = match named(&explicit.ipv6, IpFamily::V6)? {
-        Some(tool) if tool.flavour != flavour => {
-            let (program, found) = (tool.restore, tool.flavour);
-            return Err(ToolError::MixedFlavours { program, found, expected: flavour });
-        }
-        Some(tool) => Some(tool),
+        Some(tool) => Some(agreeing(tool, Some(flavour))?),
         None => found(flavour, IpFamily::V6),
     };
     Ok(Tools { flavour, ipv4, ipv6 })
+}
+
+fn agreeing(tool: Tool, expected: Option<Flavour>) -> Result<Tool, ToolError> {
+    match expected.filter(|expected| *expected != tool.flavour) {
+        Some(expected) => {
+            Err(ToolError::MixedFlavours { program: tool.restore, found: tool.flavour, expected })
+        }
+        None => Ok(tool),
+    }
 }
 
 /// The programs of `flavour` for `family` on this host.
@@ -144,17 +161,18 @@ fn named(programs: &ProgramSet, family: IpFamily) -> Result<Option<Tool>, ToolEr
     let ProgramSet { base: Some(base), save: Some(save), restore: Some(restore) } = programs else {
         return Ok(None);
     };
+    let [base, save, restore] = [base, save, restore].map(AbsolutePath::as_path);
     if let Some(program) = [base, save, restore].into_iter().find(|program| !is_executable(program)) {
-        return Err(ToolError::NotExecutable(program.clone()));
+        return Err(ToolError::NotExecutable(program.to_owned()));
     }
     let flavour = flavour_of(base)?;
     for program in [save, restore] {
         let found = flavour_of(program)?;
         if found != flavour {
-            return Err(ToolError::MixedFlavours { program: program.clone(), found, expected: flavour });
+            return Err(ToolError::MixedFlavours { program: program.to_owned(), found, expected: flavour });
         }
     }
-    Ok(Some(Tool { flavour, family, save: save.clone(), restore: restore.clone() }))
+    Ok(Some(Tool { flavour, family, save: save.to_owned(), restore: restore.to_owned() }))
 }
 
 /// `iptables-save v1.8.9 (nf_tables)`; releases before 1.8 name no flavour and are legacy.

@@ -6,14 +6,19 @@ mod addresses;
 pub mod iptables;
 mod ipv6;
 pub mod netns;
+pub mod resolv_conf;
 pub mod sockets;
 mod users;
 
+use std::fs::File;
+use std::io::Read;
 use std::net::IpAddr;
+use std::path::Path;
 
 use serde::Serialize;
 
 use crate::config::Config;
+use resolv_conf::Resolver;
 
 pub use addresses::has_address;
 pub use users::Users;
@@ -29,6 +34,8 @@ pub struct HostFacts {
     pub addresses: Vec<InterfaceAddress>,
     /// Why IPv6 cannot be captured here; `None` when it can.
     pub without_ipv6: Option<String>,
+    /// The name servers, where the configuration asks for them.
+    pub resolver: Resolver,
 }
 
 /// An address on an interface.
@@ -76,7 +83,21 @@ pub fn facts(config: &Config) -> Result<HostFacts, HostError> {
     Ok(HostFacts {
         users: users::look_up(config)?,
         without_ipv6: ipv6::missing(&loopback)?,
+        resolver: if config.dns.enabled && !config.dns.capture_all {
+            resolv_conf::parse(&read_text(config.dns.resolv_config_path.as_path())?)
+        } else {
+            Resolver::default()
+        },
         loopback,
         addresses,
     })
+}
+
+/// A file's beginning as text: enough of any file that people write, and bounded where it is a device.
+fn read_text(path: &Path) -> Result<String, HostError> {
+    const LARGEST: u64 = 1 << 20;
+    let failed = |error| HostError::Read { path: path.display().to_string(), error };
+    let mut bytes = Vec::new();
+    File::open(path).map_err(failed)?.take(LARGEST).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -16,24 +16,25 @@ pub struct SocketOwner {
 #[must_use]
 pub fn owner_of_abstract(name: &[u8]) -> Option<SocketOwner> {
     let listed = std::fs::read_to_string("/proc/thread-self/net/unix").ok()?;
-    let link = format!("socket:[{}]", inode(&listed, &format!("@{}", String::from_utf8_lossy(name)))?);
+    let links = links(&listed, &format!("@{}", String::from_utf8_lossy(name)));
     let processes = std::fs::read_dir("/proc").ok()?.flatten();
-    processes.map(|entry| entry.path()).filter(|process| has_open(process, &link)).find_map(|process| {
+    processes.map(|entry| entry.path()).filter(|process| has_open(process, &links)).find_map(|process| {
         let pid = process.file_name()?.to_str()?.parse().ok()?;
         Some(SocketOwner { pid, uid: std::fs::metadata(&process).ok()?.st_uid() })
     })
 }
 
-/// The inode of the last column's socket: `Num RefCount Protocol Flags Type St Inode Path`.
-fn inode<'a>(listed: &'a str, path: &str) -> Option<&'a str> {
-    let line = listed.lines().find(|line| line.split_whitespace().nth(7) == Some(path))?;
-    line.split_whitespace().nth(6)
+/// The sockets of a name as /proc/PID/fd shows them: the one that is bound, and those that wait to be accepted, which no
+/// process has. Columns: `Num RefCount Protocol Flags Type St Inode Path`.
+fn links(listed: &str, path: &str) -> Vec<String> {
+    let named = listed.lines().filter(|line| line.split_whitespace().nth(7) == Some(path));
+    named.filter_map(|line| line.split_whitespace().nth(6)).map(|inode| format!("socket:[{inode}]")).collect()
 }
 
-fn has_open(process: &Path, link: &str) -> bool {
+fn has_open(process: &Path, links: &[String]) -> bool {
     let Ok(open) = std::fs::read_dir(process.join("fd")) else { return false };
-    open.flatten()
-        .any(|entry| std::fs::read_link(entry.path()).is_ok_and(|target| target.as_os_str() == link))
+    let is_named = |target: &Path| links.iter().any(|link| target.as_os_str() == link.as_str());
+    open.flatten().any(|entry| std::fs::read_link(entry.path()).is_ok_and(|target| is_named(&target)))
 }
 
 #[cfg(test)]

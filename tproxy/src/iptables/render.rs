@@ -10,12 +10,15 @@ use super::transition;
 use super::{Flavour, Tool};
 use crate::apply::change::{Change, LoopbackAddress};
 use crate::apply::record::Record;
+use crate::config::Config;
 use crate::family::IpFamily;
-use crate::plan::Plan;
+use crate::plan::{Chains, Plan};
 
 /// A part of the plan that this backend cannot install.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{option} cannot be installed by the iptables backend of this version")]
+#[error(
+    "{option} cannot be installed by the iptables backend of this version; leave it out, or at its default"
+)]
 pub struct Unsupported {
     option: &'static str,
 }
@@ -55,13 +58,16 @@ impl Installed {
         self.has_address && (recorded || stamped())
     }
 
-    fn stamps(&self) -> impl Iterator<Item = Stamp> + '_ {
+    /// What the jumps say of the installations that they belong to; none of those that Kuma made.
+    pub fn stamps(&self) -> impl Iterator<Item = Stamp> + '_ {
         self.rules.iter().flat_map(|rules| &rules.tables).flat_map(TableState::stamps)
     }
 }
 
 impl InstalledRules {
-    fn is_empty(&self) -> bool {
+    /// Whether these programs see no rule of ours.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.tables.iter().all(TableState::is_empty)
     }
 
@@ -80,7 +86,7 @@ pub fn install(plan: &Plan, installed: &Installed, flavour: Flavour) -> Result<V
     supported(plan)?;
     let wants_v6 = plan.policy.families.contains(&IpFamily::V6);
     let stamp = Stamp {
-        digest: plan.policy.digest(),
+        digest: plan.digest(),
         added_address: wants_v6 && (installed.owns_address() || !installed.has_address),
     };
     let mut changes = Vec::new();
@@ -141,15 +147,34 @@ fn restore(rules: &InstalledRules, nat: Option<TableState>) -> Option<Change> {
 }
 
 fn supported(plan: &Plan) -> Result<(), Unsupported> {
-    let policy = &plan.policy;
+    let (policy, options, usual) = (&plan.policy, &plan.iptables, Config::default());
     let parts = [
-        ("drop-invalid-packets", policy.drop_invalid),
-        ("dns", policy.dns.is_some()),
-        ("vnet", !policy.vnets.is_empty()),
-        ("an outbound exclusion", !policy.outbound.exclusions.is_empty()),
-        ("exclude-outbound-interfaces", !policy.outbound.exclude_interfaces.is_empty()),
-        ("exclude-inbound-interfaces", !policy.inbound.exclude_interfaces.is_empty()),
-        ("exclude-inbound-ips", !policy.inbound.exclude_sources.is_empty()),
+        ("--drop-invalid-packets", policy.drop_invalid),
+        ("--redirect-dns", policy.dns.as_ref().is_some_and(|dns| dns.servers.is_some())),
+        ("--redirect-all-dns-traffic", policy.dns.as_ref().is_some_and(|dns| dns.servers.is_none())),
+        ("--vnet", !policy.vnets.is_empty()),
+        (
+            "--exclude-outbound-ports-for-uids",
+            policy.outbound.exclusions.iter().any(|one| one.uids.is_some()),
+        ),
+        ("--exclude-outbound-gids", policy.outbound.exclusions.iter().any(|one| one.gids.is_some())),
+        ("--exclude-outbound-ips", policy.outbound.exclusions.iter().any(|one| one.network.is_some())),
+        ("--exclude-outbound-interfaces", !policy.outbound.exclude_interfaces.is_empty()),
+        ("--exclude-inbound-interfaces", !policy.inbound.exclude_interfaces.is_empty()),
+        ("--exclude-inbound-ips", !policy.inbound.exclude_sources.is_empty()),
+        ("--redirect-inbound-insert-instead-of-append", options.inbound_first),
+        ("--redirect-outbound-insert-instead-of-append", options.outbound_first),
+        ("--disable-comments", !options.comments),
+        ("--iptables-logs", options.log_level.is_some()),
+        ("--store-firewalld", options.store_firewalld),
+        ("a chain name", options.chains != Chains::of(&usual)),
+        ("--wait", options.loading.wait != usual.loading.wait),
+        ("--wait-interval", options.loading.wait_interval != usual.loading.wait_interval),
+        ("--max-retries", options.loading.max_retries != usual.loading.max_retries),
+        (
+            "--sleep-between-retries",
+            options.loading.sleep_between_retries != usual.loading.sleep_between_retries,
+        ),
     ];
     match parts.into_iter().find(|(_, wanted)| *wanted) {
         Some((option, _)) => Err(Unsupported { option }),

@@ -7,7 +7,7 @@
 use super::rule::Rule;
 use super::stamp::Stamp;
 use super::state::{Chain, Hook, TableState};
-use crate::config::ports::Ports;
+use crate::config::ports::{Port, PortRange, Ports};
 use crate::family::IpFamily;
 use crate::plan::line::Line;
 use crate::plan::{Plan, Policy};
@@ -30,8 +30,8 @@ pub(super) fn nat(plan: &Plan, family: IpFamily, stamp: Stamp) -> TableState {
         chains: vec![
             chain(INBOUND, inbound(policy)),
             chain(OUTBOUND, outbound(policy, family, &plan.host.loopback)),
-            chain(INBOUND_REDIRECT, vec![redirect(policy.inbound.port.get())]),
-            chain(OUTBOUND_REDIRECT, vec![redirect(policy.outbound.port.get())]),
+            chain(INBOUND_REDIRECT, policy.inbound.port.map(redirect).into_iter().collect()),
+            chain(OUTBOUND_REDIRECT, vec![redirect(policy.outbound.port)]),
         ],
         hooks: vec![hook("PREROUTING", INBOUND), hook("OUTPUT", OUTBOUND)],
     }
@@ -41,7 +41,7 @@ fn chain(name: &str, rules: Vec<Rule>) -> Chain {
     Chain { name: name.to_owned(), rules }
 }
 
-fn redirect(port: u16) -> Rule {
+fn redirect(port: Port) -> Rule {
     Rule::new(&format!("-p tcp -j REDIRECT --to-ports {port}"))
 }
 
@@ -50,7 +50,19 @@ fn line(line: Line, text: &str) -> Rule {
 }
 
 fn each_port(ports: &Ports, from: Line, target: &str) -> Vec<Rule> {
-    ports.iter().map(|port| line(from, &format!("-p tcp -m tcp --dport {port} -j {target}"))).collect()
+    ports
+        .ranges()
+        .map(|range| line(from, &format!("-p tcp -m tcp --dport {} -j {target}", dport(range))))
+        .collect()
+}
+
+/// As iptables-save prints it: `80`, or `8000:8999`.
+fn dport(range: PortRange) -> String {
+    if range.first == range.last {
+        range.first.to_string()
+    } else {
+        format!("{}:{}", range.first, range.last)
+    }
 }
 
 fn inbound(policy: &Policy) -> Vec<Rule> {

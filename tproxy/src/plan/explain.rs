@@ -4,12 +4,13 @@
 
 use serde::Serialize;
 
+use super::entry::Entry;
 use super::flow::Flow;
 use super::line::Line;
 use super::{Decision, Plan};
-use crate::config::ports::Port;
+use crate::config::ports::{Port, Ports};
 
-/// A flow, its verdict, the deciding line and the reason.
+/// A flow, its verdict, the deciding line, the reason, and the configuration behind it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Explanation {
     /// What was asked.
@@ -19,6 +20,8 @@ pub struct Explanation {
     pub decision: Decision,
     /// One sentence.
     pub why: String,
+    /// The setting that decided; `None` where no setting could have made it otherwise.
+    pub entry: Option<Entry>,
 }
 
 impl Plan {
@@ -26,18 +29,22 @@ impl Plan {
     #[must_use]
     pub fn explain(&self, flow: &Flow) -> Explanation {
         let decision = self.verdict(flow);
-        Explanation { flow: flow.clone(), decision, why: self.why(decision.line, flow) }
+        let why = self.why(decision.line, flow);
+        Explanation { flow: flow.clone(), decision, why, entry: self.entry(decision.line, &flow.as_sent()) }
     }
 
     fn why(&self, line: Line, flow: &Flow) -> String {
         let policy = &self.policy;
         let port = flow.destination.port();
-        let listed = |ports: &crate::config::ports::Ports| ports.to_string();
+        let listed = |ports: &Ports| shortened(&ports.to_string());
         match line {
             Line::OutboundFamilyOff | Line::InboundFamilyOff => {
                 format!("{} is not captured", flow.family().title())
             }
-            Line::OutboundExclusion => "an exclusion matches in all its parts".to_owned(),
+            Line::OutboundExclusion => match self.exclusion_of(&flow.as_sent()) {
+                Some(exclusion) => format!("what is sent {exclusion} is excluded"),
+                None => "an exclusion matches".to_owned(),
+            },
             Line::OutboundExcludedInterface => "it leaves through an excluded interface".to_owned(),
             Line::OutboundDnsFromSidecar => {
                 "the sidecar's own DNS queries must reach the real name server".to_owned()
@@ -78,7 +85,7 @@ impl Plan {
     fn why_by_owner(&self, line: Line, flow: &Flow) -> String {
         let policy = &self.policy;
         let sidecar = policy.sidecar_uid;
-        let inbound: Port = policy.inbound.port;
+        let inbound = policy.inbound.port.map_or(0, Port::get);
         match line {
             Line::OutboundPassthroughSource => format!(
                 "source {} is the sidecar calling its own application; captured, it would loop",
@@ -101,5 +108,14 @@ impl Plan {
             Line::InboundCaptured => "arriving TCP connections go through the sidecar".to_owned(),
             _ => "outgoing TCP connections go through the sidecar".to_owned(),
         }
+    }
+}
+
+/// The beginning of a list that may have thousands of entries.
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 60;
+    match text.char_indices().nth(LONGEST) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text.to_owned(),
     }
 }

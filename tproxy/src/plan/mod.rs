@@ -2,11 +2,15 @@
 //!
 //! Pure: no I/O, no clock, no environment. Must never know how a backend realises a line.
 
+pub mod entry;
 pub mod explain;
 pub mod flow;
 pub mod line;
+pub mod matrix;
+mod note;
 mod policy;
 mod resolve;
+mod sidecar;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -14,18 +18,25 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::Serialize;
 
+use crate::config::exclusion::IdRange;
+use crate::config::interface::{InterfacePattern, VirtualNetwork};
 use crate::config::ports::{Port, Ports};
+use crate::config::{ChainName, Config, Loading};
 use crate::family::IpFamily;
 use flow::Protocol;
 
+pub use note::{Note, PlanError};
 pub use policy::Decision;
-pub use resolve::{Note, PlanError, Sidecar, resolve};
+pub use resolve::resolve;
+pub use sidecar::Sidecar;
 
 /// All that a backend needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Plan {
     /// What happens to which flow.
     pub policy: Policy,
+    /// How the iptables backend realises it.
+    pub iptables: IptablesOptions,
     /// The host that it happens on. Not part of the digest: addresses come and go.
     pub host: Host,
 }
@@ -54,16 +65,16 @@ pub struct Policy {
 pub struct Inbound {
     /// Whether they are captured.
     pub enabled: bool,
-    /// Where the sidecar listens for them.
-    pub port: Port,
+    /// Where the sidecar listens for them; `None` only where they are not captured.
+    pub port: Option<Port>,
     /// If not empty, the only ports captured.
     pub include_ports: Ports,
-    /// Ports not captured, unless `include_ports` is given.
+    /// Ports not captured; none beside `include_ports`.
     pub exclude_ports: Ports,
     /// Sources not captured.
     pub exclude_sources: Vec<IpNet>,
     /// Interfaces not captured.
-    pub exclude_interfaces: Vec<String>,
+    pub exclude_interfaces: Vec<InterfacePattern>,
 }
 
 /// Capture of outgoing connections.
@@ -75,12 +86,12 @@ pub struct Outbound {
     pub port: Port,
     /// If not empty, the only ports captured.
     pub include_ports: Ports,
-    /// Ports not captured, unless `include_ports` is given.
+    /// Ports not captured; none beside `include_ports`.
     pub exclude_ports: Ports,
     /// Conjunctions that pass before anything else, DNS included.
     pub exclusions: Vec<Exclusion>,
     /// Interfaces not captured.
-    pub exclude_interfaces: Vec<String>,
+    pub exclude_interfaces: Vec<InterfacePattern>,
 }
 
 /// One exclusion: a flow that matches every given part passes.
@@ -90,10 +101,10 @@ pub struct Exclusion {
     pub protocol: Option<Protocol>,
     /// Destination ports; empty for any.
     pub ports: Ports,
-    /// First and last user id.
-    pub uids: Option<(u32, u32)>,
-    /// First and last group id.
-    pub gids: Option<(u32, u32)>,
+    /// User ids.
+    pub uids: Option<IdRange>,
+    /// Group ids.
+    pub gids: Option<IdRange>,
     /// Destination network.
     pub network: Option<IpNet>,
 }
@@ -107,13 +118,38 @@ pub struct Dns {
     pub servers: Option<Vec<IpAddr>>,
 }
 
-/// A network of virtual machines or containers behind an interface of this host.
+/// How the iptables backend writes and loads the rules of a policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct VirtualNetwork {
-    /// Interface name; a trailing `+` stands for any name that begins so (iptables' wildcard).
-    pub interface: String,
-    /// The networks behind it.
-    pub networks: Vec<IpNet>,
+pub struct IptablesOptions {
+    /// Stand before other programs' rules in PREROUTING.
+    pub inbound_first: bool,
+    /// Stand before other programs' rules in OUTPUT.
+    pub outbound_first: bool,
+    /// Write comments.
+    pub comments: bool,
+    /// Log what passes, at this syslog level; `None` logs nothing.
+    pub log_level: Option<u8>,
+    /// Keep captured DNS queries and those of the sidecar in conntrack zones of their own.
+    pub conntrack_zones: bool,
+    /// Names of our chains.
+    pub chains: Chains,
+    /// Keep the rules in firewalld's configuration, too.
+    pub store_firewalld: bool,
+    /// How rules are loaded.
+    pub loading: Loading,
+}
+
+/// Names of our chains, without the prefix.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Chains {
+    /// Decides about arriving connections.
+    pub inbound: ChainName,
+    /// Redirects to the inbound port.
+    pub inbound_redirect: ChainName,
+    /// Decides about outgoing connections.
+    pub outbound: ChainName,
+    /// Redirects to the outbound port.
+    pub outbound_redirect: ChainName,
 }
 
 /// What the policy needs to know of the host.
@@ -134,17 +170,38 @@ impl Host {
     }
 }
 
-impl Policy {
-    /// 64 bits that tell this policy from others, stable between runs and builds (FNV-1a over its JSON text).
+impl Chains {
+    /// The names that a configuration gives.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        Self {
+            inbound: config.inbound.chain.clone(),
+            inbound_redirect: config.inbound.redirect_chain.clone(),
+            outbound: config.outbound.chain.clone(),
+            outbound_redirect: config.outbound.redirect_chain.clone(),
+        }
+    }
+}
+
+impl Plan {
+    /// 64 bits that tell what is installed by this plan from what others install, stable between runs and builds
+    /// (FNV-1a over its JSON text). The host does not count, nor does the way in which rules are loaded.
     #[must_use]
     pub fn digest(&self) -> u64 {
         use std::hash::Hasher;
+        let options = &self.iptables;
+        let shape = (
+            (options.inbound_first, options.outbound_first, options.comments, options.log_level),
+            (options.conntrack_zones, &options.chains),
+        );
         let mut hasher = fnv::FnvHasher::default();
         // Plain data without maps of non-string keys always serialises; an empty text would only weaken the digest.
-        hasher.write(serde_json::to_string(self).unwrap_or_default().as_bytes());
+        hasher.write(serde_json::to_string(&(&self.policy, shape)).unwrap_or_default().as_bytes());
         hasher.finish()
     }
+}
 
+impl Policy {
     /// DNS capture of one family: `None` when off, or when no server of that family is known.
     #[must_use]
     pub fn dns_of(&self, family: IpFamily) -> Option<&Dns> {

@@ -9,7 +9,10 @@ use serde::Serialize;
 
 use super::flow::{ConntrackState, Direction, Flow, Protocol, Verdict};
 use super::line::Line;
-use super::{Dns, Exclusion, Plan, VirtualNetwork};
+use super::{Dns, Exclusion, Plan};
+use crate::config::exclusion::IdRange;
+use crate::config::interface::{InterfacePattern, VirtualNetwork};
+use crate::config::ports::Port;
 use crate::family::IpFamily;
 
 /// A verdict and the line of the policy that gave it.
@@ -43,16 +46,21 @@ impl Plan {
 
     fn outbound(&self, flow: &Flow) -> Decision {
         let outbound = &self.policy.outbound;
-        if outbound.exclusions.iter().any(|exclusion| exclusion.matches(flow)) {
+        if self.exclusion_of(flow).is_some() {
             return pass(Line::OutboundExclusion);
         }
-        if flow.interface.as_ref().is_some_and(|name| outbound.exclude_interfaces.contains(name)) {
+        if matching(&outbound.exclude_interfaces, self.egress(flow)).is_some() {
             return pass(Line::OutboundExcludedInterface);
         }
         match flow.protocol {
             Protocol::Udp => self.outbound_datagram(flow),
             Protocol::Tcp => self.outbound_connection(flow),
         }
+    }
+
+    /// The first exclusion that an outgoing flow matches.
+    pub(super) fn exclusion_of(&self, flow: &Flow) -> Option<&Exclusion> {
+        self.policy.outbound.exclusions.iter().find(|exclusion| exclusion.matches(flow))
     }
 
     fn outbound_datagram(&self, flow: &Flow) -> Decision {
@@ -104,11 +112,10 @@ impl Plan {
         if !self.is_sidecar(flow) {
             return pass(Line::OutboundAppToSelf);
         }
-        if is_localhost(flow.destination.ip()) {
-            return pass(Line::OutboundSidecar);
+        match self.policy.inbound.port.filter(|_| !is_localhost(flow.destination.ip())) {
+            Some(port) => Decision { verdict: Verdict::Redirect(port), line: Line::OutboundSidecarToSelf },
+            None => pass(Line::OutboundSidecar),
         }
-        let verdict = Verdict::Redirect(self.policy.inbound.port);
-        Decision { verdict, line: Line::OutboundSidecarToSelf }
     }
 
     fn inbound(&self, flow: &Flow) -> Decision {
@@ -122,22 +129,20 @@ impl Plan {
         if flow.protocol != Protocol::Tcp {
             return pass(Line::InboundNotTcp);
         }
-        if !inbound.enabled {
-            return pass(Line::InboundOff);
-        }
-        if flow.interface.as_ref().is_some_and(|name| inbound.exclude_interfaces.contains(name)) {
+        let Some(sidecar) = inbound.port.filter(|_| inbound.enabled) else { return pass(Line::InboundOff) };
+        if matching(&inbound.exclude_interfaces, flow.interface.as_deref()).is_some() {
             return pass(Line::InboundExcludedInterface);
         }
         if flow.source.is_some_and(|source| inbound.exclude_sources.iter().any(|net| net.contains(&source))) {
             return pass(Line::InboundExcludedSource);
         }
-        self.inbound_port(flow)
+        self.inbound_port(flow, sidecar)
     }
 
-    fn inbound_port(&self, flow: &Flow) -> Decision {
+    fn inbound_port(&self, flow: &Flow, sidecar: Port) -> Decision {
         let inbound = &self.policy.inbound;
         let port = flow.destination.port();
-        let captured = |line| Decision { verdict: Verdict::Redirect(inbound.port), line };
+        let captured = |line| Decision { verdict: Verdict::Redirect(sidecar), line };
         if !inbound.include_ports.is_empty() {
             let included = inbound.include_ports.contains(port);
             return if included {
@@ -155,16 +160,21 @@ impl Plan {
         captured(Line::InboundCaptured)
     }
 
+    /// Where several virtual networks stand for one interface, a destination in any of them is inside.
     fn virtual_network(&self, flow: &Flow) -> Option<Decision> {
         let family = flow.family();
-        let name = flow.interface.as_ref()?;
-        let vnet = self.policy.vnets.iter().find(|vnet| vnet.is_on(name) && vnet.has(family))?;
+        let name = flow.interface.as_deref()?;
+        let mut vnets =
+            self.policy.vnets.iter().filter(|vnet| vnet.interface.matches(name) && has(vnet, family));
         if flow.protocol == Protocol::Udp && flow.destination.port() == DNS {
+            vnets.next()?;
             let dns = self.policy.dns_of(family)?;
             return Some(Decision { verdict: Verdict::Redirect(dns.port), line: Line::InboundVnetDns });
         }
-        let outside = !vnet.networks.iter().any(|network| network.contains(&flow.destination.ip()));
-        (flow.protocol == Protocol::Tcp && outside).then_some(Decision {
+        let contains =
+            |vnet: &VirtualNetwork| vnet.networks.iter().any(|net| net.contains(&flow.destination.ip()));
+        let is_inside = vnets.clone().any(contains);
+        (flow.protocol == Protocol::Tcp && vnets.next().is_some() && !is_inside).then_some(Decision {
             verdict: Verdict::Redirect(self.policy.outbound.port),
             line: Line::InboundVnetTcp,
         })
@@ -174,13 +184,28 @@ impl Plan {
         flow.uid == Some(self.policy.sidecar_uid)
     }
 
-    /// The interface decides where it is known; else whether the destination is ours.
     fn leaves_through_loopback(&self, flow: &Flow) -> bool {
-        match &flow.interface {
-            Some(name) => *name == self.host.loopback,
-            None => self.host.owns(flow.destination.ip()),
-        }
+        self.egress(flow) == Some(&self.host.loopback)
     }
+
+    /// The interface by which an outgoing flow leaves: loopback to an address of this host, else the one given.
+    pub(super) fn egress<'a>(&'a self, flow: &'a Flow) -> Option<&'a str> {
+        let to_self = || self.host.owns(flow.destination.ip()).then_some(self.host.loopback.as_str());
+        flow.interface.as_deref().or_else(to_self)
+    }
+}
+
+/// The first pattern that stands for an interface.
+pub(super) fn matching<'a>(
+    patterns: &'a [InterfacePattern],
+    name: Option<&str>,
+) -> Option<&'a InterfacePattern> {
+    patterns.iter().find(|pattern| name.is_some_and(|name| pattern.matches(name)))
+}
+
+/// A virtual network named with IPv4 networks only captures IPv4 only.
+fn has(vnet: &VirtualNetwork, family: IpFamily) -> bool {
+    vnet.networks.iter().any(|network| IpFamily::of(network.addr()) == family)
 }
 
 fn is_localhost(address: IpAddr) -> bool {
@@ -189,8 +214,8 @@ fn is_localhost(address: IpAddr) -> bool {
 
 impl Exclusion {
     fn matches(&self, flow: &Flow) -> bool {
-        let within = |range: Option<(u32, u32)>, id: Option<u32>| {
-            range.is_none_or(|(first, last)| id.is_some_and(|id| (first..=last).contains(&id)))
+        let within = |range: Option<IdRange>, id: Option<u32>| {
+            range.is_none_or(|range| id.is_some_and(|id| range.contains(id)))
         };
         self.protocol.is_none_or(|protocol| protocol == flow.protocol)
             && (self.ports.is_empty() || self.ports.contains(flow.destination.port()))
@@ -203,20 +228,6 @@ impl Exclusion {
 impl Dns {
     fn captures(&self, server: IpAddr) -> bool {
         self.servers.as_ref().is_none_or(|servers| servers.contains(&server))
-    }
-}
-
-impl VirtualNetwork {
-    fn is_on(&self, name: &str) -> bool {
-        match self.interface.strip_suffix('+') {
-            Some(prefix) => name.starts_with(prefix),
-            None => name == self.interface,
-        }
-    }
-
-    /// A virtual network named with IPv4 networks only captures IPv4 only.
-    fn has(&self, family: IpFamily) -> bool {
-        self.networks.iter().any(|network| IpFamily::of(network.addr()) == family)
     }
 }
 

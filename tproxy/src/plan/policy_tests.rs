@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use proptest::prelude::*;
 use rstest::rstest;
 
-use super::super::{Exclusion, Host, Inbound, Outbound, Policy};
+use super::super::{Exclusion, Host, Inbound, IptablesOptions, Outbound, Policy};
 use super::*;
 use crate::config::ports::{Port, Ports};
 
@@ -17,6 +17,18 @@ fn ports(list: &[u16]) -> Ports {
     Ports::from_ports(list.iter().filter_map(|port| Port::new(*port)))
 }
 
+fn options() -> IptablesOptions {
+    let facts = crate::host::HostFacts {
+        users: crate::host::Users::named([("kuma-dp", SIDECAR)]),
+        loopback: "lo".to_owned(),
+        addresses: Vec::new(),
+        without_ipv6: None,
+        resolver: crate::host::resolv_conf::Resolver::default(),
+    };
+    let config = crate::config::Config::default();
+    super::super::resolve(&config, &facts, super::super::Sidecar::MustExist).unwrap().0.iptables
+}
+
 /// The default installation on a pod with 10.0.0.2 and fd00::2.
 fn plan() -> Plan {
     Plan {
@@ -25,7 +37,7 @@ fn plan() -> Plan {
             families: IpFamily::ALL.into(),
             inbound: Inbound {
                 enabled: true,
-                port: Port::INBOUND,
+                port: Some(Port::INBOUND),
                 include_ports: Ports::default(),
                 exclude_ports: Ports::default(),
                 exclude_sources: Vec::new(),
@@ -43,6 +55,7 @@ fn plan() -> Plan {
             vnets: Vec::new(),
             drop_invalid: false,
         },
+        iptables: options(),
         host: Host {
             loopback: "lo".to_owned(),
             addresses: ["10.0.0.2", "fd00::2", "::6"].map(|address| address.parse().unwrap()).into(),
@@ -133,11 +146,11 @@ fn an_exclusion_passes_when_all_its_parts_match() {
         Exclusion {
             protocol: Some(Protocol::Tcp),
             ports: ports(&[5432]),
-            uids: Some((10, 12)),
+            uids: Some(IdRange { first: 10, last: 12 }),
             ..Exclusion::default()
         },
         Exclusion { network: Some(network("192.168.0.0/16")), ..Exclusion::default() },
-        Exclusion { gids: Some((7, 7)), ..Exclusion::default() },
+        Exclusion { gids: Some(IdRange { first: 7, last: 7 }), ..Exclusion::default() },
     ];
     let line = |flow: &Flow| decide(&plan, flow).1;
     assert_eq!(line(&Flow::outbound(to("10.9.9.9:5432"), 12)), "outbound/exclusion");
@@ -205,7 +218,7 @@ fn excluded_and_included_ports_sources_and_interfaces_inbound() {
     assert_eq!(decide(&plan, &flow("10.0.0.2:81")).1, "inbound/not-included-port");
     plan.policy.inbound.exclude_sources = vec![network("10.9.0.0/16")];
     assert_eq!(decide(&plan, &flow("10.0.0.2:22")).1, "inbound/excluded-source");
-    plan.policy.inbound.exclude_interfaces = vec!["eth1".to_owned()];
+    plan.policy.inbound.exclude_interfaces = vec!["eth1".parse().unwrap()];
     let by = Flow { interface: Some("eth1".to_owned()), ..flow("10.0.0.2:22") };
     assert_eq!(decide(&plan, &by).1, "inbound/excluded-interface");
 }
@@ -214,7 +227,7 @@ fn excluded_and_included_ports_sources_and_interfaces_inbound() {
 fn virtual_networks_and_invalid_packets_come_first() {
     let mut plan = plan();
     plan.policy.vnets =
-        vec![VirtualNetwork { interface: "br+".to_owned(), networks: vec![network("172.17.0.0/16")] }];
+        vec![VirtualNetwork { interface: "br+".parse().unwrap(), networks: vec![network("172.17.0.0/16")] }];
     let by = |address: &str| Flow {
         interface: Some("br0".to_owned()),
         ..Flow::inbound(to(address), "172.17.0.9".parse().unwrap())

@@ -3,69 +3,17 @@
 //! Must never look anything up: what the host knows is in the facts.
 
 use std::collections::BTreeSet;
-use std::fmt;
+use std::net::IpAddr;
 
-use super::{Host, Inbound, Outbound, Plan, Policy};
-use crate::config::{Config, IpFamilyMode, Redirect, SidecarUser};
+use super::flow::Protocol;
+use super::note::{Note, PlanError};
+use super::sidecar::{self, Sidecar};
+use super::{Chains, Dns, Exclusion, Host, Inbound, IptablesOptions, Outbound, Plan, Policy};
+use crate::config::exclusion::Protocols;
+use crate::config::ports::{Port, Ports};
+use crate::config::{Config, IpFamilyMode, Redirect};
 use crate::family::IpFamily;
 use crate::host::HostFacts;
-
-/// The uid that Kuma gives its sidecar.
-const DEFAULT_UID: u32 = 5678;
-/// The user name that Kuma gives its sidecar.
-const DEFAULT_NAME: &str = "kuma-dp";
-
-/// What to do where neither the configuration nor the host says who the sidecar is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sidecar {
-    /// Refuse: rules for the wrong user would loop or capture nothing.
-    MustExist,
-    /// Take uid 5678 and say so: nothing is going to be changed.
-    MayBeAssumed,
-}
-
-/// Something that the user should know, though the plan stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Note {
-    /// Nobody said who the sidecar is.
-    SidecarAssumed,
-    /// No user has the given uid.
-    UnknownUid(u32),
-    /// IPv6 is wanted but cannot be captured here.
-    Ipv4Only {
-        /// Why.
-        reason: String,
-    },
-}
-
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::SidecarAssumed => write!(
-                f,
-                "this host has neither uid {DEFAULT_UID} nor user {DEFAULT_NAME}: uid {DEFAULT_UID} is assumed"
-            ),
-            Self::UnknownUid(uid) => write!(f, "no user of this host has uid {uid}; it is used as given"),
-            Self::Ipv4Only { reason } => write!(f, "only IPv4 is captured: {reason}"),
-        }
-    }
-}
-
-/// Why no plan can be made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PlanError {
-    /// The configured user name is not known.
-    #[error(
-        "user `{0}` does not exist on this host: give a user that does, or a user id, with --kuma-dp-user"
-    )]
-    UnknownUser(String),
-    /// Nobody said who the sidecar is.
-    #[error(
-        "the sidecar's user is not known: this host has neither uid {DEFAULT_UID} nor user {DEFAULT_NAME}; \
-         name it with --kuma-dp-user"
-    )]
-    NoSidecarUser,
-}
 
 /// Resolves `config` on a host with these `facts`.
 ///
@@ -73,70 +21,97 @@ pub enum PlanError {
 /// The sidecar's user is unknown.
 pub fn resolve(config: &Config, facts: &HostFacts, sidecar: Sidecar) -> Result<(Plan, Vec<Note>), PlanError> {
     let mut notes = Vec::new();
-    let sidecar_uid = sidecar_uid(config, facts, sidecar, &mut notes)?;
+    let sidecar_uid = sidecar::uid(config, facts, sidecar, &mut notes)?;
     let families = families(config, facts, &mut notes);
-    let (inbound, outbound) = (directed(&config.inbound), directed(&config.outbound));
     let policy = Policy {
         sidecar_uid,
+        inbound: inbound(&config.inbound),
+        outbound: outbound(&config.outbound),
+        dns: dns(config, facts, &families, &mut notes),
+        vnets: config.vnets.clone(),
+        drop_invalid: config.drop_invalid_packets,
         families,
-        inbound: Inbound {
-            enabled: inbound.enabled,
-            port: inbound.port,
-            include_ports: inbound.include_ports,
-            exclude_ports: inbound.exclude_ports,
-            exclude_sources: Vec::new(),
-            exclude_interfaces: Vec::new(),
-        },
-        outbound: Outbound {
-            enabled: outbound.enabled,
-            port: outbound.port,
-            include_ports: outbound.include_ports,
-            exclude_ports: outbound.exclude_ports,
-            exclusions: Vec::new(),
-            exclude_interfaces: Vec::new(),
-        },
-        dns: None,
-        vnets: Vec::new(),
-        drop_invalid: false,
     };
     let host = Host { loopback: facts.loopback.clone(), addresses: own_addresses(facts, &policy.families) };
-    Ok((Plan { policy, host }, notes))
+    Ok((Plan { policy, iptables: iptables(config), host }, notes))
 }
 
 /// Exclusions do not count beside an include list, so that equal policies have equal digests.
-fn directed(redirect: &Redirect) -> Redirect {
-    let mut redirect = redirect.clone();
-    if !redirect.include_ports.is_empty() {
-        redirect.exclude_ports = crate::config::ports::Ports::default();
-    }
-    redirect
+fn counted(redirect: &Redirect) -> Ports {
+    if redirect.include_ports.is_empty() { redirect.exclude_ports.clone() } else { Ports::default() }
 }
 
-fn sidecar_uid(
+fn inbound(redirect: &Redirect) -> Inbound {
+    Inbound {
+        enabled: redirect.enabled,
+        port: redirect.port,
+        include_ports: redirect.include_ports.clone(),
+        exclude_ports: counted(redirect),
+        exclude_sources: redirect.exclude_networks.0.clone(),
+        exclude_interfaces: redirect.exclude_interfaces.clone(),
+    }
+}
+
+fn outbound(redirect: &Redirect) -> Outbound {
+    Outbound {
+        enabled: redirect.enabled,
+        // Without a port nothing is ever redirected there: the configuration was refused otherwise.
+        port: redirect.port.unwrap_or(Port::OUTBOUND),
+        include_ports: redirect.include_ports.clone(),
+        exclude_ports: counted(redirect),
+        exclusions: exclusions(redirect),
+        exclude_interfaces: redirect.exclude_interfaces.clone(),
+    }
+}
+
+/// Users, then groups, then networks; the order has no meaning, since all of them pass.
+fn exclusions(redirect: &Redirect) -> Vec<Exclusion> {
+    let users = redirect.exclude_uids.iter().map(|exclusion| Exclusion {
+        protocol: match exclusion.protocols {
+            Protocols::Both => None,
+            Protocols::Tcp => Some(Protocol::Tcp),
+            Protocols::Udp => Some(Protocol::Udp),
+        },
+        ports: exclusion.ports.clone(),
+        uids: Some(exclusion.uids),
+        ..Exclusion::default()
+    });
+    let groups =
+        redirect.exclude_gids.iter().map(|gids| Exclusion { gids: Some(*gids), ..Exclusion::default() });
+    let networks = redirect.exclude_networks.0.iter();
+    let networks = networks.map(|network| Exclusion { network: Some(*network), ..Exclusion::default() });
+    users.chain(groups).chain(networks).collect()
+}
+
+fn dns(
     config: &Config,
     facts: &HostFacts,
-    sidecar: Sidecar,
+    families: &BTreeSet<IpFamily>,
     notes: &mut Vec<Note>,
-) -> Result<u32, PlanError> {
-    match &config.kuma_dp_user {
-        Some(SidecarUser::Uid(uid)) => {
-            if !facts.users.has_uid(*uid) {
-                notes.push(Note::UnknownUid(*uid));
-            }
-            Ok(*uid)
-        }
-        Some(SidecarUser::Name(name)) => {
-            facts.users.uid_of(name).ok_or_else(|| PlanError::UnknownUser(name.clone()))
-        }
-        None if facts.users.has_uid(DEFAULT_UID) => Ok(DEFAULT_UID),
-        None => match (facts.users.uid_of(DEFAULT_NAME), sidecar) {
-            (Some(uid), _) => Ok(uid),
-            (None, Sidecar::MustExist) => Err(PlanError::NoSidecarUser),
-            (None, Sidecar::MayBeAssumed) => {
-                notes.push(Note::SidecarAssumed);
-                Ok(DEFAULT_UID)
-            }
-        },
+) -> Option<Dns> {
+    let port = config.dns.port.filter(|_| config.dns.enabled)?;
+    if config.dns.capture_all {
+        return Some(Dns { port, servers: None });
+    }
+    let servers = facts.resolver.servers.clone();
+    for (server, reason) in facts.resolver.unusable.clone() {
+        notes.push(Note::UnusableServer { server, reason });
+    }
+    let is_known = |family: IpFamily| servers.iter().any(|server| IpFamily::of(*server) == family);
+    notes.extend(families.iter().filter(|family| !is_known(**family)).map(|family| Note::NoServer(*family)));
+    Some(Dns { port, servers: Some(servers) })
+}
+
+fn iptables(config: &Config) -> IptablesOptions {
+    IptablesOptions {
+        inbound_first: config.inbound.insert,
+        outbound_first: config.outbound.insert,
+        comments: !config.rules.without_comments,
+        log_level: config.rules.log.then_some(config.rules.log_level.get()),
+        conntrack_zones: config.dns.enabled && !config.dns.skip_conntrack_zone_split,
+        chains: Chains::of(config),
+        store_firewalld: config.store_firewalld,
+        loading: config.loading.clone(),
     }
 }
 
@@ -154,7 +129,7 @@ fn families(config: &Config, facts: &HostFacts, notes: &mut Vec<Note>) -> BTreeS
 }
 
 /// The host's addresses once the plan is installed: capturing IPv6 gives loopback the passthrough source.
-fn own_addresses(facts: &HostFacts, families: &BTreeSet<IpFamily>) -> BTreeSet<std::net::IpAddr> {
+fn own_addresses(facts: &HostFacts, families: &BTreeSet<IpFamily>) -> BTreeSet<IpAddr> {
     let mut addresses: BTreeSet<_> = facts.addresses.iter().map(|own| own.address.to_canonical()).collect();
     if families.contains(&IpFamily::V6) {
         addresses.insert(IpFamily::V6.passthrough());

@@ -1,7 +1,9 @@
 //! Who the sidecar is, and which families are captured, on hosts of every kind.
 
 use super::*;
+use crate::config::SidecarUser;
 use crate::host::Users;
+use crate::host::resolv_conf::Resolver;
 
 fn facts(users: &[(&str, u32)], without_ipv6: Option<&str>) -> HostFacts {
     HostFacts {
@@ -9,6 +11,7 @@ fn facts(users: &[(&str, u32)], without_ipv6: Option<&str>) -> HostFacts {
         loopback: "lo".to_owned(),
         addresses: Vec::new(),
         without_ipv6: without_ipv6.map(str::to_owned),
+        resolver: Resolver::default(),
     }
 }
 
@@ -63,11 +66,11 @@ fn ipv6_that_is_missing_is_said_and_ipv6_that_is_not_wanted_is_not() {
 #[test]
 fn exclusions_beside_an_include_list_make_no_other_policy() {
     let host = facts(&[("kuma-dp", 5678)], None);
-    let policy = |yaml: &str| {
+    let plan = |yaml: &str| {
         let config = crate::config::Layers::default().file("f", yaml).resolve().unwrap().config;
-        resolve(&config, &host, Sidecar::MustExist).unwrap().0.policy
+        resolve(&config, &host, Sidecar::MustExist).unwrap().0
     };
-    let included = policy("redirect: {outbound: {includePorts: [80]}}");
-    assert_eq!(included, policy("redirect: {outbound: {includePorts: [80], excludePorts: [80, 81]}}"));
-    assert_ne!(included.digest(), policy("{}").digest());
+    let included = plan("redirect: {outbound: {includePorts: [80]}}");
+    assert_eq!(included, plan("redirect: {outbound: {includePorts: [80], excludePorts: [80, 81]}}"));
+    assert_ne!(included.digest(), plan("{}").digest());
 }

@@ -65,7 +65,7 @@ fn bad_values_are_refused() {
         ("install --redirect-inbound-port 70000", "--redirect-inbound-port: `70000` is not a port"),
         ("install --exclude-outbound-ports 80,http", "`http` is not a port"),
         ("install --kuma-dp-user ghost", "user `ghost` does not exist"),
-        ("install --redirect-dns", "--redirect-dns: is not supported by this version"),
+        ("install --redirect-dns", "--redirect-dns cannot be installed by the iptables backend"),
         ("install --iptables-executables iptables:/bin/true", "three programs go together"),
         (
             "install --iptables-executables iptables:/none,iptables-save:/none,iptables-restore:/none",
@@ -90,7 +90,7 @@ fn programs_that_are_not_iptables_are_refused() {
 fn programs_of_two_flavours_are_refused() {
     let programs = "iptables:/usr/sbin/iptables-nft,iptables-save:/usr/sbin/iptables-nft-save,\
                     iptables-restore:/usr/sbin/iptables-legacy-restore";
-    refused("iptables-legacy-restore is the legacy flavour, the others are nft", |pod| {
+    refused("iptables-legacy-restore is the legacy flavour, and nft is asked for", |pod| {
         pod.tproxy(&format!("install --iptables-executables {programs}"))
     });
 }

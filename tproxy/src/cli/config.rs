@@ -1,0 +1,37 @@
+//! `tproxy config`.
+
+use clap::Args;
+use serde_json::json;
+
+use super::Surroundings;
+use super::arguments::ConfigurationFlags;
+use super::error::CliError;
+use super::sources;
+use crate::config::print;
+
+/// The flags of `tproxy config`: those of `install`, and how to print.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: tproxy config --config /etc/tproxy/config.yaml --exclude-outbound-ports 22 --origin"
+)]
+pub(super) struct Print {
+    /// Say for each value where it came from: default, file:line, variable or flag
+    #[arg(long, help_heading = "Output")]
+    origin: bool,
+    #[command(flatten)]
+    configuration: ConfigurationFlags,
+}
+
+impl Print {
+    pub(super) fn run(&self, surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {
+        let resolved = sources::configuration(&self.configuration, surroundings)?;
+        match (surroundings.output.json, self.origin) {
+            (false, origin) => Ok(write!(surroundings.out, "{}", print::yaml(&resolved, origin))?),
+            (true, false) => surroundings.print_json(&print::json(&resolved)),
+            (true, true) => {
+                let both = json!({ "config": print::json(&resolved), "origin": print::origins(&resolved) });
+                surroundings.print_json(&both)
+            }
+        }
+    }
+}

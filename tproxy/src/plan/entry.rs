@@ -1,0 +1,151 @@
+//! The entry of the configuration behind a line of the policy: its key, and the part of its value that decided.
+//!
+//! Must never decide about a flow, and never know where an entry was written: origins belong to the configuration.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use super::flow::{Flow, Protocol};
+use super::line::Line;
+use super::policy::matching;
+use super::{Exclusion, Plan};
+use crate::config::exclusion::{Protocols, UidExclusion};
+use crate::config::ports::Ports;
+use crate::family::IpFamily;
+
+/// One setting, and what of it decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// Key of the setting.
+    pub key: &'static str,
+    /// The value, or the item of it that matched.
+    pub value: String,
+}
+
+impl Entry {
+    fn new(key: &'static str, value: impl fmt::Display) -> Self {
+        Self { key, value: value.to_string() }
+    }
+}
+
+impl Plan {
+    /// The entry behind `line`, for a flow that it decided; `None` where no setting could have made it otherwise.
+    pub(super) fn entry(&self, line: Line, flow: &Flow) -> Option<Entry> {
+        let (inbound, outbound) = (&self.policy.inbound, &self.policy.outbound);
+        Some(match line {
+            Line::OutboundFamilyOff | Line::InboundFamilyOff => Entry::new("ipFamilyMode", "ipv4"),
+            Line::OutboundExclusion => self.exclusion_of(flow).map(Exclusion::entry)?,
+            Line::OutboundExcludedInterface => {
+                let pattern = matching(&outbound.exclude_interfaces, self.egress(flow))?;
+                Entry::new("redirect.outbound.excludeInterfaces", pattern)
+            }
+            Line::InboundExcludedInterface => {
+                let pattern = matching(&inbound.exclude_interfaces, flow.interface.as_deref())?;
+                Entry::new("redirect.inbound.excludeInterfaces", pattern)
+            }
+            Line::InboundExcludedSource => {
+                let network = self.excluded_source(flow.source?)?;
+                Entry::new("redirect.inbound.excludePortsForIPs", network)
+            }
+            Line::OutboundExcludedPort => {
+                of_port("redirect.outbound.excludePorts", &outbound.exclude_ports, flow)?
+            }
+            Line::InboundExcludedPort => {
+                of_port("redirect.inbound.excludePorts", &inbound.exclude_ports, flow)?
+            }
+            Line::InboundIncludedPort => {
+                of_port("redirect.inbound.includePorts", &inbound.include_ports, flow)?
+            }
+            Line::InboundNotIncludedPort => {
+                Entry::new("redirect.inbound.includePorts", &inbound.include_ports)
+            }
+            Line::OutboundNotIncludedPort => {
+                Entry::new("redirect.outbound.includePorts", &outbound.include_ports)
+            }
+            Line::OutboundOff => Entry::new("redirect.outbound.enabled", false),
+            Line::InboundOff => Entry::new("redirect.inbound.enabled", false),
+            Line::InboundInvalid => Entry::new("dropInvalidPackets", true),
+            Line::InboundVnetDns | Line::InboundVnetTcp => self.vnet_entry(flow)?,
+            Line::OutboundDns | Line::OutboundDnsOverTcp => self.dns_entry()?,
+            Line::OutboundDnsFromSidecar | Line::OutboundSidecar | Line::OutboundSidecarToSelf => {
+                Entry::new("kumaDPUser", self.policy.sidecar_uid)
+            }
+            Line::OutboundCaptured => match outbound.include_ports.is_empty() {
+                true => Entry::new("redirect.outbound.enabled", true),
+                false => of_port("redirect.outbound.includePorts", &outbound.include_ports, flow)?,
+            },
+            Line::InboundCaptured | Line::InboundForwarded => Entry::new("redirect.inbound.enabled", true),
+            Line::OutboundNotTcp
+            | Line::InboundNotTcp
+            | Line::OutboundPassthroughSource
+            | Line::OutboundAppToSelf
+            | Line::OutboundLocalhost => return None,
+        })
+    }
+
+    fn excluded_source(&self, source: IpAddr) -> Option<&ipnet::IpNet> {
+        self.policy.inbound.exclude_sources.iter().find(|network| network.contains(&source))
+    }
+
+    fn vnet_entry(&self, flow: &Flow) -> Option<Entry> {
+        let name = flow.interface.as_deref()?;
+        let vnet = self.policy.vnets.iter().find(|vnet| vnet.interface.matches(name))?;
+        let networks = vnet.networks.iter().filter(|network| IpFamily::of(network.addr()) == flow.family());
+        let pairs: Vec<String> = networks.map(|network| format!("{}:{network}", vnet.interface)).collect();
+        Some(Entry::new("redirect.vnet.networks", pairs.join(",")))
+    }
+
+    fn dns_entry(&self) -> Option<Entry> {
+        let dns = self.policy.dns.as_ref()?;
+        let key = if dns.servers.is_none() { "redirect.dns.captureAll" } else { "redirect.dns.enabled" };
+        Some(Entry::new(key, true))
+    }
+}
+
+fn of_port(key: &'static str, ports: &Ports, flow: &Flow) -> Option<Entry> {
+    ports.range_of(flow.destination.port()).map(|range| Entry::new(key, range))
+}
+
+impl Exclusion {
+    /// The setting that makes an exclusion of this shape.
+    fn entry(&self) -> Entry {
+        match (self.network, self.gids, self.uids) {
+            (Some(network), _, _) => Entry::new("redirect.outbound.excludePortsForIPs", network),
+            (None, Some(gids), _) => Entry::new("redirect.outbound.excludeGIDs", gids),
+            (None, None, uids) => {
+                let protocols = match self.protocol {
+                    None => Protocols::Both,
+                    Some(Protocol::Tcp) => Protocols::Tcp,
+                    Some(Protocol::Udp) => Protocols::Udp,
+                };
+                let written = uids.map(|uids| UidExclusion { protocols, ports: self.ports.clone(), uids });
+                let written = written.map_or_else(String::new, |written| written.to_string());
+                Entry::new("redirect.outbound.excludePortsForUIDs", written)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Exclusion {
+    /// In words, behind "what is sent".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let protocol = self.protocol.map(|protocol| format!("over {}", protocol.to_string().to_uppercase()));
+        let ports = (!self.ports.is_empty()).then(|| format!("to port {}", self.ports));
+        let network = self.network.map(|network| format!("to {network}"));
+        let uids = self.uids.map(|uids| format!("by uid {uids}"));
+        let gids = self.gids.map(|gids| format!("by gid {gids}"));
+        let parts: Vec<String> = [protocol, ports, network, uids, gids].into_iter().flatten().collect();
+        f.write_str(&parts.join(" "))
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        })
+    }
+}

@@ -1,0 +1,202 @@
+//! A table of flows that shows what a plan means: who sends or receives, over what, to where.
+//!
+//! The flows are made from the plan itself, so that every exclusion, list and server of it is in the table, up to a
+//! bound. Must never decide anything: each verdict comes from the policy.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use serde::Serialize;
+
+use super::explain::Explanation;
+use super::flow::{Flow, Protocol};
+use super::{Exclusion, Plan};
+use crate::family::IpFamily;
+
+/// Of each kind of entry so many are shown: enough for what people write, and a table that can be read.
+const SHOWN: usize = 8;
+/// The user of an application, where no exclusion is about users.
+const APPLICATION: u32 = 1000;
+
+/// One line of the table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// In which family.
+    pub family: IpFamily,
+    /// Who sends, in words.
+    pub from: String,
+    /// Where to, in words.
+    pub to: String,
+    /// The flow, its verdict and the reason.
+    #[serde(flatten)]
+    pub explanation: Explanation,
+}
+
+impl Plan {
+    /// The verdicts of a whole table of flows, of every family that is captured.
+    #[must_use]
+    pub fn matrix(&self) -> Vec<Row> {
+        let families: Vec<IpFamily> = self.policy.families.iter().copied().collect();
+        let outbound = families.iter().flat_map(|family| self.outbound_rows(*family));
+        let inbound = families.iter().flat_map(|family| self.inbound_rows(*family));
+        outbound.chain(inbound).collect()
+    }
+
+    fn outbound_rows(&self, family: IpFamily) -> Vec<Row> {
+        let sidecar = self.policy.sidecar_uid;
+        let application = self.application();
+        let owners = [("application".to_owned(), application), ("sidecar".to_owned(), sidecar)];
+        let mut rows = Vec::new();
+        for (who, uid) in owners {
+            for (to, protocol, destination) in self.destinations(family) {
+                let flow = Flow { protocol, ..Flow::outbound(destination, uid) };
+                rows.push(self.row(format!("{who} (uid {uid})"), to, flow));
+            }
+        }
+        let passthrough = Flow {
+            source: Some(family.passthrough()),
+            ..Flow::outbound(SocketAddr::new(self.own_address(family), 8080), sidecar)
+        };
+        rows.push(self.row(
+            format!("sidecar from {}", family.passthrough()),
+            "itself".to_owned(),
+            passthrough,
+        ));
+        let excluded = self.policy.outbound.exclusions.iter().filter(|exclusion| exclusion.network.is_none());
+        rows.extend(excluded.take(SHOWN).map(|exclusion| self.owner_row(exclusion, family)));
+        let elsewhere = SocketAddr::new(elsewhere(family), 8080);
+        rows.extend(self.policy.outbound.exclude_interfaces.iter().take(SHOWN).map(|pattern| {
+            let name = pattern.as_str().replace('+', "0");
+            let flow = Flow { interface: Some(name.clone()), ..Flow::outbound(elsewhere, application) };
+            self.row(format!("application (uid {application})"), format!("elsewhere by {name}"), flow)
+        }));
+        rows
+    }
+
+    /// A flow of those that an exclusion by owner is about.
+    fn owner_row(&self, exclusion: &Exclusion, family: IpFamily) -> Row {
+        let port = exclusion.ports.ranges().next().map_or(8080, |range| range.first.get());
+        let destination = SocketAddr::new(elsewhere(family), port);
+        let uid = exclusion.uids.map_or_else(|| self.application(), |uids| uids.first);
+        let gid = exclusion.gids.map(|gids| gids.first);
+        let protocol = exclusion.protocol.unwrap_or(Protocol::Tcp);
+        let who = gid.map_or_else(|| format!("uid {uid}"), |gid| format!("uid {uid}, gid {gid}"));
+        let flow = Flow { protocol, gid, ..Flow::outbound(destination, uid) };
+        self.row(who, format!("elsewhere:{port}/{protocol}"), flow)
+    }
+
+    fn destinations(&self, family: IpFamily) -> Vec<(String, Protocol, SocketAddr)> {
+        let elsewhere = elsewhere(family);
+        let outbound = &self.policy.outbound;
+        let mut ports = vec![80, 443, 53];
+        for listed in [&outbound.exclude_ports, &outbound.include_ports] {
+            ports.extend(listed.ranges().take(SHOWN).map(|range| range.first.get()));
+        }
+        ports.sort_unstable();
+        ports.dedup();
+        let tcp = |port: u16| (format!("elsewhere:{port}"), Protocol::Tcp, SocketAddr::new(elsewhere, port));
+        let mut found: Vec<_> = ports.into_iter().map(tcp).collect();
+        let networks = outbound.exclusions.iter().filter_map(|exclusion| exclusion.network);
+        let networks = networks.filter(|network| IpFamily::of(network.addr()) == family).take(SHOWN);
+        found.extend(
+            networks
+                .map(|network| (network.to_string(), Protocol::Tcp, SocketAddr::new(network.addr(), 8080))),
+        );
+        found.push(("localhost".to_owned(), Protocol::Tcp, SocketAddr::new(family.localhost(), 8080)));
+        found.push(("itself".to_owned(), Protocol::Tcp, SocketAddr::new(self.own_address(family), 8080)));
+        found.push(("elsewhere:443/udp".to_owned(), Protocol::Udp, SocketAddr::new(elsewhere, 443)));
+        let servers = self.policy.dns.iter().filter_map(|dns| dns.servers.as_ref()).flatten();
+        let servers = servers.filter(|server| IpFamily::of(**server) == family).take(SHOWN);
+        found
+            .extend(servers.map(|server| {
+                (format!("name server {server}"), Protocol::Udp, SocketAddr::new(*server, 53))
+            }));
+        found.push(("other name server".to_owned(), Protocol::Udp, SocketAddr::new(elsewhere, 53)));
+        found
+    }
+
+    fn inbound_rows(&self, family: IpFamily) -> Vec<Row> {
+        let inbound = &self.policy.inbound;
+        let own = self.own_address(family);
+        let mut ports = vec![22, 80];
+        for listed in [&inbound.exclude_ports, &inbound.include_ports] {
+            ports.extend(listed.ranges().take(SHOWN).map(|range| range.first.get()));
+        }
+        ports.sort_unstable();
+        ports.dedup();
+        let source = elsewhere(family);
+        let mut rows: Vec<Row> = ports
+            .into_iter()
+            .map(|port| {
+                let flow = Flow::inbound(SocketAddr::new(own, port), source);
+                self.row("elsewhere".to_owned(), format!("this host:{port}"), flow)
+            })
+            .collect();
+        let datagram = Flow { protocol: Protocol::Udp, ..Flow::inbound(SocketAddr::new(own, 80), source) };
+        rows.push(self.row("elsewhere".to_owned(), "this host:80/udp".to_owned(), datagram));
+        let sources = inbound.exclude_sources.iter().filter(|network| IpFamily::of(network.addr()) == family);
+        rows.extend(sources.take(SHOWN).map(|network| {
+            let flow = Flow::inbound(SocketAddr::new(own, 80), network.addr());
+            self.row(network.to_string(), "this host:80".to_owned(), flow)
+        }));
+        rows.extend(inbound.exclude_interfaces.iter().take(SHOWN).map(|pattern| {
+            let name = pattern.as_str().replace('+', "0");
+            let flow =
+                Flow { interface: Some(name.clone()), ..Flow::inbound(SocketAddr::new(own, 80), source) };
+            self.row(format!("elsewhere by {name}"), "this host:80".to_owned(), flow)
+        }));
+        rows.extend(self.vnet_rows(family));
+        rows
+    }
+
+    fn vnet_rows(&self, family: IpFamily) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for vnet in self.policy.vnets.iter().take(SHOWN) {
+            let Some(network) = vnet.networks.iter().find(|network| IpFamily::of(network.addr()) == family)
+            else {
+                continue;
+            };
+            let name = vnet.interface.as_str().replace('+', "0");
+            let flow = |protocol, destination| Flow {
+                protocol,
+                interface: Some(name.clone()),
+                ..Flow::inbound(destination, network.addr())
+            };
+            let from = || format!("{network} by {name}");
+            let outside = SocketAddr::new(elsewhere(family), 80);
+            rows.push(self.row(from(), "elsewhere:80".to_owned(), flow(Protocol::Tcp, outside)));
+            let inside = SocketAddr::new(network.addr(), 80);
+            rows.push(self.row(from(), format!("{network}:80"), flow(Protocol::Tcp, inside)));
+            let query = SocketAddr::new(elsewhere(family), 53);
+            rows.push(self.row(from(), "any name server".to_owned(), flow(Protocol::Udp, query)));
+        }
+        rows
+    }
+
+    fn row(&self, from: String, to: String, flow: Flow) -> Row {
+        Row { family: flow.family(), from, to, explanation: self.explain(&flow) }
+    }
+
+    /// A user that is neither the sidecar nor excluded as a user, where there is one nearby.
+    fn application(&self) -> u32 {
+        let is_taken = |uid: u32| {
+            let excluded = |exclusion: &Exclusion| exclusion.uids.is_some_and(|uids| uids.contains(uid));
+            uid == self.policy.sidecar_uid || self.policy.outbound.exclusions.iter().any(excluded)
+        };
+        (APPLICATION..APPLICATION + 1000).find(|uid| !is_taken(*uid)).unwrap_or(APPLICATION)
+    }
+
+    /// An address of this host that is not on loopback, where it has one.
+    fn own_address(&self, family: IpFamily) -> IpAddr {
+        let own = self.host.addresses.iter().filter(|address| IpFamily::of(**address) == family);
+        let mut own = own.filter(|address| !address.is_loopback() && **address != family.passthrough());
+        own.next().copied().unwrap_or_else(|| family.localhost())
+    }
+}
+
+/// An address that no host has: reserved for documentation (RFC 5737, RFC 3849).
+fn elsewhere(family: IpFamily) -> IpAddr {
+    match family {
+        IpFamily::V4 => IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)),
+        IpFamily::V6 => IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
+    }
+}

@@ -1,0 +1,75 @@
+//! What a user should know about a plan, and why there may be none.
+//!
+//! Must never decide anything: notes are made where the decision is.
+
+use std::fmt;
+
+use crate::family::IpFamily;
+
+/// The uid that Kuma gives its sidecar.
+pub(super) const DEFAULT_UID: u32 = 5678;
+/// The user name that Kuma gives its sidecar.
+pub(super) const DEFAULT_NAME: &str = "kuma-dp";
+
+/// Something that the user should know, though the plan stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// Nobody said who the sidecar is.
+    SidecarAssumed,
+    /// No user has the given uid.
+    UnknownUid(u32),
+    /// IPv6 is wanted but cannot be captured here.
+    Ipv4Only {
+        /// Why.
+        reason: String,
+    },
+    /// A name server that a captured query cannot be told by.
+    UnusableServer {
+        /// As it is written.
+        server: String,
+        /// Why not.
+        reason: String,
+    },
+    /// DNS is captured, and no name server of this family is known.
+    NoServer(IpFamily),
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SidecarAssumed => write!(
+                f,
+                "this host has neither uid {DEFAULT_UID} nor user {DEFAULT_NAME}: uid {DEFAULT_UID} is assumed"
+            ),
+            Self::UnknownUid(uid) => write!(f, "no user of this host has uid {uid}; it is used as given"),
+            Self::Ipv4Only { reason } => write!(f, "only IPv4 is captured: {reason}"),
+            Self::UnusableServer { server, reason } => {
+                write!(f, "queries to name server `{server}` are not captured: {reason}")
+            }
+            Self::NoServer(family) => {
+                write!(
+                    f,
+                    "no {} name server is known: DNS over {} is not captured",
+                    family.title(),
+                    family.title()
+                )
+            }
+        }
+    }
+}
+
+/// Why no plan can be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The configured user name is not known.
+    #[error(
+        "user `{0}` does not exist on this host: give a user that does, or a user id, with --kuma-dp-user"
+    )]
+    UnknownUser(String),
+    /// Nobody said who the sidecar is.
+    #[error(
+        "the sidecar's user is not known: this host has neither uid {DEFAULT_UID} nor user {DEFAULT_NAME}; \
+         name it with --kuma-dp-user"
+    )]
+    NoSidecarUser,
+}
