@@ -40,6 +40,11 @@ impl Uninstall {
             surroundings.warn("[dry-run]: without root, the rules that are installed cannot be seen");
             return Ok(());
         }
+        if let Some(backup) = host::resolv_conf_backup() {
+            surroundings.warn(format!(
+                "{backup} was left by Kuma before 2.2; compare it with /etc/resolv.conf and delete it: it is not restored"
+            ));
+        }
         let facts = host::facts(&Config::default())?;
         if !self.dry_run {
             permit_changes(surroundings)?;

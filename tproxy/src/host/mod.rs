@@ -93,6 +93,13 @@ pub fn facts(config: &Config) -> Result<HostFacts, HostError> {
     })
 }
 
+/// The copy of resolv.conf that very old versions of Kuma made. They never deleted it, so that it may be years old.
+#[must_use]
+pub fn resolv_conf_backup() -> Option<&'static str> {
+    const BACKUP: &str = "/etc/resolv.conf.kuma-backup";
+    Path::new(BACKUP).exists().then_some(BACKUP)
+}
+
 /// A file's beginning as text: enough of any file that people write, and bounded where it is a device.
 fn read_text(path: &Path) -> Result<String, HostError> {
     const LARGEST: u64 = 1 << 20;

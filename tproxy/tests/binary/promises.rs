@@ -336,3 +336,13 @@ fn a_journal_that_cannot_be_written_is_said_and_done_without() {
     pod.done("uninstall");
     assert!(!pod.state().contains("KUMA") && !pod.has_passthrough());
 }
+
+#[test]
+fn a_copy_of_resolv_conf_from_old_times_is_left_alone_and_told() {
+    let Some(pod) = Pod::start() else { return };
+    let resolver = pod.sh("cat /etc/resolv.conf");
+    pod.node().write_file("/etc/resolv.conf.kuma-backup", "nameserver 192.0.2.1\n").unwrap();
+    let said = pod.done("uninstall").stderr_text();
+    assert!(said.contains("/etc/resolv.conf.kuma-backup"), "{said}");
+    assert_eq!(pod.sh("cat /etc/resolv.conf"), resolver);
+}

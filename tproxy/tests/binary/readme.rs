@@ -33,3 +33,16 @@ fn the_explain_example_prints_what_the_readme_shows() {
     let printed = pod.sh(&example);
     assert!(README.contains(printed.trim_end()), "`{example}` prints:\n{printed}");
 }
+
+#[test]
+fn the_configuration_of_the_readme_is_read_and_explained() {
+    let blocks: Vec<&str> =
+        README.split("```").skip(1).step_by(2).filter_map(|b| b.strip_prefix("yaml\n")).collect();
+    assert_eq!(blocks.len(), 1);
+    let Some(pod) = Pod::start() else { return };
+    pod.node().write_file("/etc/tproxy/config.yaml", blocks.concat()).unwrap();
+    let printed = pod.sh("tproxy config --config /etc/tproxy/config.yaml --origin");
+    assert!(printed.contains("excludePortsForUIDs:  # /etc/tproxy/config.yaml:"), "{printed}");
+    let matrix = pod.sh("tproxy explain --matrix --config /etc/tproxy/config.yaml");
+    assert!(matrix.contains("outbound/exclusion"), "{matrix}");
+}
