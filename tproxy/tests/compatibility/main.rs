@@ -7,6 +7,10 @@
 
 mod agreement;
 mod command;
+mod defects;
+mod grammars;
+mod order;
+mod pod_host;
 mod row;
 mod rows_extensions;
 mod rows_of_2_13;
