@@ -53,7 +53,6 @@ pub fn yaml(resolved: &Resolved, origins: bool) -> String {
     text
 }
 
-/// Who said so; a program of the list form has the list's origin.
 fn origin(resolved: &Resolved, key: &str) -> String {
     resolved.origin(key).to_string()
 }

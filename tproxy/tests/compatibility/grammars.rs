@@ -251,9 +251,14 @@ fn s2_3_6_programs_of_file_variable_and_flag_merge_name_by_name() {
             "iptables-save:/v/2,iptables-restore:/v/3",
         )]))
         .flag("iptables-executables", "iptables-restore:/g/3");
-    let set = resolved.resolve().unwrap().config.iptables_executables.ipv4;
+    let resolved = resolved.resolve().unwrap();
+    let set = resolved.config.iptables_executables.ipv4.clone();
     let paths = [set.base, set.save, set.restore].map(|path| path.unwrap().to_string());
     assert_eq!(paths, ["/f/1", "/v/2", "/g/3"]);
+    // Each program has the origin of the text that named it last.
+    let origin = |name: &str| resolved.origin(&format!("iptablesExecutables.{name}")).to_string();
+    let names = ["iptables", "iptables-save", "iptables-restore", "ip6tables"];
+    assert_eq!(names.map(origin), ["f:1", "IPTABLES_EXECUTABLES", "--iptables-executables", "default"]);
 }
 
 #[rstest]

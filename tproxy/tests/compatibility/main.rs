@@ -3,12 +3,19 @@
 //!
 //! Nothing here may change the system: only verbs that read are run, and with this namespace forbidden.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 mod agreement;
 mod arbitrary;
 mod command;
 mod defects;
+mod golden;
 mod grammars;
 mod order;
 mod pod_host;

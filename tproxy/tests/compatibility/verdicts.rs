@@ -120,8 +120,6 @@ fn goes_to_excluded_port(config: &Config, flow: &Flow) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
-
     #[test]
     fn every_flow_has_a_verdict_and_a_reason(document in document(Texts::Plain), flows in any_way()) {
         let (plan, _) = plan(&config(&document));
@@ -193,7 +191,7 @@ fn random_flows_meet_every_line_of_the_policy() {
 
     let mut runner = TestRunner::deterministic();
     let mut met = std::collections::BTreeMap::<&str, usize>::new();
-    for _ in 0..2000 {
+    for _ in 0..1000 {
         let document = document(Texts::Plain).new_tree(&mut runner).unwrap().current();
         let (plan, _) = plan(&config(&document));
         for flow in any_way().new_tree(&mut runner).unwrap().current() {
@@ -201,5 +199,5 @@ fn random_flows_meet_every_line_of_the_policy() {
         }
     }
     assert_eq!(met.len(), 29, "{met:#?}");
-    assert!(met.values().all(|times| *times >= 10), "{met:#?}");
+    assert!(met.values().all(|times| *times >= 5), "{met:#?}");
 }
