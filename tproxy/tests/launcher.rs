@@ -15,6 +15,11 @@ fn files(path: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
+/// What was printed, which starts nothing.
+fn is_transcript(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "txt" || extension == "snap")
+}
+
 /// The lines of a text that start tproxy by another way.
 fn stray_starts(text: &str) -> Vec<&str> {
     let spelt = |line: &str, words: &[&str]| words.iter().any(|word| line.contains(word));
@@ -37,7 +42,7 @@ fn nothing_starts_tproxy_but_the_launcher() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut seen = 0;
     for file in PLACES.iter().flat_map(|place| files(&root.join(place))) {
-        if EXCEPTIONS.iter().any(|exception| file.ends_with(exception)) {
+        if EXCEPTIONS.iter().any(|exception| file.ends_with(exception)) || is_transcript(&file) {
             continue;
         }
         let Ok(text) = fs::read_to_string(&file) else { continue };

@@ -194,7 +194,7 @@ pub(super) fn print_changes(
         return surroundings.print_json(&changes);
     }
     if changes.is_empty() {
-        writeln!(surroundings.out, "# nothing to change")?;
+        return Ok(writeln!(surroundings.out, "# nothing to change")?);
     }
     let mut blocks = Vec::new();
     let mut addresses = Vec::new();

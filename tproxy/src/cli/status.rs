@@ -90,7 +90,9 @@ impl Report {
             (false, None) => State::Installed,
             (false, Some(_)) => State::Damaged,
         };
-        let by = if digests.is_empty() { "kuma".to_owned() } else { author(record) };
+        // Our rules carry a stamp, and an address without rules is ours where it counts at all.
+        let stampless = digests.is_empty() && !backends.is_empty();
+        let by = if stampless { "kuma".to_owned() } else { author(record) };
         Self {
             state,
             damage: damage.filter(|_| state == State::Damaged),

@@ -14,6 +14,7 @@ use super::Surroundings;
 use super::arguments::ConfigurationFlags;
 use super::error::CliError;
 use super::sources;
+use crate::config::ports::Port;
 use crate::config::{Config, IpFamilyMode};
 use crate::family::IpFamily;
 use crate::host;
@@ -33,8 +34,8 @@ pub(super) struct Validate {
     #[arg(long, value_name = "MODE")]
     ip_family_mode: Option<String>,
     /// Inbound port of the sidecar, which must not listen yet [default: 15006]
-    #[arg(long, value_name = "PORT")]
-    validation_server_port: Option<String>,
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    validation_server_port: Option<u16>,
     /// Configuration files as for --config of install; what they say wins over both flags above
     #[arg(long, value_name = "FILES")]
     transparent_proxy_config: Vec<String>,
@@ -43,7 +44,7 @@ pub(super) struct Validate {
 impl Validate {
     pub(super) fn run(&self, surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {
         let config = self.configuration(surroundings)?;
-        let port = config.inbound.port.map_or(0, crate::config::ports::Port::get);
+        let port = config.inbound.port.map_or(0, Port::get);
         let without_ipv6 = match config.ip_family_mode {
             IpFamilyMode::Ipv4 => Some("the configuration is for IPv4 only".to_owned()),
             IpFamilyMode::DualStack => host::facts(&Config::default())?.without_ipv6,
@@ -69,14 +70,16 @@ impl Validate {
         let mut flags =
             ConfigurationFlags { files: self.transparent_proxy_config.clone(), ..Default::default() };
         if flags.files.is_empty() {
-            let mode = self.ip_family_mode.iter().map(|mode| ("ip-family-mode", mode.clone()));
-            let port = self.validation_server_port.iter().map(|port| ("redirect-inbound-port", port.clone()));
-            flags.flags = mode.chain(port).collect();
+            flags.flags = self.ip_family_mode.iter().map(|mode| ("ip-family-mode", mode.clone())).collect();
         }
         let variables = std::mem::take(&mut surroundings.variables);
         let resolved = sources::configuration(&flags, surroundings);
         surroundings.variables = variables;
-        Ok(resolved?.config)
+        let mut config = resolved?.config;
+        if let Some(port) = self.validation_server_port.filter(|_| flags.files.is_empty()) {
+            config.inbound.port = Port::new(port);
+        }
+        Ok(config)
     }
 }
 

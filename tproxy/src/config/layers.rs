@@ -52,6 +52,27 @@ impl Resolved {
     pub(super) fn adopt(&mut self, key: &'static str, from: &str) {
         self.origins.insert(key, self.origin(from));
     }
+
+    fn assign(&mut self, assignment: Assignment, problems: &mut Problems) {
+        let Assignment { setting, value, origin, items } = assignment;
+        let parts: Vec<(&'static Setting, Value)> =
+            settings::parts(setting).map(|part| (part, part.value(&self.config))).collect();
+        match (setting.access.set)(&mut self.config, &value) {
+            Ok(()) => {
+                let changed = parts.iter().filter(|(part, before)| part.value(&self.config) != *before);
+                for key in changed.map(|(part, _)| part.key).chain([setting.key]) {
+                    self.origins.insert(key, origin.clone());
+                }
+            }
+            Err(refusals) => {
+                for refusal in refusals {
+                    let item = refusal.item.and_then(|item| items.get(item)).cloned();
+                    let origin = item.map_or_else(|| origin.clone(), Origin::File);
+                    problems.push(Problem::new(origin, setting.key, refusal.to_string()));
+                }
+            }
+        }
+    }
 }
 
 impl Layers {
@@ -133,18 +154,7 @@ impl Layers {
             Resolved { config: Config::default(), warnings: self.warnings, origins: BTreeMap::new() };
         let mut problems = self.problems;
         for assignment in self.files.into_iter().chain(self.environment).chain(self.flags) {
-            match (assignment.setting.access.set)(&mut resolved.config, &assignment.value) {
-                Ok(()) => {
-                    resolved.origins.insert(assignment.setting.key, assignment.origin);
-                }
-                Err(refusals) => {
-                    for refusal in refusals {
-                        let item = refusal.item.and_then(|item| assignment.items.get(item)).cloned();
-                        let origin = item.map_or_else(|| assignment.origin.clone(), Origin::File);
-                        problems.push(Problem::new(origin, assignment.setting.key, refusal.to_string()));
-                    }
-                }
-            }
+            resolved.assign(assignment, &mut problems);
         }
         check::complete(&mut resolved);
         problems.extend(check::whole(&resolved));

@@ -156,7 +156,7 @@ impl Spelling for Ports {
         if matches!(value, Value::Null) {
             return value.refuse(ALLOWED);
         }
-        value.each(Some(','), ALLOWED, range).map(Self::from_ranges)
+        value.each_part(ALLOWED, range).map(Self::from_ranges)
     }
 
     fn write(&self) -> Value {

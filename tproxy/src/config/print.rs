@@ -53,7 +53,6 @@ pub fn yaml(resolved: &Resolved, origins: bool) -> String {
     text
 }
 
-/// Who said so; a program of the list form has the list's origin.
 fn origin(resolved: &Resolved, key: &str) -> String {
     resolved.origin(key).to_string()
 }
@@ -84,7 +83,8 @@ fn section(text: &mut String, path: &str, map: &Map<String, Json>, origin: &dyn 
     let indent = "  ".repeat(if path.is_empty() { 0 } else { path.split('.').count() });
     for (name, value) in map {
         let full = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-        let comment = origin(&full).map_or_else(String::new, |origin| format!("  # {origin}"));
+        let comment =
+            origin(&full).map_or_else(String::new, |origin| format!("  # {}", on_one_line(&origin)));
         match value {
             Json::Object(below) => {
                 text.push_str(&format!("{indent}{name}:\n"));
@@ -97,6 +97,12 @@ fn section(text: &mut String, path: &str, map: &Map<String, Json>, origin: &dyn 
             other => text.push_str(&format!("{indent}{name}: {}{comment}\n", scalar(other))),
         }
     }
+}
+
+/// A file's name may hold anything, and a comment ends with its line.
+fn on_one_line(text: &str) -> String {
+    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    text.chars().map(|c| if breaks(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 
 /// A word is written as it is where YAML reads it as nothing but that word; else as JSON, which is YAML, too.

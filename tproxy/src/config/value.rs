@@ -98,12 +98,32 @@ impl Value {
         }
     }
 
-    /// Reads every item, each a text that `split` takes apart, and reports all that do not fit.
+    /// Reads every item, each a text that `split` takes apart, and reports all that do not fit, blank ones among them.
     pub(super) fn each<T>(
         &self,
         split: Option<char>,
         allowed: &str,
         read: impl Fn(&str) -> Result<T, Refusal>,
+    ) -> Result<Vec<T>, Refusals> {
+        self.each_item(allowed, |text| match text {
+            "" => vec![Err(Refusal::new(format!("an empty item is not {allowed}")))],
+            text => parts(text, split).map(&read).collect(),
+        })
+    }
+
+    /// The same for items that are comma lists themselves, of which a blank one has no part (Kuma behaviour).
+    pub(super) fn each_part<T>(
+        &self,
+        allowed: &str,
+        read: impl Fn(&str) -> Result<T, Refusal>,
+    ) -> Result<Vec<T>, Refusals> {
+        self.each_item(allowed, |text| parts(text, Some(',')).map(&read).collect())
+    }
+
+    fn each_item<T>(
+        &self,
+        allowed: &str,
+        read: impl Fn(&str) -> Vec<Result<T, Refusal>>,
     ) -> Result<Vec<T>, Refusals> {
         let (mut found, mut refused) = (Vec::new(), Vec::new());
         for (index, item) in self.items().iter().enumerate() {
@@ -115,11 +135,8 @@ impl Value {
                 item.refuse::<()>(allowed).err().into_iter().flatten().for_each(&mut note);
                 continue;
             };
-            if text.is_empty() {
-                note(Refusal::new(format!("an empty item is not {allowed}")));
-            }
-            for part in parts(&text, split) {
-                match read(part) {
+            for part in read(&text) {
+                match part {
                     Ok(value) => found.push(value),
                     Err(refusal) => note(refusal),
                 }

@@ -52,9 +52,10 @@ impl Plan {
                 rows.push(self.row(format!("{who} (uid {uid})"), to, flow));
             }
         }
+        let port = self.ordinary_port();
         let passthrough = Flow {
             source: Some(family.passthrough()),
-            ..Flow::outbound(SocketAddr::new(self.own_address(family), 8080), sidecar)
+            ..Flow::outbound(SocketAddr::new(self.own_address(family), port), sidecar)
         };
         rows.push(self.row(
             format!("sidecar from {}", family.passthrough()),
@@ -63,7 +64,7 @@ impl Plan {
         ));
         let excluded = self.policy.outbound.exclusions.iter().filter(|exclusion| exclusion.network.is_none());
         rows.extend(excluded.take(SHOWN).map(|exclusion| self.owner_row(exclusion, family)));
-        let elsewhere = SocketAddr::new(elsewhere(family), 8080);
+        let elsewhere = SocketAddr::new(elsewhere(family), port);
         rows.extend(self.policy.outbound.exclude_interfaces.iter().take(SHOWN).map(|pattern| {
             let name = pattern.as_str().replace('+', "0");
             let flow = Flow { interface: Some(name.clone()), ..Flow::outbound(elsewhere, application) };
@@ -87,6 +88,7 @@ impl Plan {
     fn destinations(&self, family: IpFamily) -> Vec<(String, Protocol, SocketAddr)> {
         let elsewhere = elsewhere(family);
         let outbound = &self.policy.outbound;
+        let port = self.ordinary_port();
         let mut ports = vec![80, 443, 53];
         for listed in [&outbound.exclude_ports, &outbound.include_ports] {
             ports.extend(listed.ranges().take(SHOWN).map(|range| range.first.get()));
@@ -99,10 +101,10 @@ impl Plan {
         let networks = networks.filter(|network| IpFamily::of(network.addr()) == family).take(SHOWN);
         found.extend(
             networks
-                .map(|network| (network.to_string(), Protocol::Tcp, SocketAddr::new(network.addr(), 8080))),
+                .map(|network| (network.to_string(), Protocol::Tcp, SocketAddr::new(network.addr(), port))),
         );
-        found.push(("localhost".to_owned(), Protocol::Tcp, SocketAddr::new(family.localhost(), 8080)));
-        found.push(("itself".to_owned(), Protocol::Tcp, SocketAddr::new(self.own_address(family), 8080)));
+        found.push(("localhost".to_owned(), Protocol::Tcp, SocketAddr::new(family.localhost(), port)));
+        found.push(("itself".to_owned(), Protocol::Tcp, SocketAddr::new(self.own_address(family), port)));
         found.push(("elsewhere:443/udp".to_owned(), Protocol::Udp, SocketAddr::new(elsewhere, 443)));
         let servers = self.policy.dns.iter().filter_map(|dns| dns.servers.as_ref()).flatten();
         let servers = servers.filter(|server| IpFamily::of(**server) == family).take(SHOWN);
@@ -183,6 +185,12 @@ impl Plan {
             uid == self.policy.sidecar_uid || self.policy.outbound.exclusions.iter().any(excluded)
         };
         (APPLICATION..APPLICATION + 1000).find(|uid| !is_taken(*uid)).unwrap_or(APPLICATION)
+    }
+
+    /// A port that is not excluded, so that a row about something else shows that.
+    fn ordinary_port(&self) -> u16 {
+        let excluded = &self.policy.outbound.exclude_ports;
+        (8080..=u16::MAX).find(|port| !excluded.contains(*port)).unwrap_or(8080)
     }
 
     /// An address of this host that is not on loopback, where it has one.

@@ -211,3 +211,6 @@ impl Policy {
         })
     }
 }
+
+#[cfg(test)]
+mod shapes_tests;

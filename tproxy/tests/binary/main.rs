@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod defects;
+mod examples;
 mod pod;
 mod promises;
 mod readme;
 mod refusals;
+mod transcript;

@@ -120,6 +120,13 @@ pub fn of_key(key: &str) -> Option<&'static Setting> {
     all().find(|setting| setting.key.eq_ignore_ascii_case(key))
 }
 
+/// The settings that hold what `setting` sets in one text; none for a setting that holds its value itself.
+pub(super) fn parts(setting: &'static Setting) -> impl Iterator<Item = &'static Setting> {
+    let is_part =
+        |part: &&Setting| part.key.strip_prefix(setting.key).is_some_and(|rest| rest.starts_with('.'));
+    all().filter(is_part)
+}
+
 /// The setting of a flag, by its name or the one that it had in older versions.
 #[must_use]
 pub fn of_flag(flag: &str) -> Option<&'static Setting> {
