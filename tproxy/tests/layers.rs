@@ -13,7 +13,7 @@ const PURE: [&str; 9] = [
     "apply/change.rs",
     "apply/record.rs",
     "backend/mod.rs",
-    "diagnostic.rs",
+    "diagnostic",
     "host/resolv_conf.rs",
     "family.rs",
 ];
@@ -59,7 +59,7 @@ const ALLOWED: [&str; 36] = [
 ];
 
 /// Modules that a path may lead to through `super` in the folders that are pure as a whole.
-const PURE_FOLDERS: [&str; 3] = ["config", "plan", "iptables"];
+const PURE_FOLDERS: [&str; 4] = ["config", "plan", "iptables", "diagnostic"];
 
 /// Crates and roots whose paths are looked at; what begins otherwise is a type or module of the file itself.
 const ROOTS: [&str; 14] = [

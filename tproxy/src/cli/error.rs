@@ -1,10 +1,12 @@
 //! Everything that can stop a verb, the exit code that it means, and how it is told.
 
+use std::borrow::Cow;
+
 use super::{Manner, Surroundings};
 use crate::apply::ApplyError;
 use crate::apply::lock::LockError;
 use crate::config::Problems;
-use crate::diagnostic::Colours;
+use crate::diagnostic::{Colours, visible};
 use crate::host::HostError;
 use crate::host::iptables::ToolError;
 use crate::host::netns::Forbidden;
@@ -97,8 +99,7 @@ pub(super) fn report(error: CliError, surroundings: &mut Surroundings<'_>) -> u8
     // With nobody left to read it, the exit code still tells.
     let _ = match error {
         CliError::Usage(error) => {
-            let text = error.render();
-            let text = if colours == Colours::Always { text.ansi().to_string() } else { text.to_string() };
+            let text = usage(&error, colours);
             let stream = if error.use_stderr() { &mut surroundings.err } else { &mut surroundings.out };
             write!(stream, "{text}")
         }
@@ -107,7 +108,32 @@ pub(super) fn report(error: CliError, surroundings: &mut Surroundings<'_>) -> u8
             .render(colours)
             .iter()
             .try_for_each(|problem| writeln!(surroundings.err, "{label}{problem}")),
-        error => writeln!(surroundings.err, "{label}{error}"),
+        error => writeln!(surroundings.err, "{label}{}", visible(&error.to_string())),
     };
     code
+}
+
+/// What clap says. It repeats what was typed: with colours only where nothing but colours is in it, and never at length.
+fn usage(error: &clap::Error, colours: Colours) -> String {
+    /// In characters; the longest line of any help is shorter.
+    const LONGEST: usize = 400;
+    let text = error.render();
+    let coloured = text.ansi().to_string();
+    let is_colour = |escape: &str| {
+        escape.strip_prefix('[').is_some_and(|rest| {
+            rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').starts_with('m')
+        })
+    };
+    let without_escapes = coloured.replace('\u{1b}', "");
+    let harmless = coloured.split('\u{1b}').skip(1).all(is_colour)
+        && matches!(visible(&without_escapes), Cow::Borrowed(_))
+        && without_escapes.lines().all(|line| line.chars().count() <= LONGEST);
+    if colours == Colours::Always && harmless {
+        return coloured;
+    }
+    let cut = |line: &str| match line.char_indices().nth(LONGEST) {
+        Some((at, _)) => format!("{}…\n", line.get(..at).unwrap_or_default()),
+        None => format!("{line}\n"),
+    };
+    visible(&text.to_string()).lines().map(cut).collect()
 }

@@ -24,7 +24,7 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use crate::diagnostic::Colours;
+use crate::diagnostic::{Colours, visible};
 use error::CliError;
 
 /// Makes a host's or a pod's TCP traffic and DNS queries go through a sidecar proxy, and undoes it exactly.
@@ -110,7 +110,7 @@ impl Surroundings<'_> {
     /// Something that the user should know, though the work goes on.
     fn warn(&mut self, text: impl std::fmt::Display) {
         // With standard error gone there is nobody left to tell.
-        let _ = writeln!(self.err, "# [WARNING] {text}");
+        let _ = writeln!(self.err, "# [WARNING] {}", visible(&text.to_string()));
     }
 
     /// Prints what was asked for as JSON.

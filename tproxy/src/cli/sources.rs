@@ -10,6 +10,7 @@ use super::removed;
 use super::{Manner, Surroundings};
 use crate::config::problem::{Origin, Problem};
 use crate::config::{LARGEST_FILE, Layers, Resolved, settings};
+use crate::diagnostic::shortened;
 
 /// The configuration that files, variables and flags mean, with a word about what is deprecated or does not count.
 pub(super) fn configuration(
@@ -57,6 +58,7 @@ fn files(flags: &ConfigurationFlags, manner: Manner, mut layers: Layers) -> Laye
         layers = match read(&name) {
             Ok(text) => layers.file(if name == "-" { "standard input" } else { &name }, text),
             Err(why) => {
+                let name = shortened(&name);
                 let message = format!("`{name}` cannot be read: {why}; check that it exists and may be read");
                 layers.problem(Problem::new(Origin::Flag(flag.to_owned()), "", message))
             }

@@ -8,9 +8,9 @@ pub(super) fn aligned<const N: usize>(headings: [&str; N], rows: &[[String; N]])
         let texts = rows.iter().filter_map(|row| row.get(column)).map(String::as_str);
         texts.chain(headings.get(column).copied()).map(|text| text.chars().count()).max().unwrap_or(0)
     };
+    let widths: [usize; N] = std::array::from_fn(width);
     let line = |row: [&str; N]| {
-        let cells =
-            row.iter().enumerate().map(|(column, text)| format!("{text:<width$}", width = width(column)));
+        let cells = row.iter().zip(widths).map(|(text, width)| format!("{text:<width$}"));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     };
     let mut text = line(headings);

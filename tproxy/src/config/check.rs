@@ -6,6 +6,7 @@ use super::layers::Resolved;
 use super::ports::Port;
 use super::problem::{Origin, Problem, Problems};
 use super::{BackendChoice, ProgramSet, Redirect};
+use crate::diagnostic::shortened;
 
 /// Settings that others imply get their values, and settings that do not count get a word.
 pub(super) fn complete(resolved: &mut Resolved) {
@@ -100,8 +101,9 @@ fn both_dns_flags(resolved: &Resolved, problems: &mut Problems) {
 fn inbound_uids(resolved: &Resolved, problems: &mut Problems) {
     if let Some(exclusion) = resolved.config.inbound.exclude_uids.first() {
         let message = format!(
-            "`{exclusion}` cannot be honoured: arriving connections have no user of this host; \
-             exclude ports, networks or interfaces instead"
+            "`{}` cannot be honoured: arriving connections have no user of this host; \
+             exclude ports, networks or interfaces instead",
+            shortened(&exclusion.to_string())
         );
         problems.push(blame(resolved, "redirect.inbound.excludePortsForUIDs", message));
     }

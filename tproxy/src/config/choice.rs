@@ -58,6 +58,8 @@ impl LogLevel {
 #[serde(transparent)]
 pub struct ChainName(String);
 
+/// LOGIN_NAME_MAX without the NUL at the end (bits/local_lim.h of glibc).
+const LONGEST_USER: usize = 255;
 /// Our prefix and this many bytes make 28: what every iptables takes (XT_EXTENSION_MAXNAMELEN is 29 with its NUL).
 const LONGEST_CHAIN: usize = 18;
 
@@ -133,7 +135,8 @@ impl Spelling for Option<SidecarUser> {
         if text.is_empty() {
             return Ok(None);
         }
-        if text.starts_with('-') || text.contains(|c: char| c.is_control() || c.is_whitespace() || c == ':') {
+        let forbidden = |c: char| c.is_control() || c.is_whitespace() || c == ':';
+        if text.len() > LONGEST_USER || text.starts_with('-') || text.contains(forbidden) {
             return value.refuse(ALLOWED);
         }
         if !text.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -6,22 +6,50 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Options, Spanned};
 
 use super::layers::Assignment;
 use super::problem::{Origin, Problem, Problems};
 use super::settings;
-use super::value::Value;
+use super::value::{MOST, Value};
 use crate::diagnostic::{Place, Source, suggest, yaml_message};
 
 /// The largest file that is read, in bytes: room for 100,000 exclusions, and little enough to hold many times over.
 pub const LARGEST: usize = 4 << 20;
 
+/// What the parser may spend on a file: more than the largest list of values and the merging of its parts need, and
+/// little enough for 64 MiB in all. Aliases count as often as they are used.
+fn limits() -> Options {
+    serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_nodes: 2 * MOST,
+            max_total_scalar_bytes: 2 * LARGEST,
+            max_anchors: 1_000,
+            max_aliases: 1_000,
+            max_merge_keys: 1_000,
+            max_recorded_anchor_events: MOST,
+            max_recorded_anchor_bytes: LARGEST,
+        },
+    }
+}
+
 /// A YAML node of any kind, keys and values with their places.
 enum Node {
     Scalar(Value),
-    List(Vec<Spanned<Node>>),
-    Mapping(Vec<(Spanned<String>, Spanned<Node>)>),
+    List(Vec<Placed<Node>>),
+    Mapping(Vec<(Placed<String>, Placed<Node>)>),
+}
+
+/// Something and where it stands; an alias stands where it is used.
+struct Placed<T> {
+    value: T,
+    at: Location,
+}
+
+impl<T> From<Spanned<T>> for Placed<T> {
+    fn from(spanned: Spanned<T>) -> Self {
+        Self { value: spanned.value, at: spanned.referenced }
+    }
 }
 
 /// The assignments that a file makes, in its order, and what is wrong with it: text that is not YAML, and keys that no
@@ -32,12 +60,12 @@ pub(super) fn assignments(source: &Arc<Source>) -> (Vec<Assignment>, Problems) {
         (Vec::new(), Problem::new(origin, "", message).into())
     };
     if source.text.len() > LARGEST {
-        return failed(format!("is larger than {} MiB, which no configuration needs to be", LARGEST >> 20));
+        return failed(format!("the file is larger than {} MiB; give a smaller one", LARGEST >> 20));
     }
     if let Some(at) = source.text.find('\0') {
-        return failed(format!("has a NUL byte at offset {at}: this is no text"));
+        return failed(format!("the file has a NUL byte at offset {at}; give a text file"));
     }
-    let root: Spanned<Node> = match serde_saphyr::from_str(&source.text) {
+    let root: Spanned<Node> = match serde_saphyr::from_str_with_options(&source.text, limits()) {
         Ok(root) => root,
         Err(error) => {
             let place = Place::of(source, error.location());
@@ -64,37 +92,41 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn mapping(&mut self, path: &str, entries: Vec<(Spanned<String>, Spanned<Node>)>) {
+    fn mapping(&mut self, path: &str, entries: Vec<(Placed<String>, Placed<Node>)>) {
         for (key, value) in entries {
             let full = if path.is_empty() { key.value.clone() } else { format!("{path}.{}", key.value) };
             self.entry(&full, &key, value);
         }
     }
 
-    fn entry(&mut self, path: &str, key: &Spanned<String>, value: Spanned<Node>) {
+    fn entry(&mut self, path: &str, key: &Placed<String>, value: Placed<Node>) {
         let setting = settings::of_key(path);
         let is_section = settings::all().any(|setting| is_below(setting.key, path));
         match (setting, value.value) {
             (_, Node::Mapping(entries)) if is_section => self.mapping(path, entries),
             (None, Node::Scalar(Value::Null)) if is_section => {}
             (Some(setting), node) => {
-                let place = Place::of(self.source, Some(value.referenced));
-                let (value, items) = self.value(node);
+                let place = Place::of(self.source, Some(value.at));
+                let (value, items) = self::value(node);
                 self.found.push(Assignment { setting, value, origin: Origin::File(place), items });
             }
             (None, _) => {
-                let origin = Origin::File(Place::of(self.source, Some(key.referenced)));
-                self.problems.push(unknown(origin, path, is_section));
+                let origin = || Origin::File(Place::of(self.source, Some(key.at)));
+                if is_section {
+                    self.problems.push(Problem::new(origin(), path, "is a section with keys of its own"));
+                } else {
+                    self.problems.push_unknown_key(|| unknown(origin(), path));
+                }
             }
         }
     }
+}
 
-    /// A value, and for a list the places of its items.
-    fn value(&self, node: Node) -> (Value, Vec<Place>) {
-        let Node::List(items) = node else { return (plain(node), Vec::new()) };
-        let places = items.iter().map(|item| Place::of(self.source, Some(item.referenced))).collect();
-        (Value::List(items.into_iter().map(|item| plain(item.value)).collect()), places)
-    }
+/// A value, and for a list where its items stand.
+fn value(node: Node) -> (Value, Vec<Location>) {
+    let Node::List(items) = node else { return (plain(node), Vec::new()) };
+    let places = items.iter().map(|item| item.at).collect();
+    (Value::List(items.into_iter().map(|item| plain(item.value)).collect()), places)
 }
 
 fn plain(node: Node) -> Value {
@@ -105,12 +137,9 @@ fn plain(node: Node) -> Value {
     }
 }
 
-fn unknown(origin: Origin, path: &str, is_section: bool) -> Problem {
-    if is_section {
-        return Problem::new(origin, path, "is a section with keys of its own");
-    }
+fn unknown(origin: Origin, path: &str) -> Problem {
     let hint = neighbour(path).map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
-    Problem::unknown_key(origin, path, format!("is not a known key{hint}"))
+    Problem::new(origin, path, format!("is not a known key{hint}"))
 }
 
 fn is_below(key: &str, path: &str) -> bool {
@@ -184,16 +213,16 @@ impl<'de> Visitor<'de> for NodeVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = access.next_element()? {
-            items.push(item);
+        while let Some(item) = access.next_element::<Spanned<Node>>()? {
+            items.push(item.into());
         }
         Ok(Node::List(items))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
         let mut entries = Vec::new();
-        while let Some(entry) = access.next_entry()? {
-            entries.push(entry);
+        while let Some((key, value)) = access.next_entry::<Spanned<String>, Spanned<Node>>()? {
+            entries.push((key.into(), value.into()));
         }
         Ok(Node::Mapping(entries))
     }

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use super::ports::{self, Ports};
-use super::value::{Refusal, Refusals, Spelling, Value, decimal, list};
+use super::value::{MOST, Refusal, Refusals, Spelling, Value, decimal, list, too_many};
 
 /// User or group ids from a first to a last one. Ids have 32 bits; the highest means "nobody" to the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,8 +50,8 @@ fn ids(text: &str) -> Result<IdRange, Refusal> {
         Some((first, last)) => {
             let (first, last) = id(first).zip(id(last)).ok_or_else(refused)?;
             if last < first {
-                let turned = format!("`{text}` is reversed: the lower id comes first, as in {last}-{first}");
-                return Err(Refusal::new(turned));
+                let turned = format_args!("is reversed: the lower id comes first, as in {last}-{first}");
+                return Err(Refusal::about(text, turned));
             }
             Ok(IdRange { first, last })
         }
@@ -117,13 +117,12 @@ impl Spelling for Vec<UidExclusion> {
         let texts = match value {
             Value::Null => return Ok(Self::new()),
             Value::Text(text) if text.trim().is_empty() => return Ok(Self::new()),
+            Value::Text(text) if text.matches(';').count() >= MOST => return Err(too_many().into()),
             Value::Text(text) if text.contains(';') => list(text.split(';')),
             other => other.clone(),
         };
         let several = |text: &str| match text.contains(';') {
-            true => Err(Refusal::new(format!(
-                "`{text}` is more than one exclusion; make each an item of its own"
-            ))),
+            true => Err(Refusal::about(text, "is more than one exclusion; make each an item of its own")),
             false => exclusion(text),
         };
         texts.each(None, GRAMMAR, several)
@@ -135,7 +134,7 @@ impl Spelling for Vec<UidExclusion> {
 }
 
 fn exclusion(text: &str) -> Result<UidExclusion, Refusal> {
-    let parts: Vec<&str> = text.split(':').collect();
+    let parts: Vec<&str> = text.splitn(4, ':').collect();
     let (protocols, ports, uids) = match *parts.as_slice() {
         [uids] => ("", "", uids),
         [ports, uids] => ("", ports, uids),
@@ -150,28 +149,22 @@ fn exclusion(text: &str) -> Result<UidExclusion, Refusal> {
         _ => None,
     };
     if let Some(why) = missing {
-        return Err(Refusal::new(format!("`{text}` {why}")));
+        return Err(Refusal::about(text, why));
     }
     Ok(UidExclusion { protocols: self::protocols(protocols)?, ports: self::ports(ports)?, uids: ids(uids)? })
 }
 
 fn protocols(text: &str) -> Result<Protocols, Refusal> {
-    let mut found: Option<Protocols> = None;
-    let names = text.split(',').map(|name| name.trim().to_ascii_lowercase()).filter(|name| !name.is_empty());
-    let names: Vec<String> = names.collect();
-    if names == ["*"] {
+    const ALLOWED: &str = "a protocol: tcp, udp, both separated by a comma, or * alone";
+    if is_any(text) {
         return Ok(Protocols::Both);
     }
-    for name in names {
-        let one = match name.as_str() {
-            "tcp" => Protocols::Tcp,
-            "udp" => Protocols::Udp,
-            _ => {
-                return Err(Refusal::of(
-                    &name,
-                    "a protocol: tcp, udp, both separated by a comma, or * alone",
-                ));
-            }
+    let mut found: Option<Protocols> = None;
+    for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        let one = match name {
+            name if name.eq_ignore_ascii_case("tcp") => Protocols::Tcp,
+            name if name.eq_ignore_ascii_case("udp") => Protocols::Udp,
+            _ => return Err(Refusal::of(name, ALLOWED)),
         };
         found = Some(if found.is_none_or(|other| other == one) { one } else { Protocols::Both });
     }
@@ -179,11 +172,16 @@ fn protocols(text: &str) -> Result<Protocols, Refusal> {
 }
 
 fn ports(text: &str) -> Result<Ports, Refusal> {
-    let items: Vec<&str> = text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect();
-    if items == ["*"] {
+    if is_any(text) {
         return Ok(Ports::default());
     }
-    items.into_iter().map(ports::range).collect::<Result<Vec<_>, _>>().map(Ports::from_ranges)
+    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+    items.map(ports::range).collect::<Result<Vec<_>, _>>().map(Ports::from_ranges)
+}
+
+/// A `*` and nothing else.
+fn is_any(text: &str) -> bool {
+    text.trim_matches(|c: char| c == ',' || c.is_whitespace()) == "*"
 }
 
 #[cfg(test)]
@@ -231,7 +229,7 @@ mod tests {
         }
         let item = Value::List(vec![Value::Text(String::new())]);
         let refused = Vec::<UidExclusion>::read(&item).unwrap_err();
-        assert_eq!(refused.first().unwrap().to_string(), format!("an empty item is not {GRAMMAR}"));
+        assert_eq!(refused.iter().next().unwrap().to_string(), format!("an empty item is not {GRAMMAR}"));
         assert_eq!(Vec::<UidExclusion>::read(&Value::Text(" ".to_owned())), Ok(Vec::new()));
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Must never ask whether an interface exists: that changes while an installation stays.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -113,10 +114,14 @@ impl Spelling for Vec<VirtualNetwork> {
         if matches!(value, Value::Null) {
             return Ok(Self::new());
         }
-        let mut found: Self = Self::new();
+        // In the order of the text, each network of an interface once.
+        let (mut found, mut places, mut seen) = (Self::new(), BTreeMap::new(), BTreeSet::new());
         for (interface, network) in value.each(Some(','), ALLOWED, one_network)? {
-            match found.iter_mut().find(|vnet| vnet.interface == interface) {
-                Some(vnet) if vnet.networks.contains(&network) => {}
+            let place = *places.entry(interface.clone()).or_insert(found.len());
+            if !seen.insert((place, network)) {
+                continue;
+            }
+            match found.get_mut(place) {
                 Some(vnet) => vnet.networks.push(network),
                 None => found.push(VirtualNetwork { interface, networks: vec![network] }),
             }
@@ -136,12 +141,13 @@ impl Spelling for Vec<VirtualNetwork> {
 /// The first colon separates: the rest may be an IPv6 network.
 fn one_network(text: &str) -> Result<(InterfacePattern, IpNet), Refusal> {
     let Some((interface, cidr)) = text.split_once(':').filter(|(_, cidr)| !cidr.trim().is_empty()) else {
-        return Err(Refusal::new(format!(
-            "`{text}` has no network: write interface:network, like docker0:172.17.0.0/16"
-        )));
+        return Err(Refusal::about(
+            text,
+            "has no network: write interface:network, like docker0:172.17.0.0/16",
+        ));
     };
     if !cidr.contains('/') {
-        return Err(Refusal::new(format!("`{text}` has no mask: write the network like 172.17.0.0/16")));
+        return Err(Refusal::about(text, "has no mask: write the network like 172.17.0.0/16"));
     }
     Ok((InterfacePattern::from_str(interface)?, network(cidr)?))
 }

@@ -5,21 +5,36 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_saphyr::Location;
+
 use super::Config;
 use super::check;
 use super::document;
+use super::first_few::FirstFew;
 use super::problem::{Origin, Problem, Problems};
 use super::settings::{self, Setting, VARIABLE_PREFIX};
-use super::value::Value;
-use crate::diagnostic::{Place, Source, suggest};
+use super::value::{Refusal, Value};
+use crate::diagnostic::{Source, shortened, suggest};
 
 /// One value for one setting, and who said so.
 pub struct Assignment {
     pub(super) setting: &'static Setting,
     pub(super) value: Value,
     pub(super) origin: Origin,
-    /// Places of a list's items, where they are known.
-    pub(super) items: Vec<Place>,
+    /// In a file, where a list's items stand.
+    pub(super) items: Vec<Location>,
+}
+
+impl Assignment {
+    /// A refusal of the value, at the place of the item that it is about.
+    fn problem(&self, refusal: &Refusal) -> Problem {
+        let item = refusal.item.and_then(|item| self.items.get(item));
+        let origin = match (&self.origin, item) {
+            (Origin::File(place), Some(item)) => Origin::File(place.at(*item)),
+            (origin, _) => origin.clone(),
+        };
+        Problem::new(origin, self.setting.key, refusal.to_string())
+    }
 }
 
 /// Collects what files, environment and flags say. Call in any order: precedence is fixed.
@@ -28,6 +43,8 @@ pub struct Layers {
     files: Vec<Assignment>,
     environment: Vec<Assignment>,
     flags: Vec<Assignment>,
+    /// Where in `flags` the items of a repeated one are, by its key.
+    repeated: BTreeMap<&'static str, usize>,
     problems: Problems,
     warnings: Vec<String>,
 }
@@ -54,23 +71,17 @@ impl Resolved {
     }
 
     fn assign(&mut self, assignment: Assignment, problems: &mut Problems) {
-        let Assignment { setting, value, origin, items } = assignment;
+        let setting = assignment.setting;
         let parts: Vec<(&'static Setting, Value)> =
             settings::parts(setting).map(|part| (part, part.value(&self.config))).collect();
-        match (setting.access.set)(&mut self.config, &value) {
+        match (setting.access.set)(&mut self.config, &assignment.value) {
             Ok(()) => {
                 let changed = parts.iter().filter(|(part, before)| part.value(&self.config) != *before);
                 for key in changed.map(|(part, _)| part.key).chain([setting.key]) {
-                    self.origins.insert(key, origin.clone());
+                    self.origins.insert(key, assignment.origin.clone());
                 }
             }
-            Err(refusals) => {
-                for refusal in refusals {
-                    let item = refusal.item.and_then(|item| items.get(item)).cloned();
-                    let origin = item.map_or_else(|| origin.clone(), Origin::File);
-                    problems.push(Problem::new(origin, setting.key, refusal.to_string()));
-                }
-            }
+            Err(refusals) => problems.extend(refusals.map(|refusal| assignment.problem(&refusal)).into()),
         }
     }
 }
@@ -100,7 +111,13 @@ impl Layers {
                 self.environment.push(Assignment { setting, value, origin, items: Vec::new() });
             }
         }
-        self.warnings.extend(variables.keys().filter_map(|name| unknown_variable(name)));
+        let mut unknown = FirstFew::default();
+        for name in variables.keys().filter_map(|name| name.strip_prefix(VARIABLE_PREFIX)) {
+            if settings::all().all(|setting| setting.variable != Some(name)) {
+                unknown.push_with(|| unknown_variable(name));
+            }
+        }
+        self.warnings.extend(unknown.texts(Clone::clone));
         self
     }
 
@@ -111,9 +128,9 @@ impl Layers {
         let Some(setting) = settings::of_flag(name) else { return self };
         let text = text.into();
         let value = if setting.json_flag { of_json(text) } else { Value::Text(text) };
-        let before =
-            self.flags.iter_mut().find(|before| before.setting.key == setting.key && setting.repeats);
-        match before {
+        let next = self.flags.len();
+        let place = if setting.repeats { *self.repeated.entry(setting.key).or_insert(next) } else { next };
+        match self.flags.get_mut(place) {
             Some(Assignment { value: Value::List(items), .. }) => items.push(value),
             _ => {
                 let value = if setting.repeats { Value::List(vec![value]) } else { value };
@@ -141,7 +158,7 @@ impl Layers {
     /// Makes warnings of keys that no setting has, as kumactl passes them over.
     #[must_use]
     pub fn tolerating_unknown_keys(mut self) -> Self {
-        self.warnings.extend(self.problems.take_unknown_keys().iter().map(ToString::to_string));
+        self.warnings.extend(self.problems.take_unknown_keys().texts(ToString::to_string));
         self
     }
 
@@ -183,17 +200,13 @@ fn of_json(text: String) -> Value {
     Value::Text(serde_json::from_str::<String>(&text).unwrap_or(text))
 }
 
-/// A word about a variable that looks like ours. Not an error: Kubernetes itself makes such variables for a service
+/// A word about a variable that looks like ours, by its name behind the prefix. Not an error: Kubernetes itself makes such variables for a service
 /// whose name begins like our prefix.
-fn unknown_variable(name: &str) -> Option<String> {
-    let rest = name.strip_prefix(VARIABLE_PREFIX)?;
-    let known = || settings::all().filter_map(|setting| setting.variable);
-    if known().any(|variable| variable == rest) {
-        return None;
-    }
-    let hint = suggest(rest, known())
+fn unknown_variable(name: &str) -> String {
+    let known = settings::all().filter_map(|setting| setting.variable);
+    let hint = suggest(name, known)
         .map_or_else(String::new, |near| format!("; did you mean {VARIABLE_PREFIX}{near}?"));
-    Some(format!("{name} is not a known variable and does not count{hint}"))
+    format!("{VARIABLE_PREFIX}{} is not a known variable and does not count{hint}", shortened(name))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod choice;
 mod document;
 mod duration;
 pub mod exclusion;
+pub mod first_few;
 pub mod interface;
 pub mod layers;
 pub mod network;

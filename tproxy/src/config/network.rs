@@ -8,6 +8,7 @@ use ipnet::{IpNet, Ipv4Net};
 use serde::Serialize;
 
 use super::value::{Refusal, Refusals, Spelling, Value, list};
+use crate::diagnostic::shortened;
 
 const ALLOWED: &str = "an IP address or a network in CIDR form, like 10.0.0.1, 10.0.0.0/8 or fd00::/8";
 
@@ -48,6 +49,7 @@ fn unreadable(text: &str) -> Refusal {
     match mask {
         Some((address, mask)) => {
             let longest = if address.contains(':') { 128 } else { 32 };
+            let (text, mask) = (shortened(text), shortened(mask));
             Refusal::new(format!(
                 "the mask of `{text}` is `{mask}`, which is not a number from 0 to {longest}"
             ))
@@ -65,7 +67,7 @@ fn unmapped(network: IpNet) -> Option<IpNet> {
 }
 
 fn mask_cuts_mapping(text: &str) -> Refusal {
-    Refusal::new(format!("`{text}` is an IPv4-mapped network, whose mask is 96 to 128; write it as IPv4"))
+    Refusal::about(text, "is an IPv4-mapped network, whose mask is 96 to 128; write it as IPv4")
 }
 
 #[cfg(test)]

@@ -23,9 +23,17 @@ impl AbsolutePath {
     }
 
     fn parse(text: &str, allowed: &str) -> Result<Self, Refusal> {
+        if !text.starts_with('/') {
+            return Err(Refusal::of(text, allowed));
+        }
         // PATH_MAX of include/uapi/linux/limits.h, NUL included.
-        let fits = text.starts_with('/') && !text.contains('\0') && text.len() < 4096;
-        if fits { Ok(Self::new(text)) } else { Err(Refusal::of(text, allowed)) }
+        if text.len() >= 4096 {
+            return Err(Refusal::about(text, "is longer than 4095 bytes, more than any path may have"));
+        }
+        if text.contains(char::is_control) {
+            return Err(Refusal::about(text, "has control characters, which no path here needs"));
+        }
+        Ok(Self::new(text))
     }
 }
 

@@ -178,9 +178,8 @@ pub(super) fn range(text: &str) -> Result<PortRange, Refusal> {
         Some((first, last)) => {
             let (first, last) = port(first.trim()).zip(port(last.trim())).ok_or_else(refused)?;
             if last < first {
-                let turned =
-                    format!("`{text}` is reversed: the lower port comes first, as in {last}-{first}");
-                return Err(Refusal::new(turned));
+                let turned = format_args!("is reversed: the lower port comes first, as in {last}-{first}");
+                return Err(Refusal::about(text, turned));
             }
             Ok(PortRange { first, last })
         }

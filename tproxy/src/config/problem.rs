@@ -4,7 +4,8 @@
 
 use std::fmt;
 
-use crate::diagnostic::{Colours, Place};
+use super::first_few::FirstFew;
+use crate::diagnostic::{Colours, Place, shortened, visible};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +25,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Default => f.write_str("default"),
             Self::File(place) => f.write_str(&place.brief()),
-            Self::Variable(name) => f.write_str(name),
+            Self::Variable(name) => f.write_str(&shortened(name)),
             Self::Flag(name) => write!(f, "--{name}"),
         }
     }
@@ -36,19 +37,13 @@ pub struct Problem {
     origin: Origin,
     key: String,
     message: String,
-    is_unknown_key: bool,
 }
 
 impl Problem {
     /// `key` is the configuration key; `message` completes the sentence that begins with the option's name.
     #[must_use]
     pub fn new(origin: Origin, key: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { origin, key: key.into(), message: message.into(), is_unknown_key: false }
-    }
-
-    /// A key in a file that no setting has: kumactl passes it over.
-    pub(super) fn unknown_key(origin: Origin, key: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { is_unknown_key: true, ..Self::new(origin, key, message) }
+        Self { origin, key: key.into(), message: message.into() }
     }
 
     /// The whole message, with colours where a terminal shows it.
@@ -57,9 +52,9 @@ impl Problem {
         let Self { origin, key, message, .. } = self;
         match origin {
             Origin::File(place) if key.is_empty() => place.annotate(message, colours),
-            Origin::File(place) => place.annotate(&format!("{key}: {message}"), colours),
-            Origin::Default => format!("{key}: {message}"),
-            origin => format!("{origin}: {message}"),
+            Origin::File(place) => place.annotate(&format!("{}: {message}", shortened(key)), colours),
+            Origin::Default => visible(&format!("{key}: {message}")).into_owned(),
+            origin => visible(&format!("{origin}: {message}")).into_owned(),
         }
     }
 }
@@ -70,22 +65,29 @@ impl fmt::Display for Problem {
     }
 }
 
-/// So many problems are shown; a file that is wrong as a whole has one a line.
-const SHOWN: usize = 20;
-
 /// All that is wrong; never empty when it is an error.
 #[derive(Debug, Clone, Default, PartialEq, Eq, thiserror::Error)]
-pub struct Problems(Vec<Problem>);
+pub struct Problems {
+    /// Keys in files that no setting has: kumactl passes them over.
+    unknown_keys: FirstFew<Problem>,
+    others: FirstFew<Problem>,
+}
 
 impl Problems {
     /// Adds one.
     pub fn push(&mut self, problem: Problem) {
-        self.0.push(problem);
+        self.others.push(problem);
+    }
+
+    /// Adds one about an unknown key.
+    pub(super) fn push_unknown_key(&mut self, problem: impl FnOnce() -> Problem) {
+        self.unknown_keys.push_with(problem);
     }
 
     /// Adds all of `other`.
     pub fn extend(&mut self, other: Self) {
-        self.0.extend(other.0);
+        self.unknown_keys.extend(other.unknown_keys);
+        self.others.extend(other.others);
     }
 
     /// `Ok` when there is none.
@@ -93,38 +95,38 @@ impl Problems {
     /// # Errors
     /// Itself, when there is at least one.
     pub fn into_result(self) -> Result<(), Self> {
-        if self.0.is_empty() { Ok(()) } else { Err(self) }
+        if self.unknown_keys.is_empty() && self.others.is_empty() { Ok(()) } else { Err(self) }
     }
 
     /// Takes out those about unknown keys.
-    pub(super) fn take_unknown_keys(&mut self) -> Vec<Problem> {
-        let (unknown, rest) =
-            std::mem::take(&mut self.0).into_iter().partition(|problem| problem.is_unknown_key);
-        self.0 = rest;
-        unknown
+    pub(super) fn take_unknown_keys(&mut self) -> FirstFew<Problem> {
+        std::mem::take(&mut self.unknown_keys)
     }
 
     /// The messages one by one, with colours where a terminal shows them; of very many the first ones, and how many
     /// more there are.
     #[must_use]
     pub fn render(&self, colours: Colours) -> Vec<String> {
-        let mut shown: Vec<String> =
-            self.0.iter().take(SHOWN).map(|problem| problem.render(colours)).collect();
-        if let Some(more) = self.0.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-            shown.push(format!("and {more} more like these"));
-        }
-        shown
+        let mut all = self.unknown_keys.clone();
+        all.extend(self.others.clone());
+        all.texts(|problem| problem.render(colours))
     }
 
-    /// The problems in the order found.
+    /// Those that are shown.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
-        self.0.iter()
+        self.unknown_keys.iter().chain(self.others.iter())
+    }
+}
+
+impl From<FirstFew<Problem>> for Problems {
+    fn from(others: FirstFew<Problem>) -> Self {
+        Self { unknown_keys: FirstFew::default(), others }
     }
 }
 
 impl From<Problem> for Problems {
     fn from(problem: Problem) -> Self {
-        Self(vec![problem])
+        FirstFew::from(problem).into()
     }
 }
 

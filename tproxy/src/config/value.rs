@@ -2,6 +2,12 @@
 //!
 //! Must never know which setting a value is for: the settings table pairs the two.
 
+use super::first_few::FirstFew;
+use crate::diagnostic::shortened;
+
+/// A list has at most so many items: room for the 100,000 that somebody may have, and what reading them costs stays small.
+pub const MOST: usize = 1 << 17;
+
 /// A value before it has a type: flags and variables are text, files know more kinds.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
@@ -31,7 +37,7 @@ pub struct Refusal {
 }
 
 /// All that is wrong with one value.
-pub type Refusals = Vec<Refusal>;
+pub type Refusals = FirstFew<Refusal>;
 
 /// A type that users write: how it is read from a value, and how it is written as one.
 ///
@@ -55,29 +61,32 @@ impl Refusal {
 
     /// `found` in quotes is not what is allowed.
     pub(super) fn of(found: &str, allowed: &str) -> Self {
-        Self::new(format!("`{}` is not {allowed}", shortened(found)))
+        Self::about(found, format_args!("is not {allowed}"))
     }
-}
 
-impl From<Refusal> for Refusals {
-    fn from(refusal: Refusal) -> Self {
-        vec![refusal]
+    /// `found` in quotes, and what is wrong with it.
+    pub(super) fn about(found: &str, wrong: impl std::fmt::Display) -> Self {
+        Self::new(format!("`{}` {wrong}", shortened(found)))
     }
 }
 
 impl Value {
     /// The refusal of this value as a whole.
     pub(super) fn refuse<T>(&self, allowed: &str) -> Result<T, Refusals> {
-        let found = match self {
-            Self::Text(text) => return Err(Refusal::of(text, allowed).into()),
+        Err(Refusal::new(format!("{} is not {allowed}", self.shown())).into())
+    }
+
+    /// Enough of it to recognise it by.
+    fn shown(&self) -> String {
+        match self {
+            Self::Text(text) => format!("`{}`", shortened(text)),
             Self::Integer(number) => format!("`{number}`"),
             Self::Float(number) => format!("`{number:?}`"),
             Self::Bool(value) => format!("`{value}`"),
             Self::List(_) => "a list".to_owned(),
             Self::Mapping => "a mapping".to_owned(),
             Self::Null => "an empty value".to_owned(),
-        };
-        Err(Refusal::new(format!("{found} is not {allowed}")).into())
+        }
     }
 
     /// The text of a string or of a whole number, without blanks around it.
@@ -125,18 +134,19 @@ impl Value {
         allowed: &str,
         read: impl Fn(&str) -> Vec<Result<T, Refusal>>,
     ) -> Result<Vec<T>, Refusals> {
-        let (mut found, mut refused) = (Vec::new(), Vec::new());
+        let (mut found, mut refused) = (Vec::new(), Refusals::default());
         for (index, item) in self.items().iter().enumerate() {
             let mut note = |refusal: Refusal| {
                 let item = matches!(self, Self::List(_)).then_some(index);
                 refused.push(Refusal { item, ..refusal });
             };
             let Some(text) = item.word() else {
-                item.refuse::<()>(allowed).err().into_iter().flatten().for_each(&mut note);
+                note(Refusal::new(format!("{} is not {allowed}", item.shown())));
                 continue;
             };
             for part in read(&text) {
                 match part {
+                    Ok(_) if found.len() == MOST => return Err(too_many().into()),
                     Ok(value) => found.push(value),
                     Err(refusal) => note(refusal),
                 }
@@ -157,15 +167,9 @@ pub(super) fn decimal(text: &str) -> Option<u64> {
     digits.then(|| text.parse().ok()).flatten()
 }
 
-/// Enough of a text to recognise it by, with control characters visible.
-fn shortened(text: &str) -> String {
-    const LONGEST: usize = 80;
-    let visible = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    let mut shown: String = text.chars().take(LONGEST).map(visible).collect();
-    if text.chars().nth(LONGEST).is_some() {
-        shown.push('…');
-    }
-    shown
+/// The refusal of a list with more than [`MOST`] items.
+pub(super) fn too_many() -> Refusal {
+    Refusal::new(format!("has more than {MOST} items, which is more than tproxy takes in one list"))
 }
 
 /// A list as a file writes it.

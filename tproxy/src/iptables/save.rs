@@ -2,7 +2,10 @@
 //!
 //! Must never guess: a line that it cannot read is an error, since what is not understood cannot be left alone safely.
 
-use super::rule::{Rule, words};
+use std::collections::BTreeMap;
+
+use super::rule::{Quotes, Rule, words};
+use crate::diagnostic::shortened;
 
 /// The text does not tell which rules there are.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,28 +52,41 @@ pub struct SavedChain {
 /// # Errors
 /// A line that is none of: comment, table, chain, rule, `COMMIT`; a table without its end, or one that is not shown.
 pub fn parse(text: &str) -> Result<Vec<SavedTable>, SaveError> {
-    let mut tables: Vec<SavedTable> = Vec::new();
-    let mut open = false;
+    let mut reader = Reader::default();
     let mut lines = text.lines().enumerate();
     while let Some((index, line)) = lines.next() {
         let mut line = line.trim().to_owned();
         // A comment match may hold line breaks: they stand between quotes.
-        while line.starts_with(['-', '[']) && words(&line).is_none() {
+        let mut quotes = Quotes::default();
+        quotes.go_on(&line);
+        while line.starts_with(['-', '[']) && quotes.are_open() {
             let Some((_, next)) = lines.next() else { break };
-            line.push('\n');
-            line.push_str(next);
+            for part in ["\n", next] {
+                line.push_str(part);
+                quotes.go_on(part);
+            }
         }
         if is_hidden(&line) {
             return Err(SaveError::Incompatible(line.trim_start_matches(['#', ' ']).to_owned()));
         }
-        if read(&line, &mut open, &mut tables).is_none() {
-            return Err(SaveError::Line { line: index + 1, text: line });
+        if reader.read(&line).is_none() {
+            return Err(SaveError::Line { line: index + 1, text: shortened(&line) });
         }
     }
-    match tables.last() {
-        Some(last) if open => Err(SaveError::Cut(last.name.clone())),
-        _ => Ok(tables),
+    match reader.tables.last() {
+        Some(last) if reader.open => Err(SaveError::Cut(last.name.clone())),
+        _ => Ok(reader.tables),
     }
+}
+
+/// The tables so far.
+#[derive(Default)]
+struct Reader {
+    tables: Vec<SavedTable>,
+    /// Whether the last one goes on.
+    open: bool,
+    /// Where in it the chains are, by name: there may be as many as rules.
+    places: BTreeMap<String, usize>,
 }
 
 /// Whether a line says that a table is not shown in which something of ours could be.
@@ -79,30 +95,33 @@ fn is_hidden(line: &str) -> bool {
     line.starts_with('#') && line.contains(INCOMPATIBLE) && of_ours
 }
 
-/// Takes one line in; `None` when it makes no sense where it stands.
-fn read(line: &str, open: &mut bool, tables: &mut Vec<SavedTable>) -> Option<()> {
-    match line.chars().next() {
-        None | Some('#') => Some(()),
-        Some('*') if !*open => {
-            *open = true;
-            let name = line.trim_start_matches('*').trim().to_owned();
-            tables.push(SavedTable { name, chains: Vec::new() });
-            Some(())
+impl Reader {
+    /// Takes one line in; `None` when it makes no sense where it stands.
+    fn read(&mut self, line: &str) -> Option<()> {
+        match line.chars().next() {
+            None | Some('#') => Some(()),
+            Some('*') if !self.open => {
+                self.open = true;
+                self.places.clear();
+                let name = line.trim_start_matches('*').trim().to_owned();
+                self.tables.push(SavedTable { name, chains: Vec::new() });
+                Some(())
+            }
+            Some(':') if self.open => self.declare(line),
+            Some('-' | '[') if self.open => self.append(line),
+            Some('C') if self.open && line == "COMMIT" => {
+                self.open = false;
+                Some(())
+            }
+            Some(_) => None,
         }
-        Some(':') if *open => tables.last_mut()?.declare(line),
-        Some('-' | '[') if *open => tables.last_mut()?.append(line),
-        Some('C') if *open && line == "COMMIT" => {
-            *open = false;
-            Some(())
-        }
-        Some(_) => None,
     }
-}
 
-impl SavedTable {
     fn declare(&mut self, line: &str) -> Option<()> {
-        let name = line.strip_prefix(':')?.split_whitespace().next()?;
-        self.chains.push(SavedChain { name: name.to_owned(), rules: Vec::new() });
+        let name = line.strip_prefix(':')?.split_whitespace().next()?.to_owned();
+        let chains = &mut self.tables.last_mut()?.chains;
+        self.places.entry(name.clone()).or_insert(chains.len());
+        chains.push(SavedChain { name, rules: Vec::new() });
         Some(())
     }
 
@@ -113,8 +132,8 @@ impl SavedTable {
         if words.next()? != "-A" {
             return None;
         }
-        let chain = words.next()?;
-        let chain = self.chains.iter_mut().find(|known| known.name == chain)?;
+        let place = *self.places.get(&words.next()?)?;
+        let chain = self.tables.last_mut()?.chains.get_mut(place)?;
         chain.rules.push(Rule::from_words(words.collect()));
         Some(())
     }

@@ -13,6 +13,7 @@ use super::policy::matching;
 use super::{Exclusion, Plan};
 use crate::config::exclusion::{Protocols, UidExclusion};
 use crate::config::ports::Ports;
+use crate::diagnostic::shortened;
 use crate::family::IpFamily;
 
 /// One setting, and what of it decided.
@@ -20,13 +21,13 @@ use crate::family::IpFamily;
 pub struct Entry {
     /// Key of the setting.
     pub key: &'static str,
-    /// The value, or the item of it that matched.
+    /// The value, or the item of it that matched; of a long one the beginning.
     pub value: String,
 }
 
 impl Entry {
     fn new(key: &'static str, value: impl fmt::Display) -> Self {
-        Self { key, value: value.to_string() }
+        Self { key, value: shortened(&value.to_string()) }
     }
 }
 

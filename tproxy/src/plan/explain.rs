@@ -9,6 +9,7 @@ use super::flow::Flow;
 use super::line::Line;
 use super::{Decision, Plan};
 use crate::config::ports::{Port, Ports};
+use crate::diagnostic::shortened;
 
 /// A flow, its verdict, the deciding line, the reason, and the configuration behind it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -108,14 +109,5 @@ impl Plan {
             Line::InboundCaptured => "arriving TCP connections go through the sidecar".to_owned(),
             _ => "outgoing TCP connections go through the sidecar".to_owned(),
         }
-    }
-}
-
-/// The beginning of a list that may have thousands of entries.
-fn shortened(text: &str) -> String {
-    const LONGEST: usize = 60;
-    match text.char_indices().nth(LONGEST) {
-        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
-        None => text.to_owned(),
     }
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::explain::Explanation;
 use super::flow::{Flow, Protocol};
 use super::{Exclusion, Plan};
+use crate::config::exclusion::IdRange;
 use crate::family::IpFamily;
 
 /// Of each kind of entry so many are shown: enough for what people write, and a table that can be read.
@@ -178,13 +179,18 @@ impl Plan {
         Row { family: flow.family(), from, to, explanation: self.explain(&flow) }
     }
 
-    /// A user that is neither the sidecar nor excluded as a user, where there is one nearby.
+    /// The first user from [`APPLICATION`] on that is neither the sidecar nor excluded as a user, where there is one.
     fn application(&self) -> u32 {
-        let is_taken = |uid: u32| {
-            let excluded = |exclusion: &Exclusion| exclusion.uids.is_some_and(|uids| uids.contains(uid));
-            uid == self.policy.sidecar_uid || self.policy.outbound.exclusions.iter().any(excluded)
-        };
-        (APPLICATION..APPLICATION + 1000).find(|uid| !is_taken(*uid)).unwrap_or(APPLICATION)
+        let sidecar = self.policy.sidecar_uid;
+        let excluded = self.policy.outbound.exclusions.iter().filter_map(|exclusion| exclusion.uids);
+        let mut taken: Vec<IdRange> = excluded.chain([IdRange { first: sidecar, last: sidecar }]).collect();
+        taken.sort_unstable();
+        // Ascending, so whoever is not taken by the ranges up to here may only be taken by the next one.
+        let free = taken.iter().try_fold(APPLICATION, |free, range| match range {
+            range if range.contains(free) => range.last.checked_add(1),
+            _ => Some(free),
+        });
+        free.filter(|uid| *uid != u32::MAX).unwrap_or(APPLICATION)
     }
 
     /// A port that is not excluded, so that a row about something else shows that.

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use crate::diagnostic::shortened;
 use crate::family::IpFamily;
 
 /// The uid that Kuma gives its sidecar.
@@ -30,8 +31,17 @@ pub enum Note {
         /// Why not.
         reason: String,
     },
+    /// So many more that are not named.
+    MoreUnusableServers(usize),
     /// DNS is captured, and no name server of this family is known.
     NoServer(IpFamily),
+}
+
+impl Note {
+    /// A server and the reason why it cannot be captured.
+    pub(super) fn unusable_server((server, reason): (String, String)) -> Self {
+        Self::UnusableServer { server, reason }
+    }
 }
 
 impl fmt::Display for Note {
@@ -44,7 +54,10 @@ impl fmt::Display for Note {
             Self::UnknownUid(uid) => write!(f, "no user of this host has uid {uid}; it is used as given"),
             Self::Ipv4Only { reason } => write!(f, "only IPv4 is captured: {reason}"),
             Self::UnusableServer { server, reason } => {
-                write!(f, "queries to name server `{server}` are not captured: {reason}")
+                write!(f, "queries to name server `{}` are not captured: {reason}", shortened(server))
+            }
+            Self::MoreUnusableServers(more) => {
+                write!(f, "queries to {more} more name servers are not captured for such reasons")
             }
             Self::NoServer(family) => {
                 write!(

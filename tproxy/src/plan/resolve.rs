@@ -15,6 +15,9 @@ use crate::config::{Config, IpFamilyMode, Redirect};
 use crate::family::IpFamily;
 use crate::host::HostFacts;
 
+/// So many unusable name servers are named: glibc itself reads three.
+const NAMED: usize = 8;
+
 /// Resolves `config` on a host with these `facts`.
 ///
 /// # Errors
@@ -94,9 +97,9 @@ fn dns(
         return Some(Dns { port, servers: None });
     }
     let servers = facts.resolver.servers.clone();
-    for (server, reason) in facts.resolver.unusable.clone() {
-        notes.push(Note::UnusableServer { server, reason });
-    }
+    let unusable = &facts.resolver.unusable;
+    notes.extend(unusable.iter().take(NAMED).cloned().map(Note::unusable_server));
+    notes.extend(unusable.len().checked_sub(NAMED).filter(|more| *more > 0).map(Note::MoreUnusableServers));
     let is_known = |family: IpFamily| servers.iter().any(|server| IpFamily::of(*server) == family);
     notes.extend(families.iter().filter(|family| !is_known(**family)).map(|family| Note::NoServer(*family)));
     Some(Dns { port, servers: Some(servers) })
