@@ -148,7 +148,7 @@ const NATIVE: &str = r#"{"nftables":[{"chain":{"family":"inet","table":"t","name
 #[case::zones_can_be_done_without(DNS, |host: &mut Host| host.trial = |attempt| match attempt.subject.as_str() {
     "ipv4/dns-zones" => Trial::Refused("no CT".to_owned()),
     _ => Trial::Loaded,
-}, &["warning ipv4/dns-zones", "missing rules"])]
+}, &["warning ipv4/dns-zones"])]
 #[case::logs_are_discarded("redirect: { inbound: { enabled: false } }\nlog: { enabled: true }", |host: &mut Host| {
     host.evidence.logs = false;
 }, &["warning kernel-log"])]
@@ -182,9 +182,7 @@ const NATIVE: &str = r#"{"nftables":[{"chain":{"family":"inet","table":"t","name
 #[case::another_resolver(ALL_DNS, |host: &mut Host| listener(host, 102, Some("unbound"), Some("0.0.0.0:53")), &[
     "warning local-resolver/102",
 ])]
-#[case::the_sidecar_is_no_loop(ALL_DNS, |host: &mut Host| listener(host, 5678, Some("kuma-dp"), Some("127.0.0.1:53")), &[
-    
-])]
+#[case::the_sidecar_is_no_loop(ALL_DNS, |host: &mut Host| listener(host, 5678, Some("kuma-dp"), Some("127.0.0.1:53")), &[])]
 #[case::resolved_is_no_loop_where_servers_are_named(DNS, |host: &mut Host| {
     listener(host, 101, None, Some("127.0.0.53:53"));
 }, &[])]

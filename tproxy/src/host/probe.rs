@@ -76,41 +76,49 @@ fn load(apart: Apart, tool: &Tool, text: &str) -> Trial {
 mod tests {
     use std::path::PathBuf;
 
+    use netsim::node::{Node, NodeSpec};
+
     use super::*;
     use crate::family::IpFamily;
     use crate::iptables::Flavour;
 
-    fn tool(restore: &str) -> Tool {
-        let restore = PathBuf::from(restore);
-        Tool { flavour: Flavour::Nft, family: IpFamily::V4, save: restore.clone(), restore }
-    }
-
-    #[test]
-    fn the_words_of_a_program_that_fails_are_kept() {
-        let Ok(place) = place(&tool("/bin/sh")) else { return };
-        // A shell takes `--noflush` for an option that it does not know.
-        let Trial::Refused(words) = load(place, &tool("/bin/sh"), "*nat\nCOMMIT\n") else { panic!() };
-        assert!(words.contains("noflush") || words.contains("Illegal option"), "{words}");
-        assert_eq!(
-            load(place, &tool("/bin/false"), "*nat\nCOMMIT\n"),
-            Trial::Refused("it ended with exit status: 1 and said nothing".to_owned())
-        );
-        assert_eq!(load(place, &tool("/bin/true"), "*nat\nCOMMIT\n"), Trial::Loaded);
-    }
-
-    #[test]
-    fn what_cannot_be_started_is_refused() {
-        let Ok(place) = place(&tool("/bin/true")) else { return };
-        assert!(
-            matches!(load(place, &tool("/none"), ""), Trial::Refused(why) if why.contains("cannot start /none"))
-        );
+    /// What came of loading `text` with the program `restore`, tried from a node; `None` where no node can be made.
+    fn loaded(restore: &'static str, text: &'static str) -> Option<Trial> {
+        netsim::require::nodes().met_or_skip().then(|| {
+            let node = Node::start(NodeSpec::new("probe")).unwrap();
+            let job = move || {
+                let restore = PathBuf::from(restore);
+                let tool =
+                    Tool { flavour: Flavour::Nft, family: IpFamily::V4, save: restore.clone(), restore };
+                load(Apart::Network, &tool, text)
+            };
+            node.run(|| async move { job() }).unwrap()
+        })
     }
 
     #[test]
     fn a_match_that_does_not_exist_is_refused_by_name() {
-        let Some(tool) = crate::host::iptables::found(Flavour::Nft, IpFamily::V4) else { return };
-        let Ok(place) = place(&tool) else { return };
-        let trial = load(place, &tool, "*nat\n-A OUTPUT -m nosuchmatch -j RETURN\nCOMMIT\n");
+        let text = "*nat\n-A OUTPUT -m nosuchmatch -j RETURN\nCOMMIT\n";
+        let Some(trial) = loaded("/usr/sbin/iptables-nft-restore", text) else { return };
         assert!(matches!(&trial, Trial::Refused(words) if words.contains("nosuchmatch")), "{trial:?}");
+    }
+
+    #[test]
+    fn a_program_that_fails_without_a_word_is_told_by_its_status() {
+        let Some(trial) = loaded("/bin/false", "*nat\nCOMMIT\n") else { return };
+        assert_eq!(trial, Trial::Refused("it ended with exit status: 1 and said nothing".to_owned()));
+    }
+
+    #[test]
+    fn a_program_that_cannot_be_started_is_refused_and_named() {
+        let Some(trial) = loaded("/none", "*nat\nCOMMIT\n") else { return };
+        assert!(matches!(&trial, Trial::Refused(why) if why.contains("cannot start /none")), "{trial:?}");
+    }
+
+    #[test]
+    fn rules_that_program_and_kernel_know_are_loaded() {
+        let text = "*nat\n-A OUTPUT -p tcp -j RETURN\nCOMMIT\n";
+        let Some(trial) = loaded("/usr/sbin/iptables-nft-restore", text) else { return };
+        assert_eq!(trial, Trial::Loaded);
     }
 }
