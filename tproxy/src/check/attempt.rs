@@ -90,9 +90,11 @@ impl Attempt {
                 format!("{program} could not load {}: {words}", self.shown),
                 &self.advice,
             ),
-            Trial::NotTried(reason) => {
-                Finding::unknown(&self.subject, format!("not tried: {reason}"), "check as root")
-            }
+            Trial::NotTried(reason) => Finding::unknown(
+                &self.subject,
+                format!("not tried: {reason}"),
+                "check as root, with CAP_SYS_ADMIN",
+            ),
         }
     }
 }

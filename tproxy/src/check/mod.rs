@@ -42,5 +42,5 @@ pub fn findings(case: &Case, evidence: &Evidence) -> Vec<Finding> {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
+#[path = "findings_tests.rs"]
 mod tests;

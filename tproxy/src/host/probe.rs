@@ -4,6 +4,7 @@
 //! as it would for an installation.)
 
 use crate::check::{Attempt, Trial};
+use crate::family::IpFamily;
 use crate::iptables::Tool;
 use crate::process::{self, Apart, ProcessError};
 
@@ -13,28 +14,21 @@ const OWN_LOCK: (&str, &str) = ("XTABLES_LOCKFILE", "/proc/self/fd/0");
 /// Tries all of them, one family beside the other.
 pub(super) fn all(attempts: Vec<Attempt>, tools: &[Tool]) -> Vec<(Attempt, Trial)> {
     let Some(place) = tools.first().map(place) else { return Vec::new() };
+    let (ipv4, ipv6): (Vec<_>, Vec<_>) =
+        attempts.into_iter().partition(|attempt| attempt.tool.family == IpFamily::V4);
+    let one_by_one = |half: Vec<Attempt>| -> Vec<(Attempt, Trial)> {
+        let with_trial = |attempt| {
+            let trial = trial(&place, &attempt);
+            (attempt, trial)
+        };
+        half.into_iter().map(with_trial).collect()
+    };
     std::thread::scope(|scope| {
-        let place = &place;
-        let halves: Vec<_> = halves(attempts, tools)
-            .into_iter()
-            .map(|half| {
-                let each = move |attempt| {
-                    let trial = trial(place, &attempt);
-                    (attempt, trial)
-                };
-                scope.spawn(move || half.into_iter().map(each).collect::<Vec<_>>())
-            })
-            .collect();
-        let done = halves
-            .into_iter()
-            .flat_map(|half| half.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        done.collect()
+        let ipv6 = scope.spawn(|| one_by_one(ipv6));
+        let mut done = one_by_one(ipv4);
+        done.extend(ipv6.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        done
     })
-}
-
-fn halves(attempts: Vec<Attempt>, tools: &[Tool]) -> Vec<Vec<Attempt>> {
-    let of = |tool: &Tool| attempts.iter().filter(|attempt| attempt.tool == *tool).cloned().collect();
-    tools.iter().map(of).collect()
 }
 
 /// Where programs can be tried; the reason where nowhere.
@@ -79,20 +73,19 @@ mod tests {
     use netsim::node::{Node, NodeSpec};
 
     use super::*;
-    use crate::family::IpFamily;
     use crate::iptables::Flavour;
 
     /// What came of loading `text` with the program `restore`, tried from a node; `None` where no node can be made.
     fn loaded(restore: &'static str, text: &'static str) -> Option<Trial> {
         netsim::require::nodes().met_or_skip().then(|| {
             let node = Node::start(NodeSpec::new("probe")).unwrap();
-            let job = move || {
+            node.run(move || async move {
                 let restore = PathBuf::from(restore);
                 let tool =
                     Tool { flavour: Flavour::Nft, family: IpFamily::V4, save: restore.clone(), restore };
                 load(Apart::Network, &tool, text)
-            };
-            node.run(|| async move { job() }).unwrap()
+            })
+            .unwrap()
         })
     }
 

@@ -231,7 +231,7 @@ fn an_exclusion_ends_the_loop_of_a_local_resolver() {
 #[test]
 fn a_failure_is_told_in_the_words_of_the_program_with_a_way_out() {
     let found = judged(QUIET, |host: &mut Host| {
-        host.trial = |_| Trial::Refused("Couldn't load match `owner'".to_owned())
+        host.trial = |_| Trial::Refused("Couldn't load match `owner'".to_owned());
     });
     let owner = found.iter().find(|finding| finding.subject == "ipv4/owner").unwrap();
     assert!(owner.evidence.ends_with("-j RETURN`: Couldn't load match `owner'"), "{owner:?}");
