@@ -50,6 +50,15 @@ impl IpFamily {
         }
     }
 
+    /// An address of the world outside, from those kept for documentation (RFC 5737, RFC 3849).
+    #[must_use]
+    pub fn elsewhere(self) -> IpAddr {
+        match self {
+            Self::V4 => IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)),
+            Self::V6 => IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
+        }
+    }
+
     /// The prefix length of a single address: 32 or 128.
     #[must_use]
     pub fn host_prefix(self) -> u8 {

@@ -1,10 +1,12 @@
 //! Starting programs, and the system calls that no crate wraps. The only file with `unsafe`.
 //!
 //! A program started here dies with the thread that started it, reads its input from memory that is complete before it
-//! starts, and holds whatever descriptors are inheritable (the installation lock). Must never go through a shell.
+//! starts, and holds whatever descriptors are inheritable (the installation lock). It may be set apart from the caller's
+//! network. Must never go through a shell.
 
 #![expect(unsafe_code, reason = "pre_exec and getsockopt have no safe form")]
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io::{Seek, Write};
 use std::os::fd::RawFd;
@@ -12,7 +14,11 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use nix::fcntl::{OFlag, open};
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::stat::Mode;
+use nix::unistd::{getegid, geteuid, write};
 
 /// What a program did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,11 +52,50 @@ pub enum ProcessError {
     },
 }
 
+/// Where a program set apart runs, so that whatever it changes of a network ends with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Apart {
+    /// In a network namespace of its own; needs `CAP_SYS_ADMIN`.
+    Network,
+    /// In network and user namespaces of its own, as a root that has no other user id but its own.
+    NetworkAndUser,
+}
+
 /// Runs `program` to its end with `input` on its standard input.
 ///
 /// # Errors
 /// It cannot be started, or ends with anything but success.
 pub(crate) fn run(program: &Path, arguments: &[&str], input: &str) -> Result<Output, ProcessError> {
+    carry_out(program, arguments, input, |_| ())
+}
+
+/// Runs `program` like [`run`], set apart, with these environment variables beside the caller's.
+///
+/// # Errors
+/// Its namespaces cannot be made, it cannot be started, or it ends with anything but success.
+pub(crate) fn run_apart(
+    apart: Apart,
+    program: &Path,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+    input: &str,
+) -> Result<Output, ProcessError> {
+    let maps = id_maps();
+    carry_out(program, arguments, input, |command| {
+        command.envs(variables.iter().copied());
+        // SAFETY: `leave` makes system calls only, and allocates nothing.
+        unsafe {
+            command.pre_exec(move || leave(apart, &maps));
+        }
+    })
+}
+
+fn carry_out(
+    program: &Path,
+    arguments: &[&str],
+    input: &str,
+    prepare: impl FnOnce(&mut Command),
+) -> Result<Output, ProcessError> {
     let failed = |error| ProcessError::Start { program: program.to_owned(), error };
     let mut command = Command::new(program);
     command
@@ -58,6 +103,7 @@ pub(crate) fn run(program: &Path, arguments: &[&str], input: &str) -> Result<Out
         .stdin(file_of(input).map_err(failed)?)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    prepare(&mut command);
     // SAFETY: prctl is async-signal-safe and touches no memory of the parent.
     unsafe {
         command.pre_exec(die_with_parent);
@@ -70,6 +116,30 @@ pub(crate) fn run(program: &Path, arguments: &[&str], input: &str) -> Result<Out
         return Err(ProcessError::Failed { command, status: output.status, stderr });
     }
     Ok(Output { stdout: String::from_utf8_lossy(&output.stdout).into_owned(), stderr })
+}
+
+/// Files of a child that make the caller root in a user namespace of its own, in the order in which the kernel takes
+/// them (user_namespaces(7)), and what is written there.
+fn id_maps() -> [(&'static CStr, String); 3] {
+    [
+        (c"/proc/self/setgroups", "deny".to_owned()),
+        (c"/proc/self/gid_map", format!("0 {} 1", getegid())),
+        (c"/proc/self/uid_map", format!("0 {} 1", geteuid())),
+    ]
+}
+
+/// Leaves the caller's network; runs in the child, before it becomes the program.
+fn leave(apart: Apart, maps: &[(&'static CStr, String)]) -> std::io::Result<()> {
+    match apart {
+        Apart::Network => unshare(CloneFlags::CLONE_NEWNET)?,
+        Apart::NetworkAndUser => {
+            unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET)?;
+            for (path, text) in maps {
+                write(open(*path, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())?, text.as_bytes())?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A file that exists in memory only: complete before the program starts, and without a name to guess.

@@ -3,6 +3,7 @@
 //! Must never hold a rule of the policy or of a backend: verbs join the stages and print.
 
 mod arguments;
+mod check;
 mod config;
 mod error;
 mod explain;
@@ -58,6 +59,8 @@ enum Verb {
     Explain(Box<explain::Explain>),
     /// Say whether anything is installed here, by what, and with which configuration
     Status(status::Status),
+    /// Say whether this host has all that the configuration needs, how that is known, and what to do; changes nothing
+    Check(Box<check::Check>),
     /// Print the configuration that files, variables and flags mean together
     Config(Box<config::Print>),
     /// Try with connections that arriving traffic reaches the inbound port; run as the sidecar's user, before it starts
@@ -173,6 +176,7 @@ impl Verb {
             Self::Uninstall(uninstall) => uninstall.run(surroundings),
             Self::Explain(explain) => explain.run(surroundings),
             Self::Status(status) => return status.run(surroundings),
+            Self::Check(check) => return check.run(surroundings),
             Self::Config(print) => print.run(surroundings),
             Self::Validate(validate) => validate.run(surroundings),
             Self::Completions(completions) => completions.run(surroundings, &mut Cli::command()),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::HostError;
 use crate::config::{AbsolutePath, BackendChoice, Config, ProgramSet};
 use crate::family::IpFamily;
-use crate::iptables::save::{self, SaveError};
+use crate::iptables::save::{self, SaveError, SavedTable};
 use crate::iptables::state::TableState;
 use crate::iptables::{Flavour, Tool};
 use crate::process::{self, ProcessError};
@@ -142,7 +142,8 @@ fn base(family: IpFamily) -> &'static str {
     }
 }
 
-fn look_up(name: &str) -> Option<PathBuf> {
+/// A program by name, from PATH or where administrators' programs are.
+pub(super) fn look_up(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .filter(|directory| directory.is_absolute())
@@ -193,13 +194,20 @@ fn flavour_of(program: &Path) -> Result<Flavour, ToolError> {
 /// # Errors
 /// The program fails, or prints what cannot be read.
 pub fn read(tool: &Tool) -> Result<Vec<TableState>, ToolError> {
+    let tables = read_all(tool)?;
+    Ok(tables.iter().map(TableState::of).filter(|state| !state.is_empty()).collect())
+}
+
+/// All that `tool` shows, ours and others', table by table.
+///
+/// # Errors
+/// The program fails, or prints what cannot be read.
+pub fn read_all(tool: &Tool) -> Result<Vec<SavedTable>, ToolError> {
     if tool.flavour == Flavour::Legacy && !has_legacy_tables(tool.family) {
         return Ok(Vec::new());
     }
     let text = process::run(&tool.save, &[], "")?.stdout;
-    let tables =
-        save::parse(&text).map_err(|error| ToolError::Output { program: tool.save.clone(), error })?;
-    Ok(tables.iter().map(TableState::of).filter(|state| !state.is_empty()).collect())
+    save::parse(&text).map_err(|error| ToolError::Output { program: tool.save.clone(), error })
 }
 
 /// Whether the kernel has legacy tables of a family in this network namespace. Asking creates none.

@@ -3,10 +3,16 @@
 //! Must never change the system, and must never decide what the facts mean: that is the plan's part.
 
 mod addresses;
+pub mod evidence;
 pub mod iptables;
 mod ipv6;
+mod mounts;
 pub mod netns;
+mod others;
+mod privileges;
+mod probe;
 pub mod resolv_conf;
+mod resolvers;
 pub mod sockets;
 mod users;
 
@@ -79,15 +85,20 @@ pub enum HostError {
 /// # Errors
 /// A fact that cannot be read. A user that does not exist and a host without IPv6 are facts, not errors.
 pub fn facts(config: &Config) -> Result<HostFacts, HostError> {
+    let asks = config.dns.enabled && !config.dns.capture_all;
+    facts_beside(config, if asks { resolver(config)? } else { Resolver::default() })
+}
+
+/// The facts as [`facts`] reads them, with name servers that are known already.
+///
+/// # Errors
+/// A fact that cannot be read.
+pub fn facts_beside(config: &Config, resolver: Resolver) -> Result<HostFacts, HostError> {
     let (loopback, addresses) = addresses::list()?;
     Ok(HostFacts {
         users: users::look_up(config)?,
         without_ipv6: ipv6::missing(&loopback)?,
-        resolver: if config.dns.enabled && !config.dns.capture_all {
-            resolv_conf::parse(&read_text(config.dns.resolv_config_path.as_path())?)
-        } else {
-            Resolver::default()
-        },
+        resolver,
         loopback,
         addresses,
     })
@@ -98,6 +109,14 @@ pub fn facts(config: &Config) -> Result<HostFacts, HostError> {
 pub fn resolv_conf_backup() -> Option<&'static str> {
     const BACKUP: &str = "/etc/resolv.conf.kuma-backup";
     Path::new(BACKUP).exists().then_some(BACKUP)
+}
+
+/// The name servers of the file that `config` names.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn resolver(config: &Config) -> Result<Resolver, HostError> {
+    Ok(resolv_conf::parse(&read_text(config.dns.resolv_config_path.as_path())?))
 }
 
 /// A file's beginning as text: enough of any file that people write, and bounded where it is a device.

@@ -3,7 +3,7 @@
 //! The flows are made from the plan itself, so that every exclusion, list and server of it is in the table, up to a
 //! bound. Must never decide anything: each verdict comes from the policy.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 
@@ -65,7 +65,7 @@ impl Plan {
         ));
         let excluded = self.policy.outbound.exclusions.iter().filter(|exclusion| exclusion.network.is_none());
         rows.extend(excluded.take(SHOWN).map(|exclusion| self.owner_row(exclusion, family)));
-        let elsewhere = SocketAddr::new(elsewhere(family), port);
+        let elsewhere = SocketAddr::new(family.elsewhere(), port);
         rows.extend(self.policy.outbound.exclude_interfaces.iter().take(SHOWN).map(|pattern| {
             let name = pattern.as_str().replace('+', "0");
             let flow = Flow { interface: Some(name.clone()), ..Flow::outbound(elsewhere, application) };
@@ -77,7 +77,7 @@ impl Plan {
     /// A flow of those that an exclusion by owner is about.
     fn owner_row(&self, exclusion: &Exclusion, family: IpFamily) -> Row {
         let port = exclusion.ports.ranges().next().map_or(8080, |range| range.first.get());
-        let destination = SocketAddr::new(elsewhere(family), port);
+        let destination = SocketAddr::new(family.elsewhere(), port);
         let uid = exclusion.uids.map_or_else(|| self.application(), |uids| uids.first);
         let gid = exclusion.gids.map(|gids| gids.first);
         let protocol = exclusion.protocol.unwrap_or(Protocol::Tcp);
@@ -87,7 +87,7 @@ impl Plan {
     }
 
     fn destinations(&self, family: IpFamily) -> Vec<(String, Protocol, SocketAddr)> {
-        let elsewhere = elsewhere(family);
+        let elsewhere = family.elsewhere();
         let outbound = &self.policy.outbound;
         let port = self.ordinary_port();
         let mut ports = vec![80, 443, 53];
@@ -126,7 +126,7 @@ impl Plan {
         }
         ports.sort_unstable();
         ports.dedup();
-        let source = elsewhere(family);
+        let source = family.elsewhere();
         let mut rows: Vec<Row> = ports
             .into_iter()
             .map(|port| {
@@ -165,11 +165,11 @@ impl Plan {
                 ..Flow::inbound(destination, network.addr())
             };
             let from = || format!("{network} by {name}");
-            let outside = SocketAddr::new(elsewhere(family), 80);
+            let outside = SocketAddr::new(family.elsewhere(), 80);
             rows.push(self.row(from(), "elsewhere:80".to_owned(), flow(Protocol::Tcp, outside)));
             let inside = SocketAddr::new(network.addr(), 80);
             rows.push(self.row(from(), format!("{network}:80"), flow(Protocol::Tcp, inside)));
-            let query = SocketAddr::new(elsewhere(family), 53);
+            let query = SocketAddr::new(family.elsewhere(), 53);
             rows.push(self.row(from(), "any name server".to_owned(), flow(Protocol::Udp, query)));
         }
         rows
@@ -204,13 +204,5 @@ impl Plan {
         let own = self.host.addresses.iter().filter(|address| IpFamily::of(**address) == family);
         let mut own = own.filter(|address| !address.is_loopback() && **address != family.passthrough());
         own.next().copied().unwrap_or_else(|| family.localhost())
-    }
-}
-
-/// An address that no host has: reserved for documentation (RFC 5737, RFC 3849).
-fn elsewhere(family: IpFamily) -> IpAddr {
-    match family {
-        IpFamily::V4 => IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)),
-        IpFamily::V6 => IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
     }
 }

@@ -4,6 +4,7 @@
 
 mod defects;
 mod examples;
+mod check;
 mod pod;
 mod promises;
 mod readme;

@@ -1,0 +1,100 @@
+//! What to load, with which program, and what it would mean if it cannot be loaded.
+//!
+//! Must never load anything: that is `host::probe`.
+
+use super::finding::{Finding, Outcome};
+use crate::apply::change::Change;
+use crate::iptables::feature::Feature;
+use crate::iptables::{Flavour, Tool};
+
+/// Something to load in a network namespace that ends with the try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// Subject of the finding that comes of it.
+    pub subject: String,
+    /// The programs to load it with.
+    pub tool: Tool,
+    /// The restore text.
+    pub text: String,
+    /// It names users and groups other than the caller's own, which a user namespace does not know.
+    pub names_others: bool,
+    /// What it is, for people.
+    shown: String,
+    /// What it means when it cannot be loaded.
+    otherwise: Outcome,
+    /// What to do then.
+    advice: String,
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trial {
+    /// Program and kernel took it.
+    Loaded,
+    /// One of them did not: the program's words.
+    Refused(String),
+    /// It was not tried, for this reason.
+    NotTried(String),
+}
+
+/// The attempt that shows one feature.
+pub(super) fn of_feature(feature: &Feature, tool: &Tool) -> Attempt {
+    Attempt {
+        subject: format!("{}/{}", tool.family, feature.name),
+        tool: tool.clone(),
+        text: feature.text(),
+        names_others: false,
+        shown: feature.rules(),
+        otherwise: if feature.is_optional { Outcome::Warning } else { Outcome::Missing },
+        advice: [by_the_kernel(tool), feature.instead.to_owned()]
+            .into_iter()
+            .filter(|advice| !advice.is_empty())
+            .collect::<Vec<_>>()
+            .join(", or "),
+    }
+}
+
+/// The attempt to load all rules of a family; `None` for a change of another kind.
+pub(super) fn of_change(change: &Change) -> Option<Attempt> {
+    let Change::Restore { tool, forward, .. } = change else { return None };
+    let rules = forward.lines().filter(|line| line.starts_with("-A ") || line.starts_with("-I ")).count();
+    Some(Attempt {
+        subject: format!("{}/rules", tool.family),
+        tool: tool.clone(),
+        text: forward.clone(),
+        names_others: true,
+        shown: format!("all {rules} rules of this configuration"),
+        otherwise: Outcome::Missing,
+        advice: by_the_kernel(tool),
+    })
+}
+
+/// Programs are chosen by what is installed, and the kernel may not have what they need (Kuma issue 12658).
+fn by_the_kernel(tool: &Tool) -> String {
+    let other = match tool.flavour {
+        Flavour::Nft => Flavour::Legacy,
+        Flavour::Legacy => Flavour::Nft,
+    };
+    format!("let the kernel have the module that is missing, or try --backend iptables-{other}")
+}
+
+impl Attempt {
+    /// What the trial shows.
+    pub(super) fn judge(&self, trial: &Trial) -> Finding {
+        let program = self.tool.restore.display();
+        match trial {
+            Trial::Loaded => Finding::works(&self.subject, format!("loads {}", self.shown)),
+            Trial::Refused(words) => Finding::advised(
+                self.otherwise,
+                &self.subject,
+                format!("{program} could not load {}: {words}", self.shown),
+                &self.advice,
+            ),
+            Trial::NotTried(reason) => Finding::unknown(
+                &self.subject,
+                format!("not tried: {reason}"),
+                "check as root, with CAP_SYS_ADMIN",
+            ),
+        }
+    }
+}
