@@ -74,18 +74,18 @@ fn play(session: &str, pod: &Pod) -> String {
 }
 
 #[rstest]
-#[case("help")]
-#[case("help_install")]
-#[case("help_explain")]
-#[case("help_config")]
-#[case("usage")]
-#[case("standard_input")]
-#[case("dry_run")]
-#[case("explain")]
-#[case("kumactl_help")]
-#[case("kumactl_manners")]
-#[case("kumactl_installs")]
-#[case("status")]
+#[case::help("help")]
+#[case::help_install("help_install")]
+#[case::help_explain("help_explain")]
+#[case::help_config("help_config")]
+#[case::usage("usage")]
+#[case::standard_input("standard_input")]
+#[case::dry_run("dry_run")]
+#[case::explain("explain")]
+#[case::kumactl_help("kumactl_help")]
+#[case::kumactl_manners("kumactl_manners")]
+#[case::kumactl_installs("kumactl_installs")]
+#[case::status("status")]
 fn a_session_prints_what_is_written_down(#[case] name: &str) {
     let Some(pod) = Pod::start() else { return };
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/binary/transcripts/{name}.txt"));
@@ -105,6 +105,6 @@ fn every_session_has_commands_and_is_played() {
         let session = std::fs::read_to_string(&path).unwrap();
         assert!(session.lines().any(|line| command(line).is_some()), "{} has no command", path.display());
         let name = path.file_stem().unwrap().to_string_lossy();
-        assert!(cases.contains(&format!("#[case(\"{name}\")]")), "{} is not played", path.display());
+        assert!(cases.contains(&format!("#[case::{name}(\"{name}\")]")), "{} is not played", path.display());
     }
 }
