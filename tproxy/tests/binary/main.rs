@@ -2,9 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod check;
 mod defects;
 mod examples;
-mod check;
 mod pod;
 mod promises;
 mod readme;
