@@ -39,6 +39,7 @@ pub enum Trial {
 
 /// The attempt that shows one feature.
 pub(super) fn of_feature(feature: &Feature, tool: &Tool) -> Attempt {
+    let by_the_kernel = by_the_kernel(tool);
     Attempt {
         subject: format!("{}/{}", tool.family, feature.name),
         tool: tool.clone(),
@@ -46,11 +47,10 @@ pub(super) fn of_feature(feature: &Feature, tool: &Tool) -> Attempt {
         names_others: false,
         shown: feature.rules(),
         otherwise: if feature.is_optional { Outcome::Warning } else { Outcome::Missing },
-        advice: [by_the_kernel(tool), feature.instead.to_owned()]
-            .into_iter()
-            .filter(|advice| !advice.is_empty())
-            .collect::<Vec<_>>()
-            .join(", or "),
+        advice: match feature.instead {
+            "" => by_the_kernel,
+            instead => format!("{by_the_kernel}, or {instead}"),
+        },
     }
 }
 

@@ -14,10 +14,10 @@ const DNS: u16 = 53;
 
 pub(super) fn findings(case: &Case, evidence: &Evidence) -> Vec<Finding> {
     let Some(dns) = &case.plan.policy.dns else { return Vec::new() };
-    let mut findings = match &dns.servers {
-        Some(_) => name_servers(case, evidence),
-        None => Vec::new(),
-    };
+    let mut findings = Vec::new();
+    if dns.servers.is_some() {
+        findings.push(name_servers(case, evidence));
+    }
     findings.extend(local_server(case, dns, evidence));
     if dns.servers.is_none() {
         let resolvers = evidence.dns_listeners.iter();
@@ -27,22 +27,20 @@ pub(super) fn findings(case: &Case, evidence: &Evidence) -> Vec<Finding> {
 }
 
 /// Where the servers of a file are captured, the file is needed.
-fn name_servers(case: &Case, evidence: &Evidence) -> Vec<Finding> {
+fn name_servers(case: &Case, evidence: &Evidence) -> Finding {
     const SUBJECT: &str = "name-servers";
     const ADVICE: &str = "name another file with the key redirect.dns.resolvConfigPath, or capture queries to any \
                           server with --redirect-all-dns-traffic";
     let servers = match &evidence.name_servers {
         Ok(servers) => servers,
-        Err(why) => return vec![Finding::missing(SUBJECT, why, ADVICE)],
+        Err(why) => return Finding::missing(SUBJECT, why, ADVICE),
     };
     let left_out = |note: &&Note| matches!(note, Note::UnusableServer { .. } | Note::NoServer(_));
-    let notes = case.notes.iter().filter(left_out);
-    let mut findings: Vec<Finding> =
-        notes.map(|note| Finding::warning(SUBJECT, note.to_string(), ADVICE)).collect();
-    if findings.is_empty() {
-        findings.push(Finding::works(SUBJECT, format!("queries to {} are captured", listed(servers))));
+    let notes: Vec<String> = case.notes.iter().filter(left_out).map(ToString::to_string).collect();
+    if notes.is_empty() {
+        return Finding::works(SUBJECT, format!("queries to {} are captured", listed(servers)));
     }
-    findings
+    Finding::warning(SUBJECT, notes.join("; "), ADVICE)
 }
 
 /// A name server on this host: queries to it are captured like any other, and its own may be, too.

@@ -11,7 +11,7 @@ pub(super) fn findings(case: &Case, evidence: &Evidence) -> Vec<Finding> {
     let mut findings = Vec::new();
     match &evidence.programs {
         Ok(programs) => findings.extend(programs.iter().map(program)),
-        Err(lack) => findings.push(Finding::missing("ipv4/programs", &lack.evidence, &lack.advice)),
+        Err(lack) => findings.push(Finding::missing("programs", &lack.evidence, &lack.advice)),
     }
     findings.extend(evidence.without_lock.iter().map(|why| {
         let advice = "make that place writable, or name another file with the variable XTABLES_LOCKFILE";

@@ -129,7 +129,7 @@ const NATIVE: &str = r#"{"nftables":[{"chain":{"family":"inet","table":"t","name
 #[case::no_iptables(QUIET, |host: &mut Host| {
     host.tools.clear();
     host.evidence.programs = Err(Lack { evidence: "none".to_owned(), advice: "install".to_owned() });
-}, &["missing ipv4/programs"])]
+}, &["missing programs"])]
 #[case::a_program_that_does_not_start(QUIET, |host: &mut Host| {
     host.evidence.programs.as_mut().unwrap()[1].version = Err("cannot start".to_owned());
 }, &["missing ipv6/programs"])]
@@ -242,7 +242,10 @@ fn a_failure_is_told_in_the_words_of_the_program_with_a_way_out() {
 fn rules_of_others_are_named_as_far_as_they_stand_before_ours() {
     let found = judged(QUIET, |host: &mut Host| save(host, Flavour::Nft, FOREIGN));
     let warning = found.iter().find(|finding| finding.subject.starts_with("other-rules")).unwrap();
-    assert!(warning.evidence.ends_with("before ours: `-d 1.2.3.4/32 -j X`"), "{warning:?}");
+    assert!(
+        warning.evidence.ends_with("met before ours in nat OUTPUT of iptables-nft: `-d 1.2.3.4/32 -j X`"),
+        "{warning:?}"
+    );
     let inserted =
         "redirect: { inbound: { excludePorts: [22] }, outbound: { insertRedirectInsteadOfAppend: true } }";
     assert_eq!(troubles(inserted, |host: &mut Host| save(host, Flavour::Nft, FOREIGN)), [] as [&str; 0]);

@@ -13,6 +13,8 @@ use crate::iptables::save::{SavedChain, SavedTable};
 const SUBJECT: &str = "other-rules";
 /// So many rules of a chain are shown: enough to recognise whose they are.
 const SHOWN: usize = 4;
+/// Of two chains of the same priority the kernel calls the younger one first.
+const EITHER: &str = "at the same priority as ours, the younger first,";
 
 pub(super) fn findings(case: &Case, evidence: &Evidence) -> Vec<Finding> {
     let Some(others) = &evidence.others else {
@@ -77,11 +79,10 @@ fn of_chain(case: &Case, tool: &Tool, table: &str, chain: &SavedChain) -> Option
         0 => String::new(),
         more => format!(" and {more} more"),
     };
+    let (name, flavour, shown) = (&chain.name, tool.flavour, shown.join(", "));
+    let when = if is_installing { "before ours" } else { EITHER };
     let evidence = format!(
-        "packets meet rules of other programs in {table} {} of iptables-{} before ours: {}{more}",
-        chain.name,
-        tool.flavour,
-        shown.join(", ")
+        "rules of other programs are met {when} in {table} {name} of iptables-{flavour}: {shown}{more}"
     );
     let advice = if is_installing && table == "nat" {
         format!("what they decide does not reach the sidecar; if it should, put ours first with {insert}")
@@ -114,11 +115,11 @@ fn of_nftables(case: &Case, others: &Others) -> Vec<Finding> {
 
 fn of_base_chain(chain: &BaseChain) -> Finding {
     let BaseChain { family, table, name, hook, priority, .. } = chain;
-    let when = if *priority < nft::NAT { "before ours" } else { "before or after ours, whichever came last" };
+    let when = if *priority < nft::NAT { "before ours" } else { EITHER };
     Finding::warning(
         format!("{SUBJECT}/nftables/{family}/{table}/{name}"),
         format!(
-            "the chain {name} of table {family} {table} is called {when}: hook {hook}, priority {priority}"
+            "chain {name} of table {family} {table} is called {when} at hook {hook}, priority {priority}"
         ),
         "what it redirects elsewhere does not reach the sidecar; `nft list ruleset` shows its rules",
     )

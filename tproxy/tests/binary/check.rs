@@ -199,8 +199,8 @@ fn a_host_without_iptables_and_without_the_user_hears_of_both_at_once() {
     let Some(pod) = pod() else { return };
     pod.sh("mkdir /run/empty; for d in /usr/sbin /sbin /usr/local/sbin; do mount --bind /run/empty $d; done");
     let report = check(&pod, "--kuma-dp-user ghost --redirect-dns");
-    assert_eq!(report.are("missing"), ["sidecar-user", "ipv4/programs"]);
-    assert!(report.words("ipv4/programs").contains("install the package iptables"));
+    assert_eq!(report.are("missing"), ["sidecar-user", "programs"]);
+    assert!(report.words("programs").contains("install the package iptables"));
     assert!(report.words("sidecar-user").contains("user `ghost` does not exist"));
 }
 
