@@ -83,14 +83,17 @@ impl Report {
             with_rules.map(|rules| format!("iptables-{}", rules.tool.flavour)).collect();
         let digests: BTreeSet<String> =
             installed.stamps().map(|stamp| format!("{:016x}", stamp.digest)).collect();
-        let record = installed.record.as_ref().filter(|record| digests.contains(&record.digest));
+        // Rules without comments tell no digest.
+        let record =
+            installed.record.as_ref().filter(|record| digests.is_empty() || digests.contains(&record.digest));
         let damage = damage(installed, &backends, &digests);
         let state = match (installed.is_empty(), &damage) {
             (true, _) => State::NotInstalled,
             (false, None) => State::Installed,
             (false, Some(_)) => State::Damaged,
         };
-        let by = if digests.is_empty() { "kuma".to_owned() } else { author(record) };
+        let is_kumas = digests.is_empty() && record.is_none();
+        let by = if is_kumas { "kuma".to_owned() } else { author(record) };
         Self {
             state,
             damage: damage.filter(|_| state == State::Damaged),

@@ -3,6 +3,7 @@
 //!
 //! Pure: texts and data in, texts and data out. Must never run a program or look at the system.
 
+pub mod hooks;
 pub mod render;
 pub mod rule;
 mod rules;
