@@ -6,14 +6,18 @@
 mod answer;
 mod app;
 mod client;
+mod dns;
 mod error;
 mod listen;
+mod query;
 mod seen;
 mod sidecar;
 
 pub use answer::Answer;
 pub use app::{App, AppSpec};
 pub use client::{Attempt, Client, Outcome};
+pub use dns::{NameServer, NameServerSpec};
 pub use error::ActorError;
+pub use query::{Asked, Query};
 pub use seen::{Handled, Log, Seen};
 pub use sidecar::{Mode, Sidecar, SidecarSpec};

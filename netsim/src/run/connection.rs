@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use tproxy::plan::flow::{Direction, Flow};
 
 use super::stage::Stage;
-use super::{Check, RunError, oracle};
+use super::{Check, RunError, flow, oracle};
 use crate::actor::{Attempt, Outcome, Seen};
 use crate::scenario::{Endpoint, Expectation, Place, Who};
 
@@ -24,7 +24,7 @@ pub(super) fn check(stage: &Stage, wanted: &Expectation, to: &Endpoint) -> Resul
     let destination = stage.endpoint(to)?;
     let source = wanted.source.as_ref().map(|name| stage.address(&name.value)).transpose()?;
     let happened = connect(stage, wanted.from, destination, source)?;
-    let explanation = stage.plan.explain(&flow(stage, wanted, destination, source)?);
+    let explanation = stage.plan.explain(&flow::of(stage, wanted, destination, source)?);
     let mut problems = Vec::new();
     judge_place(wanted, &happened, &mut problems);
     // The kernel turns the unspecified address into localhost before anything else sees it.
@@ -57,24 +57,6 @@ fn connect(stage: &Stage, who: Who, to: SocketAddr, source: Option<IpAddr>) -> R
         other => (None, format!("{other:?}")),
     };
     Ok(Happened { place, words, outcome, passed })
-}
-
-/// The flow as the pod's kernel sees its first packet.
-fn flow(
-    stage: &Stage,
-    wanted: &Expectation,
-    destination: SocketAddr,
-    source: Option<IpAddr>,
-) -> Result<Flow, RunError> {
-    if wanted.from == Who::Peer {
-        return Ok(Flow {
-            source: Some(stage.address("peer")?),
-            ..Flow::new(Direction::Inbound, destination)
-        });
-    }
-    let identity = stage.client(wanted.from).map(crate::actor::Client::identity);
-    let (uid, gid) = (identity.map(|who| who.uid), identity.map(|who| who.gid));
-    Ok(Flow { source, uid, gid, ..Flow::new(Direction::Outbound, destination) })
 }
 
 fn judge_place(wanted: &Expectation, happened: &Happened, problems: &mut Vec<String>) {

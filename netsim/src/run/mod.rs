@@ -5,8 +5,10 @@
 //! compared before and after.
 
 mod connection;
+mod flow;
 mod oracle;
 mod program;
+mod query;
 mod stage;
 mod state;
 mod support;
@@ -118,7 +120,7 @@ pub fn run(variant: &Variant, options: &Options) -> Result<Report, RunError> {
     checks.push(installed);
     if !failed_install {
         for expectation in &variant.scenario.document.expect {
-            checks.push(check(&stage, &expectation.value)?);
+            checks.extend(check(&stage, &expectation.value)?);
         }
     }
     let all_passed = checks.iter().all(Check::passed);
@@ -130,11 +132,15 @@ pub fn run(variant: &Variant, options: &Options) -> Result<Report, RunError> {
     Ok(Report { variant: variant.to_string(), name, checks, rules, elapsed: started.elapsed() })
 }
 
-fn check(stage: &Stage, expectation: &Expectation) -> Result<Check, RunError> {
-    match &expectation.to {
+fn check(stage: &Stage, expectation: &Expectation) -> Result<Vec<Check>, RunError> {
+    if let Some(name) = &expectation.ask {
+        return query::checks(stage, expectation, name);
+    }
+    let check = match &expectation.to {
         Some(to) => connection::check(stage, expectation, &to.value),
         None => program::check(stage, expectation),
-    }
+    };
+    Ok(vec![check?])
 }
 
 fn nothing_left(before: &state::State, after: &state::State) -> Check {

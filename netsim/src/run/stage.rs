@@ -1,7 +1,7 @@
 //! The stage of one variant: nodes, servers, sidecar and clients in their places, and tproxy by its binary.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use tproxy::family::IpFamily;
 use tproxy::plan::Plan;
 
 use super::{Check, Options, RunError};
-use crate::actor::{App, AppSpec, Client, Mode, Sidecar, SidecarSpec};
+use crate::actor::{App, AppSpec, Client, Mode, NameServer, NameServerSpec, Sidecar, SidecarSpec};
 use crate::link::{Network, NetworkOptions};
 use crate::node::{Account, Identity, Node, Program, Running};
 use crate::scenario::{self, Document, Endpoint, Place, Variant, Who};
 use crate::topology::Topology;
 
 /// The node that tproxy is installed in.
-const POD: &str = "pod";
+pub(super) const POD: &str = "pod";
 /// How long a program of the scenario, tproxy included, may take.
 pub(super) const PROGRAM_DEADLINE: Duration = Duration::from_secs(10);
 const CONFIGURATION: &str = "/run/netsim/config.yaml";
@@ -32,6 +32,7 @@ pub(super) struct Stage {
     document: Document,
     backend: BackendId,
     servers: Vec<App>,
+    name_servers: Vec<NameServer>,
     _programs: Vec<Running>,
     // Last: the nodes outlive their actors.
     pub(super) network: Network,
@@ -42,8 +43,8 @@ impl Stage {
     pub(super) fn set(variant: &Variant, options: &Options) -> Result<Self, RunError> {
         let document = variant.scenario.document.clone();
         let topology = Topology::ready(&document.topology.value)?;
-        let plan = scenario::plan(&document.install.value, &topology)?;
-        let network = Network::up(&topology, &network_options(&document, options))?;
+        let plan = scenario::plan(&document, &topology)?;
+        let network = Network::up(&topology, &network_options(&document, &topology, options))?;
         let pod = network.node(POD)?;
         let sidecar_identity = Identity::new(plan.policy.sidecar_uid, plan.policy.sidecar_uid);
         let mut spec = SidecarSpec::new(sidecar_identity);
@@ -58,6 +59,7 @@ impl Stage {
             backend: variant.backend,
             clients: BTreeMap::new(),
             servers: Vec::new(),
+            name_servers: Vec::new(),
             _programs: Vec::new(),
             sidecar,
             plan,
@@ -65,6 +67,7 @@ impl Stage {
             network,
         };
         stage.start_servers(&own_ports)?;
+        stage.start_name_servers(sidecar_identity)?;
         stage.start_clients(sidecar_identity)?;
         stage.start_programs()?;
         Ok(stage)
@@ -80,7 +83,7 @@ impl Stage {
                 .iter()
                 .filter(|expectation| expectation.value.reaches != Some(Place::Refused))
                 .filter_map(|expectation| expectation.value.to.as_ref())
-                .filter(|to| (to.value.host == "peer") == (node == "peer"))
+                .filter(|to| ["peer", "nameserver"].contains(&to.value.host.as_str()) == (node == "peer"))
                 .map(|to| to.value.port)
                 .filter(|port| node == "peer" || !own_ports.contains(port))
                 .collect();
@@ -88,6 +91,48 @@ impl Stage {
             let spec = AppSpec { name: name.to_owned(), identity, ports: ports.into_iter().collect() };
             self.servers.push(App::start(host, spec)?);
         }
+        Ok(())
+    }
+
+    /// The topology's name server, the sidecar's listener for queries, and a resolver wherever the pod itself is asked.
+    fn start_name_servers(&mut self, sidecar: Identity) -> Result<(), RunError> {
+        if let Some(place) = self.network.topology().name_server().cloned() {
+            // At every address of its node, so that one that resolv.conf does not name can be asked, too.
+            let ends = self.network.topology().ends_of(&place.node).flat_map(|end| &end.addresses);
+            let addresses = ends.map(|address| SocketAddr::new(address.addr(), 53)).collect();
+            self.name_server("nameserver", &place.node, Identity::ROOT, addresses)?;
+        }
+        if let Some(port) = self.plan.policy.dns.as_ref().map(|dns| dns.port.get()) {
+            let links = self.network.topology().ends_of(POD).flat_map(|end| &end.addresses);
+            let own = links.map(|address| address.addr()).chain(IpFamily::ALL.map(IpFamily::localhost));
+            let addresses = own.map(|address| SocketAddr::new(address, port)).collect();
+            self.name_server("sidecar-dns", POD, sidecar, addresses)?;
+        }
+        let asked = self.document.expect.iter().filter_map(|expected| expected.value.server.as_ref());
+        let asked: BTreeSet<IpAddr> = asked
+            .map(|server| self.address(&server.value))
+            .collect::<Result<BTreeSet<_>, _>>()?
+            .into_iter()
+            .filter(|address| self.plan.host.owns(*address))
+            .collect();
+        let addresses: Vec<SocketAddr> =
+            asked.into_iter().map(|address| SocketAddr::new(address, 53)).collect();
+        if addresses.is_empty() {
+            Ok(())
+        } else {
+            self.name_server("resolver", POD, Identity::ROOT, addresses)
+        }
+    }
+
+    fn name_server(
+        &mut self,
+        name: &str,
+        node: &str,
+        identity: Identity,
+        addresses: Vec<SocketAddr>,
+    ) -> Result<(), RunError> {
+        let spec = NameServerSpec { name: name.to_owned(), identity, addresses, known_by: known_by(name) };
+        self.name_servers.push(NameServer::start(self.network.node(node)?, spec)?);
         Ok(())
     }
 
@@ -177,17 +222,21 @@ impl Stage {
 
     /// Ends everything, and tells what did not end well.
     pub(super) fn strike(self) -> Result<(), RunError> {
-        let Self { network, sidecar, clients, servers, _programs, .. } = self;
+        let Self { network, sidecar, clients, servers, name_servers, _programs, .. } = self;
         sidecar.health()?;
         servers.iter().try_for_each(App::health)?;
-        drop((sidecar, clients, servers, _programs));
+        name_servers.iter().try_for_each(NameServer::health)?;
+        drop((sidecar, clients, servers, name_servers, _programs));
         Ok(network.down()?)
     }
 }
 
-fn network_options(document: &Document, options: &Options) -> NetworkOptions {
+fn network_options(document: &Document, topology: &Topology, options: &Options) -> NetworkOptions {
     let mut network = NetworkOptions::default();
     network.base.programs.push(("tproxy".to_owned(), options.tproxy.clone()));
+    if let Some(place) = topology.name_server() {
+        network.base.name_servers.clone_from(&place.addresses);
+    }
     for (node, files) in &document.files {
         let files = files.iter().map(|(path, text)| (PathBuf::from(path), text.value.clone().into_bytes()));
         network.node(node).files.extend(files);
@@ -199,12 +248,21 @@ fn network_options(document: &Document, options: &Options) -> NetworkOptions {
     network
 }
 
+/// By which address real clients know who answered them.
+fn known_by(name: &str) -> Ipv4Addr {
+    match name {
+        "sidecar-dns" => Ipv4Addr::new(192, 0, 2, 15),
+        "resolver" => Ipv4Addr::new(192, 0, 2, 127),
+        _ => Ipv4Addr::new(192, 0, 2, 53),
+    }
+}
+
 /// Who somebody is, by the nodes' usual accounts.
 pub(super) fn identity(who: Who) -> Identity {
     let name = match who {
         Who::App => "app",
         Who::Sidecar => "kuma-dp",
-        Who::Root | Who::Peer => "root",
+        Who::Root | Who::Peer | Who::Vm => "root",
     };
     let account = Account::usual().into_iter().find(|account| account.name == name);
     account.map_or(Identity::ROOT, |account| account.identity)

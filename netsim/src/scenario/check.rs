@@ -48,7 +48,7 @@ pub(super) fn problems(document: &Document) -> Vec<Problem> {
     match Topology::ready(&document.topology.value) {
         Err(error) => problems.push(problem(document.topology.referenced, error.to_string())),
         Ok(topology) => {
-            let wanted = install::plan(&document.install.value, &topology).err();
+            let wanted = install::plan(document, &topology).err();
             let unresolved = wanted.filter(|_| problems.is_empty());
             problems.extend(unresolved.map(|error| problem(document.install.referenced, error.to_string())));
             problems.extend(places(document, &topology));
@@ -160,7 +160,8 @@ fn expected(expectation: &Spanned<Expectation>, document: &Document, topology: &
     }
     let endpoints = [&wanted.to, &wanted.original_destination].into_iter().flatten();
     let names = endpoints.map(|endpoint| (endpoint.referenced, endpoint.value.host.as_str()));
-    let addresses = [&wanted.source, &wanted.sees_source].into_iter().flatten();
+    let addresses =
+        [&wanted.source, &wanted.sees_source, &wanted.server, &wanted.answered_from].into_iter().flatten();
     for (location, name) in names.chain(addresses.map(|name| (name.referenced, name.value.as_str()))) {
         // A literal address belongs to one family; a name must have both.
         let families = match name.parse() {
@@ -184,16 +185,37 @@ pub(crate) fn placeholders(word: &str) -> impl Iterator<Item = &str> {
 
 /// Keys that go together.
 fn shape(wanted: &Expectation, document: &Document) -> impl Iterator<Item = &'static str> {
-    let is_program = !wanted.run.is_empty();
+    let (is_program, is_query) = (!wanted.run.is_empty(), wanted.ask.is_some());
+    let is_connection = wanted.to.is_some();
     let reaches_sidecar = matches!(wanted.reaches, Some(Place::SidecarInbound | Place::SidecarOutbound));
+    let reaches_server =
+        matches!(wanted.reaches, Some(Place::SidecarDns | Place::Nameserver | Place::Resolver));
     let ends_nowhere = matches!(wanted.reaches, Some(Place::Refused | Place::Reset));
     let learns = wanted.original_destination.is_some() || wanted.sees_source.is_some();
+    let kinds = [is_program, is_query, is_connection].into_iter().filter(|is_kind| *is_kind).count();
     let wrong = [
-        (is_program == wanted.to.is_some(), "an expectation has either `to` or `run`"),
-        (!is_program && wanted.reaches.is_none(), "`to` needs `reaches`: who answers"),
+        (kinds != 1, "an expectation has one of `to`, `ask` and `run`"),
+        (is_connection && wanted.reaches.is_none(), "`to` needs `reaches`: who answers"),
+        (
+            is_query && (wanted.reaches.is_none() || wanted.server.is_none()),
+            "`ask` needs `server`, whom to ask, and `reaches`, who answers",
+        ),
+        (
+            !is_query
+                && (wanted.server.is_some() || wanted.connected.is_some() || wanted.answered_from.is_some()),
+            "`server`, `connected` and `answered-from` are for `ask`",
+        ),
+        (
+            is_query && (wanted.original_destination.is_some() || wanted.through.is_some()),
+            "a query has neither `original-destination` nor `through`",
+        ),
+        (
+            (reaches_server && !is_query) || (reaches_sidecar && is_query),
+            "queries reach `sidecar-dns`, `nameserver` and `resolver`, connections the others",
+        ),
         (
             is_program && wanted.reaches.is_some(),
-            "`reaches` is for connections; a program has `prints` and `exit-code`",
+            "`reaches` is for connections and queries; a program has `prints` and `exit-code`",
         ),
         (is_program && wanted.source.is_some(), "`source` is for connections, not for programs"),
         (

@@ -131,7 +131,7 @@ impl fmt::Display for FlagValue {
     }
 }
 
-/// One thing that must happen: a connection that ends somewhere, or a program that does something.
+/// One thing that must happen: a connection or a DNS query that ends somewhere, or a program that does something.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Expectation {
@@ -140,6 +140,18 @@ pub struct Expectation {
     /// Where to.
     #[serde(default)]
     pub to: Option<Spanned<Endpoint>>,
+    /// A name to ask a name server for, over UDP, instead of a connection.
+    #[serde(default)]
+    pub ask: Option<String>,
+    /// The name server to ask, port 53.
+    #[serde(default)]
+    pub server: Option<Spanned<String>>,
+    /// Ask with a connected socket, or with one that is not; both, one after the other, unless given.
+    #[serde(default)]
+    pub connected: Option<bool>,
+    /// From which address the answer must come; the server asked unless given.
+    #[serde(default)]
+    pub answered_from: Option<Spanned<String>>,
     /// The address to connect from, where it is chosen.
     #[serde(default)]
     pub source: Option<Spanned<String>>,
@@ -178,6 +190,8 @@ pub enum Who {
     Root,
     /// A process in the peer.
     Peer,
+    /// A process in the virtual machine behind the pod.
+    Vm,
 }
 
 /// Where a connection ends, or passes.
@@ -192,6 +206,12 @@ pub enum Place {
     SidecarInbound,
     /// The sidecar's outbound listener.
     SidecarOutbound,
+    /// The sidecar's listener for DNS queries.
+    SidecarDns,
+    /// The topology's name server.
+    Nameserver,
+    /// A name server in the pod itself.
+    Resolver,
     /// Nobody: the connection is refused, since nothing listens there.
     Refused,
     /// Nobody: whoever took the connection broke it.
@@ -205,7 +225,14 @@ impl Who {
         match self {
             Self::App | Self::Sidecar | Self::Root => "pod",
             Self::Peer => "peer",
+            Self::Vm => "vm",
         }
+    }
+
+    /// Whether what it sends arrives at the pod from outside.
+    #[must_use]
+    pub fn is_outside(self) -> bool {
+        self.node() != "pod"
     }
 }
 
@@ -216,6 +243,7 @@ impl fmt::Display for Who {
             Self::Sidecar => "sidecar",
             Self::Root => "root",
             Self::Peer => "peer",
+            Self::Vm => "vm",
         })
     }
 }
@@ -227,6 +255,9 @@ impl fmt::Display for Place {
             Self::Peer => "peer",
             Self::SidecarInbound => "sidecar-inbound",
             Self::SidecarOutbound => "sidecar-outbound",
+            Self::SidecarDns => "sidecar-dns",
+            Self::Nameserver => "nameserver",
+            Self::Resolver => "resolver",
             Self::Refused => "refused",
             Self::Reset => "reset",
         })
