@@ -5,6 +5,7 @@
 
 mod answer;
 mod app;
+mod burst;
 mod client;
 mod dns;
 mod error;
@@ -15,6 +16,7 @@ mod sidecar;
 
 pub use answer::Answer;
 pub use app::{App, AppSpec};
+pub use burst::{Burst, Tally};
 pub use client::{Attempt, Client, Outcome};
 pub use dns::{NameServer, NameServerSpec};
 pub use error::ActorError;

@@ -31,7 +31,7 @@ pub(super) fn of(
     let (uid, gid) = (identity.map(|who| who.uid), identity.map(|who| who.gid));
     let flow = Flow { source, uid, gid, ..Flow::new(Direction::Outbound, destination) };
     let destination = flow.as_sent().destination.ip();
-    let leaves = !stage.plan.host.owns(destination);
+    let leaves = !stage.facts.host.owns(destination);
     let interface = topology.egress(POD, destination).filter(|_| leaves).map(str::to_owned);
     Ok(Flow { interface, ..flow })
 }

@@ -1,6 +1,6 @@
 //! Sends DNS queries and judges who answered.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use tproxy::plan::flow::{Flow, Protocol, Verdict};
@@ -24,26 +24,35 @@ fn check(stage: &Stage, wanted: &Expectation, name: &str, connected: bool) -> Re
     let asked = wanted.server.as_ref().map_or("", |server| server.value.as_str());
     let server = SocketAddr::new(stage.address(asked)?, PORT);
     let source = wanted.source.as_ref().map(|source| stage.address(&source.value)).transpose()?;
-    let from = source.map(|source| SocketAddr::new(source, 0));
+    let from = match (source, wanted.source_port) {
+        (None, None) => None,
+        (source, port) => Some(SocketAddr::new(source.unwrap_or(any(server)), port.unwrap_or(0))),
+    };
     let query = Query { name: name.to_owned(), server, from, connected, within: WITHIN };
     let happened = match stage.client(wanted.from) {
         Some(client) => client.ask(query)?,
         None => Asked::Unreachable(format!("{} is not on the stage", wanted.from)),
     };
     let flow = Flow { protocol: Protocol::Udp, ..flow::of(stage, wanted, server, source)? };
-    let explanation = stage.plan.explain(&flow);
+    let explanation = stage.explain(&flow);
     let mut problems = Vec::new();
     judge_place(wanted, &happened, &mut problems);
     judge_source(stage, wanted, server, &happened, &mut problems)?;
-    judge_policy(explanation.decision.verdict, &happened, &mut problems);
+    let verdict = explanation.as_ref().map_or(Verdict::Pass, |explanation| explanation.decision.verdict);
+    judge_policy(verdict, &happened, &mut problems);
     let socket = if connected { "connected" } else { "unconnected" };
     Ok(Check {
         title: format!("{} asks {asked} ({socket})", wanted.from),
         happened: words(&happened),
         printed: String::new(),
-        explanation: Some(explanation),
+        explanation,
         problems,
     })
+}
+
+/// The address that leaves the choice to the kernel.
+fn any(server: SocketAddr) -> IpAddr {
+    if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
 }
 
 fn words(happened: &Asked) -> String {

@@ -3,29 +3,35 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tproxy::backend::BackendId;
 use tproxy::config::ports::Port;
 use tproxy::family::IpFamily;
 use tproxy::plan::Plan;
+use tproxy::plan::explain::Explanation;
+use tproxy::plan::flow::Flow;
 
 use super::{Check, Options, RunError};
 use crate::actor::{App, AppSpec, Client, Mode, NameServer, NameServerSpec, Sidecar, SidecarSpec};
 use crate::link::{Network, NetworkOptions};
 use crate::node::{Account, Identity, Node, Program, Running};
-use crate::scenario::{self, Document, Endpoint, Place, Variant, Who};
+use crate::scenario::{self, Document, Endpoint, Install, Place, Variant, Who};
 use crate::topology::Topology;
 
 /// The node that tproxy is installed in.
 pub(super) const POD: &str = "pod";
 /// How long a program of the scenario, tproxy included, may take.
 pub(super) const PROGRAM_DEADLINE: Duration = Duration::from_secs(10);
-const CONFIGURATION: &str = "/run/netsim/config.yaml";
+const CONFIGURATION: &str = "/run/netsim/config-";
 
 /// Everything that a variant needs while it runs. Dropping it ends all of it.
 pub(super) struct Stage {
-    pub(super) plan: Plan,
+    /// The plan of the scenario's first installation: the sidecar's user and ports, and the pod's addresses.
+    pub(super) facts: Plan,
+    /// The plan of what is installed now.
+    installed: RwLock<Option<Arc<Plan>>>,
     pub(super) family: IpFamily,
     pub(super) sidecar: Sidecar,
     clients: BTreeMap<Who, Client>,
@@ -43,7 +49,9 @@ impl Stage {
     pub(super) fn set(variant: &Variant, options: &Options) -> Result<Self, RunError> {
         let document = variant.scenario.document.clone();
         let topology = Topology::ready(&document.topology.value)?;
-        let plan = scenario::plan(&document, &topology)?;
+        let first =
+            document.installations().into_iter().next().map(|install| install.value).unwrap_or_default();
+        let plan = scenario::plan(&first, &document, &topology)?;
         let network = Network::up(&topology, &network_options(&document, &topology, options))?;
         let pod = network.node(POD)?;
         let sidecar_identity = Identity::new(plan.policy.sidecar_uid, plan.policy.sidecar_uid);
@@ -62,7 +70,8 @@ impl Stage {
             name_servers: Vec::new(),
             _programs: Vec::new(),
             sidecar,
-            plan,
+            facts: plan,
+            installed: RwLock::new(None),
             document,
             network,
         };
@@ -77,12 +86,13 @@ impl Stage {
     fn start_servers(&mut self, own_ports: &[u16]) -> Result<(), RunError> {
         for (name, node) in [("app", POD), ("peer", "peer")] {
             let Ok(host) = self.network.node(node) else { continue };
-            let ports: BTreeSet<u16> = self
-                .document
-                .expect
+            let expectations = self.document.expectations();
+            let bursts = self.document.bursts();
+            let ports: BTreeSet<u16> = expectations
                 .iter()
                 .filter(|expectation| expectation.value.reaches != Some(Place::Refused))
                 .filter_map(|expectation| expectation.value.to.as_ref())
+                .chain(bursts.iter().map(|burst| &burst.value.to))
                 .filter(|to| ["peer", "nameserver"].contains(&to.value.host.as_str()) == (node == "peer"))
                 .map(|to| to.value.port)
                 .filter(|port| node == "peer" || !own_ports.contains(port))
@@ -102,18 +112,20 @@ impl Stage {
             let addresses = ends.map(|address| SocketAddr::new(address.addr(), 53)).collect();
             self.name_server("nameserver", &place.node, Identity::ROOT, addresses)?;
         }
-        if let Some(port) = self.plan.policy.dns.as_ref().map(|dns| dns.port.get()) {
+        if let Some(port) = self.facts.policy.dns.as_ref().map(|dns| dns.port.get()) {
             let links = self.network.topology().ends_of(POD).flat_map(|end| &end.addresses);
             let own = links.map(|address| address.addr()).chain(IpFamily::ALL.map(IpFamily::localhost));
             let addresses = own.map(|address| SocketAddr::new(address, port)).collect();
             self.name_server("sidecar-dns", POD, sidecar, addresses)?;
         }
-        let asked = self.document.expect.iter().filter_map(|expected| expected.value.server.as_ref());
-        let asked: BTreeSet<IpAddr> = asked
+        let expectations = self.document.expectations();
+        let asked: BTreeSet<IpAddr> = expectations
+            .iter()
+            .filter_map(|expected| expected.value.server.as_ref())
             .map(|server| self.address(&server.value))
             .collect::<Result<BTreeSet<_>, _>>()?
             .into_iter()
-            .filter(|address| self.plan.host.owns(*address))
+            .filter(|address| self.facts.host.owns(*address))
             .collect();
         let addresses: Vec<SocketAddr> =
             asked.into_iter().map(|address| SocketAddr::new(address, 53)).collect();
@@ -137,7 +149,9 @@ impl Stage {
     }
 
     fn start_clients(&mut self, sidecar: Identity) -> Result<(), RunError> {
-        let wanted: BTreeSet<Who> = self.document.expect.iter().map(|expected| expected.value.from).collect();
+        let of_expectations = self.document.expectations().into_iter().map(|expected| expected.value.from);
+        let of_bursts = self.document.bursts().into_iter().map(|burst| burst.value.from);
+        let wanted: BTreeSet<Who> = of_expectations.chain(of_bursts).collect();
         for who in wanted {
             let identity = if who == Who::Sidecar { sidecar } else { identity(who) };
             let node = self.network.node(who.node())?;
@@ -180,30 +194,59 @@ impl Stage {
         Ok(SocketAddr::new(self.address(&endpoint.host)?, endpoint.port))
     }
 
+    /// What the policy of the present installation says of a flow; `None` where nothing is installed.
+    pub(super) fn explain(&self, flow: &Flow) -> Option<Explanation> {
+        let installed = self.installed.read().unwrap_or_else(PoisonError::into_inner);
+        installed.as_ref().map(|plan| plan.explain(flow))
+    }
+
+    fn now(&self, plan: Option<Plan>) {
+        *self.installed.write().unwrap_or_else(PoisonError::into_inner) = plan.map(Arc::new);
+    }
+
     /// Installs tproxy as the scenario says.
-    pub(super) fn install(&self) -> Result<Check, RunError> {
-        let install = &self.document.install.value;
+    pub(super) fn install(&self, install: &Install) -> Result<Check, RunError> {
+        let plan = scenario::plan(install, &self.document, self.network.topology())?;
         let mut arguments = vec!["install".to_owned()];
         arguments.extend(install.flags.iter().map(|(name, value)| format!("--{name}={}", value.value)));
         if let Some(config) = &install.config {
-            self.pod()?.write_file(CONFIGURATION, config.to_string())?;
-            arguments.push(format!("--config={CONFIGURATION}"));
+            let file = format!("{CONFIGURATION}{:016x}.yaml", plan.digest());
+            self.pod()?.write_file(&file, config.to_string())?;
+            arguments.push(format!("--config={file}"));
         }
         if self.backend == BackendId::IptablesLegacy {
             arguments.push(format!("--iptables-executables={}", legacy_programs()));
         }
-        self.tproxy(arguments)
+        let done = self.tproxy(arguments, &install.env)?;
+        self.now(Some(plan).filter(|_| done.passed()));
+        Ok(done)
     }
 
     /// Removes what `install` did.
     pub(super) fn uninstall(&self) -> Result<Check, RunError> {
-        self.tproxy(vec!["uninstall".to_owned()])
+        self.now(None);
+        self.tproxy(vec!["uninstall".to_owned()], &BTreeMap::new())
     }
 
-    fn tproxy(&self, arguments: Vec<String>) -> Result<Check, RunError> {
+    /// Loads rules of another program, of the variant's flavour and family.
+    pub(super) fn load_rules(&self, text: &str) -> Result<Check, RunError> {
+        let base = if self.family == IpFamily::V4 { "iptables" } else { "ip6tables" };
+        let flavour = if self.backend == BackendId::IptablesLegacy { "legacy" } else { "nft" };
+        let program = format!("{base}-{flavour}-restore");
+        let finished = Program::new(&program).arg("--noflush").stdin(text).run(self.pod()?)?;
+        let problems = if finished.success() { Vec::new() } else { vec![finished.to_string()] };
+        let (title, happened) = (format!("rules of another program ({program})"), finished.exit.to_string());
+        Ok(Check { title, happened, printed: String::new(), explanation: None, problems })
+    }
+
+    fn tproxy(
+        &self,
+        arguments: Vec<String>,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<Check, RunError> {
         let title = format!("tproxy {}", arguments.join(" "));
         let mut program = Program::new("tproxy").args(arguments).deadline(PROGRAM_DEADLINE);
-        for (name, value) in &self.document.install.value.env {
+        for (name, value) in variables {
             program = program.env(name, value.as_str());
         }
         let finished = program.run(self.pod()?)?;

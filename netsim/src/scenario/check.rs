@@ -40,24 +40,39 @@ pub(super) fn problems(document: &Document) -> Vec<Problem> {
         problems
             .push(problem(document.name.referenced, "a scenario needs a name: a sentence of what it shows"));
     }
-    if document.expect.is_empty() {
+    if !document.steps.is_empty() && (!document.expect.is_empty() || is_written(&document.install)) {
+        let message = "`steps` stand alone: put `install` and `expect` among them";
+        problems.push(problem(document.name.referenced, message));
+    }
+    let expectations = document.expectations();
+    if expectations.is_empty() && document.bursts().is_empty() {
         problems.push(problem(document.name.referenced, "a scenario without expectations shows nothing"));
     }
     problems.extend(only(document));
-    problems.extend(options(&document.install));
+    let installations = document.installations();
+    problems.extend(installations.iter().flat_map(options));
     match Topology::ready(&document.topology.value) {
         Err(error) => problems.push(problem(document.topology.referenced, error.to_string())),
         Ok(topology) => {
-            let wanted = install::plan(document, &topology).err();
-            let unresolved = wanted.filter(|_| problems.is_empty());
-            problems.extend(unresolved.map(|error| problem(document.install.referenced, error.to_string())));
+            if problems.is_empty() {
+                let plans =
+                    installations.iter().map(|one| (one, install::plan(&one.value, document, &topology)));
+                let refused =
+                    plans.filter_map(|(one, plan)| Some(problem(one.referenced, plan.err()?.to_string())));
+                problems.extend(refused);
+            }
             problems.extend(places(document, &topology));
-            for expectation in &document.expect {
+            for expectation in &expectations {
                 problems.extend(expected(expectation, document, &topology));
             }
         }
     }
     problems
+}
+
+/// Whether the file holds it.
+fn is_written<T>(value: &Spanned<T>) -> bool {
+    value.referenced != Location::UNKNOWN
 }
 
 fn only(document: &Document) -> Vec<Problem> {
@@ -202,8 +217,11 @@ fn shape(wanted: &Expectation, document: &Document) -> impl Iterator<Item = &'st
         ),
         (
             !is_query
-                && (wanted.server.is_some() || wanted.connected.is_some() || wanted.answered_from.is_some()),
-            "`server`, `connected` and `answered-from` are for `ask`",
+                && (wanted.server.is_some()
+                    || wanted.connected.is_some()
+                    || wanted.answered_from.is_some()
+                    || wanted.source_port.is_some()),
+            "`server`, `connected`, `source-port` and `answered-from` are for `ask`",
         ),
         (
             is_query && (wanted.original_destination.is_some() || wanted.through.is_some()),

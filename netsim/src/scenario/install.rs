@@ -23,12 +23,12 @@ pub enum InstallError {
     Plan(#[from] PlanError),
 }
 
-/// The plan that a scenario's installation in the pod means.
+/// The plan that one of a scenario's installations in the pod means.
 ///
 /// # Errors
 /// tproxy would refuse it.
-pub fn plan(document: &Document, topology: &Topology) -> Result<Plan, InstallError> {
-    let config = layers(&document.install.value).resolve()?.config;
+pub fn plan(install: &Install, document: &Document, topology: &Topology) -> Result<Plan, InstallError> {
+    let config = layers(install).resolve()?.config;
     let accounts = Account::usual();
     let named = accounts.iter().map(|account| (account.name.as_str(), account.identity.uid));
     let facts = HostFacts {
