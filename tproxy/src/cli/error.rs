@@ -49,6 +49,8 @@ pub(super) enum CliError {
     Apply(#[from] ApplyError),
     #[error("{0}")]
     Validation(String),
+    #[error("cannot put signals off while the system is changed: {0}")]
+    Signals(nix::errno::Errno),
     #[error("cannot print: {0}")]
     Output(#[from] std::io::Error),
 }
@@ -77,6 +79,7 @@ impl CliError {
             | Self::Lock(_)
             | Self::Apply(_)
             | Self::Validation(_)
+            | Self::Signals(_)
             | Self::Output(_) => FAILED,
         }
     }

@@ -3,6 +3,7 @@
 //! Must never create a table by looking for one: legacy tables are read only where the kernel lists them.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::HostError;
 use crate::config::{AbsolutePath, BackendChoice, Config, ProgramSet};
@@ -14,6 +15,9 @@ use crate::process::{self, ProcessError};
 
 /// Where programs are looked for besides PATH (Kuma behaviour).
 const DIRECTORIES: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+
+/// How long a program that only reads may take. On a busy host with many thousand rules they take seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Why the rules cannot be read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -177,7 +181,7 @@ fn named(programs: &ProgramSet, family: IpFamily) -> Result<Option<Tool>, ToolEr
 
 /// `iptables-save v1.8.9 (nf_tables)`; releases before 1.8 name no flavour and are legacy.
 fn flavour_of(program: &Path) -> Result<Flavour, ToolError> {
-    let said = process::run(program, &["--version"], "")?.stdout;
+    let said = process::run(program, &["--version"], "", PATIENCE)?.stdout;
     let line = said.lines().next().unwrap_or_default();
     let is_iptables = line.starts_with("iptables") || line.starts_with("ip6tables");
     match line.rsplit_once('(') {
@@ -196,7 +200,7 @@ pub fn read(tool: &Tool) -> Result<Vec<TableState>, ToolError> {
     if tool.flavour == Flavour::Legacy && !has_legacy_tables(tool.family) {
         return Ok(Vec::new());
     }
-    let text = process::run(&tool.save, &[], "")?.stdout;
+    let text = process::run(&tool.save, &[], "", PATIENCE)?.stdout;
     let tables =
         save::parse(&text).map_err(|error| ToolError::Output { program: tool.save.clone(), error })?;
     Ok(tables.iter().map(TableState::of).filter(|state| !state.is_empty()).collect())

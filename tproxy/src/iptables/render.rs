@@ -10,7 +10,6 @@ use super::transition;
 use super::{Flavour, Tool};
 use crate::apply::change::{Change, LoopbackAddress};
 use crate::apply::record::Record;
-use crate::config::Config;
 use crate::family::IpFamily;
 use crate::plan::Plan;
 
@@ -144,7 +143,7 @@ fn restore(rules: &InstalledRules, wanted: &[TableState]) -> Option<Change> {
 }
 
 fn supported(plan: &Plan) -> Result<(), Unsupported> {
-    let (options, usual) = (&plan.iptables, Config::default());
+    let options = &plan.iptables;
     let chains = &options.chains;
     let chosen = [&chains.inbound, &chains.inbound_redirect, &chains.outbound, &chains.outbound_redirect];
     let parts = [
@@ -153,13 +152,6 @@ fn supported(plan: &Plan) -> Result<(), Unsupported> {
             chosen.into_iter().any(|name| rules::is_reserved(name.as_str())),
         ),
         ("--store-firewalld", options.store_firewalld),
-        ("--wait", options.loading.wait != usual.loading.wait),
-        ("--wait-interval", options.loading.wait_interval != usual.loading.wait_interval),
-        ("--max-retries", options.loading.max_retries != usual.loading.max_retries),
-        (
-            "--sleep-between-retries",
-            options.loading.sleep_between_retries != usual.loading.sleep_between_retries,
-        ),
     ];
     match parts.into_iter().find(|(_, wanted)| *wanted) {
         Some((option, _)) => Err(Unsupported { option }),
