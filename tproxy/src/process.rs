@@ -12,13 +12,18 @@ use std::io::{Seek, Write};
 use std::os::fd::RawFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use nix::fcntl::{OFlag, open};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
-use nix::unistd::{getegid, geteuid, write};
+use nix::unistd::{Pid, getegid, geteuid, write};
+
+/// How long a program that changes nothing may take. On a busy host with many thousand rules they take seconds.
+pub(crate) const READING: Duration = Duration::from_secs(60);
 
 /// What a program did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +45,14 @@ pub enum ProcessError {
         /// What went wrong.
         error: std::io::Error,
     },
+    /// It did not come to an end, and was killed.
+    #[error("{command} did not finish in {seconds} s")]
+    Hangs {
+        /// Program and arguments.
+        command: String,
+        /// How long it had.
+        seconds: u64,
+    },
     /// It said no.
     #[error("{command} failed ({status}): {stderr}")]
     Failed {
@@ -50,6 +63,17 @@ pub enum ProcessError {
         /// What it said, in one line.
         stderr: String,
     },
+}
+
+impl ProcessError {
+    /// What the program ended with, where it came to an end of its own.
+    #[must_use]
+    pub fn exit_code(&self) -> Option<i32> {
+        match self {
+            Self::Failed { status, .. } => status.code(),
+            Self::Start { .. } | Self::Hangs { .. } => None,
+        }
+    }
 }
 
 /// Where a program set apart runs, so that whatever it changes of a network ends with it.
@@ -64,9 +88,14 @@ pub(crate) enum Apart {
 /// Runs `program` to its end with `input` on its standard input.
 ///
 /// # Errors
-/// It cannot be started, or ends with anything but success.
-pub(crate) fn run(program: &Path, arguments: &[&str], input: &str) -> Result<Output, ProcessError> {
-    carry_out(program, arguments, input, |_| ())
+/// It cannot be started, does not end `within` this time, or ends with anything but success.
+pub(crate) fn run(
+    program: &Path,
+    arguments: &[&str],
+    input: &str,
+    within: Duration,
+) -> Result<Output, ProcessError> {
+    carry_out(program, arguments, input, within, |_| ())
 }
 
 /// Runs `program` like [`run`], set apart, with these environment variables beside the caller's.
@@ -79,9 +108,10 @@ pub(crate) fn run_apart(
     arguments: &[&str],
     variables: &[(&str, &str)],
     input: &str,
+    within: Duration,
 ) -> Result<Output, ProcessError> {
     let maps = id_maps();
-    carry_out(program, arguments, input, |command| {
+    carry_out(program, arguments, input, within, |command| {
         command.envs(variables.iter().copied());
         // SAFETY: `leave` makes system calls only, and allocates nothing.
         unsafe {
@@ -94,6 +124,7 @@ fn carry_out(
     program: &Path,
     arguments: &[&str],
     input: &str,
+    within: Duration,
     prepare: impl FnOnce(&mut Command),
 ) -> Result<Output, ProcessError> {
     let failed = |error| ProcessError::Start { program: program.to_owned(), error };
@@ -108,7 +139,14 @@ fn carry_out(
     unsafe {
         command.pre_exec(die_with_parent);
     }
-    let output = command.output().map_err(failed)?;
+    let child = command.spawn().map_err(failed)?;
+    let output = match finish(child, within).map_err(failed)? {
+        Some(output) => output,
+        None => {
+            let command = format!("{} {}", program.display(), arguments.join(" "));
+            return Err(ProcessError::Hangs { command, seconds: within.as_secs() });
+        }
+    };
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     if !output.status.success() {
         let command = format!("{} {}", program.display(), arguments.join(" "));
@@ -140,6 +178,26 @@ fn leave(apart: Apart, maps: &[(&'static CStr, String)]) -> std::io::Result<()> 
         }
     }
     Ok(())
+}
+
+/// Waits for a program and what it prints; `None` when it had to be killed because time ran out.
+fn finish(child: Child, within: Duration) -> std::io::Result<Option<std::process::Output>> {
+    let process = Pid::from_raw(child.id().cast_signed());
+    let (done, finished) = std::sync::mpsc::channel();
+    // The program dies with the thread that started it, which is this one; another may wait for it.
+    let waiting = std::thread::spawn(move || done.send(child.wait_with_output()));
+    let in_time = finished.recv_timeout(within);
+    if in_time.is_err() {
+        // It is not waited for yet, so that its id is still its own.
+        let _ = kill(process, Signal::SIGKILL);
+    }
+    let output = match in_time {
+        Ok(output) => output.map(Some),
+        Err(_) => finished.recv().map_or(Ok(None), |output| output.map(|_| None)),
+    };
+    // It has sent and ends.
+    let _ = waiting.join();
+    output
 }
 
 /// A file that exists in memory only: complete before the program starts, and without a name to guess.

@@ -9,6 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
+use super::burst::{self, Burst, Tally};
+use super::query::{self, Asked, Query};
 use super::{ActorError, Answer};
 use crate::node::{Actor, Identity, Node, Pending};
 
@@ -102,6 +104,22 @@ impl Client {
     /// When it could not even be tried.
     pub fn connect(&self, attempt: Attempt) -> Result<Outcome, ActorError> {
         self.begin(attempt).wait()?
+    }
+
+    /// Sends a query and says how it ended.
+    ///
+    /// # Errors
+    /// When it could not even be sent.
+    pub fn ask(&self, query: Query) -> Result<Asked, ActorError> {
+        self.actor.submit(query.within + Duration::from_secs(1), move || query::ask(query)).wait()?
+    }
+
+    /// Makes many connections, and says how they ended, when all have.
+    ///
+    /// # Errors
+    /// The client's thread is gone, or does not come to an end within `within`.
+    pub fn burst(&self, burst: Burst, within: Duration) -> Result<Tally, ActorError> {
+        Ok(self.actor.submit(within, move || burst::run(burst)).wait()?)
     }
 
     /// Begins to try a connection, so that several can go on side by side.

@@ -1,7 +1,7 @@
 //! What can go wrong with actors themselves. How a connection ends is not an error: see [`super::Outcome`].
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::node::NodeError;
 use crate::topology::IpFamily;
@@ -16,6 +16,14 @@ pub enum ActorError {
         port: u16,
         /// The family.
         family: IpFamily,
+        /// Why.
+        source: io::Error,
+    },
+    /// An address that it cannot listen at.
+    #[error("cannot listen at {address}: {source}")]
+    ListenAt {
+        /// The address.
+        address: SocketAddr,
         /// Why.
         source: io::Error,
     },

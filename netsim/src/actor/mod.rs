@@ -5,15 +5,21 @@
 
 mod answer;
 mod app;
+mod burst;
 mod client;
+mod dns;
 mod error;
 mod listen;
+mod query;
 mod seen;
 mod sidecar;
 
 pub use answer::Answer;
 pub use app::{App, AppSpec};
+pub use burst::{Burst, Tally};
 pub use client::{Attempt, Client, Outcome};
+pub use dns::{NameServer, NameServerSpec};
 pub use error::ActorError;
+pub use query::{Asked, Query};
 pub use seen::{Handled, Log, Seen};
 pub use sidecar::{Mode, Sidecar, SidecarSpec};

@@ -73,7 +73,10 @@ pub(super) async fn configure(end: &End) -> Result<(), LinkError> {
     let index = index(interface)?;
     set_flag(&connection.handle, interface, index, true).await?;
     let usable = |address: IpAddr| address.is_ipv4() || ipv6_enabled(interface);
-    for address in end.addresses.iter().filter(|address| usable(address.addr())) {
+    // Connections come from the first address of a family: IPv4 prefers the one added first, IPv6 the one added last.
+    let (v4, v6): (Vec<&IpNet>, Vec<&IpNet>) =
+        end.addresses.iter().filter(|address| usable(address.addr())).partition(|net| net.addr().is_ipv4());
+    for address in v4.into_iter().chain(v6.into_iter().rev()) {
         assign(&connection.handle, interface, index, *address).await?;
     }
     for gateway in end.gateways.iter().filter(|gateway| usable(**gateway)) {

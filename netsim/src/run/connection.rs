@@ -2,10 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use tproxy::plan::flow::{Direction, Flow};
+use tproxy::plan::explain::Explanation;
+use tproxy::plan::flow::{Direction, Flow, Verdict};
 
 use super::stage::Stage;
-use super::{Check, RunError, oracle};
+use super::{Check, RunError, flow, oracle};
 use crate::actor::{Attempt, Outcome, Seen};
 use crate::scenario::{Endpoint, Expectation, Place, Who};
 
@@ -24,18 +25,18 @@ pub(super) fn check(stage: &Stage, wanted: &Expectation, to: &Endpoint) -> Resul
     let destination = stage.endpoint(to)?;
     let source = wanted.source.as_ref().map(|name| stage.address(&name.value)).transpose()?;
     let happened = connect(stage, wanted.from, destination, source)?;
-    let explanation = stage.plan.explain(&flow(stage, wanted, destination, source)?);
+    let explanation = stage.explain(&flow::of(stage, wanted, destination, source)?);
     let mut problems = Vec::new();
     judge_place(wanted, &happened, &mut problems);
     // The kernel turns the unspecified address into localhost before anything else sees it.
     let meant = Flow::new(Direction::Outbound, destination).as_sent().destination;
     judge_sender(meant, &happened, &mut problems);
     judge_sidecar(stage, wanted, destination, &happened, &mut problems)?;
-    judge_policy(stage, &explanation.decision, destination, &happened, &mut problems);
+    judge_policy(stage, explanation.as_ref(), destination, &happened, &mut problems);
     let from = source.map_or_else(String::new, |source| format!(" from {source}"));
     let title = format!("{} → {to}{from}", wanted.from);
     let printed = String::new();
-    Ok(Check { title, happened: happened.words, printed, explanation: Some(explanation), problems })
+    Ok(Check { title, happened: happened.words, printed, explanation, problems })
 }
 
 fn connect(stage: &Stage, who: Who, to: SocketAddr, source: Option<IpAddr>) -> Result<Happened, RunError> {
@@ -57,24 +58,6 @@ fn connect(stage: &Stage, who: Who, to: SocketAddr, source: Option<IpAddr>) -> R
         other => (None, format!("{other:?}")),
     };
     Ok(Happened { place, words, outcome, passed })
-}
-
-/// The flow as the pod's kernel sees its first packet.
-fn flow(
-    stage: &Stage,
-    wanted: &Expectation,
-    destination: SocketAddr,
-    source: Option<IpAddr>,
-) -> Result<Flow, RunError> {
-    if wanted.from == Who::Peer {
-        return Ok(Flow {
-            source: Some(stage.address("peer")?),
-            ..Flow::new(Direction::Inbound, destination)
-        });
-    }
-    let identity = stage.client(wanted.from).map(crate::actor::Client::identity);
-    let (uid, gid) = (identity.map(|who| who.uid), identity.map(|who| who.gid));
-    Ok(Flow { source, uid, gid, ..Flow::new(Direction::Outbound, destination) })
 }
 
 fn judge_place(wanted: &Expectation, happened: &Happened, problems: &mut Vec<String>) {
@@ -136,24 +119,25 @@ fn judge_sidecar(
     Ok(())
 }
 
-/// The policy must say what the packets did: the first listener that the flow came by, or none.
+/// The policy must say what the packets did: the first listener that the flow came by, or none. Where nothing is
+/// installed, everything passes.
 fn judge_policy(
     stage: &Stage,
-    decision: &tproxy::plan::Decision,
+    explanation: Option<&Explanation>,
     destination: SocketAddr,
     happened: &Happened,
     problems: &mut Vec<String>,
 ) {
-    let predicted =
-        oracle::first_listener(decision.verdict, destination, &stage.plan).map(|place| place.to_string());
+    let verdict = explanation.map_or(Verdict::Pass, |explanation| explanation.decision.verdict);
+    let line =
+        explanation.map_or_else(String::new, |explanation| format!(" ({})", explanation.decision.line));
+    let predicted = oracle::first_listener(verdict, destination, &stage.facts).map(|place| place.to_string());
     let first = happened.passed.first().map(|seen| seen.actor.clone());
     if predicted != first {
         let name =
             |listener: Option<String>| listener.unwrap_or_else(|| "no listener of the sidecar".to_owned());
         problems.push(format!(
-            "the policy says {} ({}), so {} takes it; it came by {}",
-            decision.verdict,
-            decision.line,
+            "the policy says {verdict}{line}, so {} takes it; it came by {}",
             name(predicted),
             name(first)
         ));

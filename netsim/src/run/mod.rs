@@ -5,13 +5,17 @@
 //! compared before and after.
 
 mod connection;
+mod flow;
 mod oracle;
 mod program;
+mod query;
+mod script;
 mod stage;
 mod state;
 mod support;
 
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use tproxy::plan::explain::Explanation;
@@ -19,7 +23,7 @@ use tproxy::plan::explain::Explanation;
 use crate::actor::ActorError;
 use crate::link::{LinkError, NetworkError};
 use crate::node::{NodeError, ProcessError};
-use crate::scenario::{Expectation, InstallError, Variant};
+use crate::scenario::{InstallError, Variant};
 use crate::topology::TopologyError;
 use stage::Stage;
 
@@ -110,31 +114,18 @@ impl Check {
 /// The run itself could not be carried out.
 pub fn run(variant: &Variant, options: &Options) -> Result<Report, RunError> {
     let started = Instant::now();
-    let mut checks = Vec::new();
     let stage = Stage::set(variant, options)?;
-    let before = state::observe(&stage.network)?;
-    let installed = stage.install()?;
-    let failed_install = !installed.passed();
-    checks.push(installed);
-    if !failed_install {
-        for expectation in &variant.scenario.document.expect {
-            checks.push(check(&stage, &expectation.value)?);
-        }
-    }
+    let before = Mutex::new(None);
+    let mut checks = script::perform(&stage, &before, &variant.scenario.document.script())?;
     let all_passed = checks.iter().all(Check::passed);
     let rules = if all_passed { String::new() } else { stage.rules()? };
     checks.push(stage.uninstall()?);
-    checks.push(nothing_left(&before, &state::observe(&stage.network)?));
+    if let Some(before) = before.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        checks.push(nothing_left(&before, &state::observe(&stage.network)?));
+    }
     stage.strike()?;
     let name = variant.scenario.document.name.value.clone();
     Ok(Report { variant: variant.to_string(), name, checks, rules, elapsed: started.elapsed() })
-}
-
-fn check(stage: &Stage, expectation: &Expectation) -> Result<Check, RunError> {
-    match &expectation.to {
-        Some(to) => connection::check(stage, expectation, &to.value),
-        None => program::check(stage, expectation),
-    }
 }
 
 fn nothing_left(before: &state::State, after: &state::State) -> Check {

@@ -46,18 +46,25 @@ impl State {
 fn normalise(text: &str) -> Vec<String> {
     let (mut section, mut table) = (String::new(), String::new());
     let mut lines = Vec::new();
-    for (number, line) in text.lines().enumerate() {
+    let mut number = 0;
+    for line in text.lines() {
         if let Some(name) = line.strip_prefix("#rules ").or(line.strip_prefix("#files").map(|_| "files")) {
             name.clone_into(&mut section);
             continue;
         }
         match line.chars().next() {
             Some('#') | None => {}
-            Some('*') => line.clone_into(&mut table),
+            Some('*') => {
+                line.clone_into(&mut table);
+                number = 0;
+            }
             Some('C') if line == "COMMIT" => table.clear(),
             Some(':') if line.contains(" ACCEPT ") => {}
-            // A rule's number keeps order and repetitions.
-            Some('-') => lines.push(format!("{section} {table} {number} {line}")),
+            // A rule's number in its table keeps order and repetitions.
+            Some('-') => {
+                number += 1;
+                lines.push(format!("{section} {table} {number} {line}"));
+            }
             Some(_) => {
                 let line = line.split(" [").next().unwrap_or(line);
                 lines.push(format!("{section} {table} {line}"));

@@ -40,24 +40,39 @@ pub(super) fn problems(document: &Document) -> Vec<Problem> {
         problems
             .push(problem(document.name.referenced, "a scenario needs a name: a sentence of what it shows"));
     }
-    if document.expect.is_empty() {
+    if !document.steps.is_empty() && (!document.expect.is_empty() || is_written(&document.install)) {
+        let message = "`steps` stand alone: put `install` and `expect` among them";
+        problems.push(problem(document.name.referenced, message));
+    }
+    let expectations = document.expectations();
+    if expectations.is_empty() && document.bursts().is_empty() {
         problems.push(problem(document.name.referenced, "a scenario without expectations shows nothing"));
     }
     problems.extend(only(document));
-    problems.extend(options(&document.install));
+    let installations = document.installations();
+    problems.extend(installations.iter().flat_map(options));
     match Topology::ready(&document.topology.value) {
         Err(error) => problems.push(problem(document.topology.referenced, error.to_string())),
         Ok(topology) => {
-            let wanted = install::plan(&document.install.value, &topology).err();
-            let unresolved = wanted.filter(|_| problems.is_empty());
-            problems.extend(unresolved.map(|error| problem(document.install.referenced, error.to_string())));
+            if problems.is_empty() {
+                let plans =
+                    installations.iter().map(|one| (one, install::plan(&one.value, document, &topology)));
+                let refused =
+                    plans.filter_map(|(one, plan)| Some(problem(one.referenced, plan.err()?.to_string())));
+                problems.extend(refused);
+            }
             problems.extend(places(document, &topology));
-            for expectation in &document.expect {
+            for expectation in &expectations {
                 problems.extend(expected(expectation, document, &topology));
             }
         }
     }
     problems
+}
+
+/// Whether the file holds it.
+fn is_written<T>(value: &Spanned<T>) -> bool {
+    value.referenced != Location::UNKNOWN
 }
 
 fn only(document: &Document) -> Vec<Problem> {
@@ -160,7 +175,8 @@ fn expected(expectation: &Spanned<Expectation>, document: &Document, topology: &
     }
     let endpoints = [&wanted.to, &wanted.original_destination].into_iter().flatten();
     let names = endpoints.map(|endpoint| (endpoint.referenced, endpoint.value.host.as_str()));
-    let addresses = [&wanted.source, &wanted.sees_source].into_iter().flatten();
+    let addresses =
+        [&wanted.source, &wanted.sees_source, &wanted.server, &wanted.answered_from].into_iter().flatten();
     for (location, name) in names.chain(addresses.map(|name| (name.referenced, name.value.as_str()))) {
         // A literal address belongs to one family; a name must have both.
         let families = match name.parse() {
@@ -184,16 +200,18 @@ pub(crate) fn placeholders(word: &str) -> impl Iterator<Item = &str> {
 
 /// Keys that go together.
 fn shape(wanted: &Expectation, document: &Document) -> impl Iterator<Item = &'static str> {
-    let is_program = !wanted.run.is_empty();
+    let (is_program, is_query) = (!wanted.run.is_empty(), wanted.ask.is_some());
+    let is_connection = wanted.to.is_some();
     let reaches_sidecar = matches!(wanted.reaches, Some(Place::SidecarInbound | Place::SidecarOutbound));
     let ends_nowhere = matches!(wanted.reaches, Some(Place::Refused | Place::Reset));
     let learns = wanted.original_destination.is_some() || wanted.sees_source.is_some();
+    let kinds = [is_program, is_query, is_connection].into_iter().filter(|is_kind| *is_kind).count();
     let wrong = [
-        (is_program == wanted.to.is_some(), "an expectation has either `to` or `run`"),
-        (!is_program && wanted.reaches.is_none(), "`to` needs `reaches`: who answers"),
+        (kinds != 1, "an expectation has one of `to`, `ask` and `run`"),
+        (is_connection && wanted.reaches.is_none(), "`to` needs `reaches`: who answers"),
         (
             is_program && wanted.reaches.is_some(),
-            "`reaches` is for connections; a program has `prints` and `exit-code`",
+            "`reaches` is for connections and queries; a program has `prints` and `exit-code`",
         ),
         (is_program && wanted.source.is_some(), "`source` is for connections, not for programs"),
         (
@@ -220,7 +238,37 @@ fn shape(wanted: &Expectation, document: &Document) -> impl Iterator<Item = &'st
         ),
         (wanted.from == Who::Peer && wanted.source.is_some(), "`source` can be chosen in the pod only"),
     ];
-    wrong.into_iter().filter(|(is_wrong, _)| *is_wrong).map(|(_, message)| message)
+    wrong.into_iter().chain(query_shape(wanted)).filter(|(is_wrong, _)| *is_wrong).map(|(_, message)| message)
+}
+
+/// Keys of queries.
+fn query_shape(wanted: &Expectation) -> [(bool, &'static str); 4] {
+    let is_query = wanted.ask.is_some();
+    let reaches_sidecar = matches!(wanted.reaches, Some(Place::SidecarInbound | Place::SidecarOutbound));
+    let reaches_server =
+        matches!(wanted.reaches, Some(Place::SidecarDns | Place::Nameserver | Place::Resolver));
+    [
+        (
+            is_query && (wanted.reaches.is_none() || wanted.server.is_none()),
+            "`ask` needs `server`, whom to ask, and `reaches`, who answers",
+        ),
+        (
+            !is_query
+                && (wanted.server.is_some()
+                    || wanted.connected.is_some()
+                    || wanted.answered_from.is_some()
+                    || wanted.source_port.is_some()),
+            "`server`, `connected`, `source-port` and `answered-from` are for `ask`",
+        ),
+        (
+            is_query && (wanted.original_destination.is_some() || wanted.through.is_some()),
+            "a query has neither `original-destination` nor `through`",
+        ),
+        (
+            (reaches_server && !is_query) || (reaches_sidecar && is_query),
+            "queries reach `sidecar-dns`, `nameserver` and `resolver`, connections the others",
+        ),
+    ]
 }
 
 #[cfg(test)]

@@ -2,13 +2,13 @@
 //!
 //! Pure. Must never look at the system: the host's facts come from the topology and the nodes' usual accounts.
 
-use tproxy::config::{Layers, Problems};
+use tproxy::config::{Config, Layers, Problems};
 use tproxy::family::IpFamily;
-use tproxy::host::resolv_conf::Resolver;
+use tproxy::host::resolv_conf::{self, Resolver};
 use tproxy::host::{HostFacts, InterfaceAddress, Users};
 use tproxy::plan::{self, Plan, PlanError, Sidecar};
 
-use super::schema::Install;
+use super::schema::{Document, Install};
 use crate::node::Account;
 use crate::topology::Topology;
 
@@ -23,11 +23,11 @@ pub enum InstallError {
     Plan(#[from] PlanError),
 }
 
-/// The plan that an installation in the pod means.
+/// The plan that one of a scenario's installations in the pod means.
 ///
 /// # Errors
 /// tproxy would refuse it.
-pub fn plan(install: &Install, topology: &Topology) -> Result<Plan, InstallError> {
+pub fn plan(install: &Install, document: &Document, topology: &Topology) -> Result<Plan, InstallError> {
     let config = layers(install).resolve()?.config;
     let accounts = Account::usual();
     let named = accounts.iter().map(|account| (account.name.as_str(), account.identity.uid));
@@ -36,9 +36,21 @@ pub fn plan(install: &Install, topology: &Topology) -> Result<Plan, InstallError
         loopback: "lo".to_owned(),
         addresses: own_addresses(topology),
         without_ipv6: None,
-        resolver: Resolver::default(),
+        resolver: resolver(document, topology, &config),
     };
     Ok(plan::resolve(&config, &facts, Sidecar::MustExist)?.0)
+}
+
+/// The pod's name servers: those of a file that the scenario writes, else the topology's.
+fn resolver(document: &Document, topology: &Topology, config: &Config) -> Resolver {
+    let path = config.dns.resolv_config_path.to_string();
+    match document.files.get("pod").and_then(|files| files.get(&path)) {
+        Some(text) => resolv_conf::parse(&text.value),
+        None => Resolver {
+            servers: topology.name_server().map(|place| place.addresses.clone()).unwrap_or_default(),
+            unusable: Vec::new(),
+        },
+    }
 }
 
 /// What the install section says, as tproxy's own layers.

@@ -12,5 +12,6 @@ pub use expand::{Variant, variants};
 pub use install::{InstallError, plan};
 pub use load::{Scenario, ScenarioError, files, load, parse};
 pub use schema::{
-    Document, Endpoint, Expectation, FlagValue, Install, Only, Place, ServerProgram, Sidecar, Who,
+    Burst, Document, Endpoint, Expectation, FlagValue, Install, Only, Place, Repeat, ServerProgram, Sidecar,
+    Step, Who,
 };

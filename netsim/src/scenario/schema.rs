@@ -41,7 +41,122 @@ pub struct Document {
     #[serde(default = "unwritten")]
     pub install: Spanned<Install>,
     /// What must happen then, in this order.
+    #[serde(default)]
     pub expect: Vec<Spanned<Expectation>>,
+    /// What is done, step by step, instead of `install` and `expect`. At the end tproxy is uninstalled in any case.
+    #[serde(default)]
+    pub steps: Vec<Step>,
+}
+
+/// One step of a scenario.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// Install, or install again.
+    Install(Spanned<Install>),
+    /// Uninstall.
+    Uninstall(Nothing),
+    /// Load rules of another program: a restore text of the variant's flavour and family.
+    LoadRules(String),
+    /// Expectations, in this order.
+    Expect(Vec<Spanned<Expectation>>),
+    /// Many connections as fast as they go, all of which must end at one place.
+    Burst(Spanned<Burst>),
+    /// Steps over and over again.
+    Repeat(Repeat),
+    /// Lists of steps side by side; it is done when all are.
+    Parallel(Vec<Vec<Step>>),
+}
+
+/// A step without parameters: `{}`.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// Many connections.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Burst {
+    /// Who opens them.
+    pub from: Who,
+    /// Where to.
+    pub to: Spanned<Endpoint>,
+    /// How many.
+    pub connections: usize,
+    /// How many at a time.
+    #[serde(default = "one_lane")]
+    pub at_once: usize,
+    /// Who must answer each of them.
+    pub reaches: Place,
+}
+
+fn one_lane() -> usize {
+    8
+}
+
+/// Steps over and over again.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Repeat {
+    /// How often.
+    pub times: u32,
+    /// What.
+    pub steps: Vec<Step>,
+}
+
+impl Document {
+    /// What is done: the steps, or else what `install` and `expect` mean.
+    #[must_use]
+    pub fn script(&self) -> Vec<Step> {
+        if self.steps.is_empty() {
+            vec![Step::Install(self.install.clone()), Step::Expect(self.expect.clone())]
+        } else {
+            self.steps.clone()
+        }
+    }
+
+    /// All expectations, wherever they stand.
+    #[must_use]
+    pub fn expectations(&self) -> Vec<Spanned<Expectation>> {
+        self.every_step()
+            .into_iter()
+            .filter_map(|step| if let Step::Expect(list) = step { Some(list) } else { None })
+            .flatten()
+            .collect()
+    }
+
+    /// All bursts, wherever they stand.
+    #[must_use]
+    pub fn bursts(&self) -> Vec<Spanned<Burst>> {
+        self.every_step()
+            .into_iter()
+            .filter_map(|step| if let Step::Burst(burst) = step { Some(burst) } else { None })
+            .collect()
+    }
+
+    /// All installations, wherever they stand.
+    #[must_use]
+    pub fn installations(&self) -> Vec<Spanned<Install>> {
+        self.every_step()
+            .into_iter()
+            .filter_map(|step| if let Step::Install(install) = step { Some(install) } else { None })
+            .collect()
+    }
+
+    fn every_step(&self) -> Vec<Step> {
+        let mut found = Vec::new();
+        let mut open = self.script();
+        while let Some(step) = open.pop() {
+            match step {
+                Step::Repeat(repeat) => open.extend(repeat.steps),
+                Step::Parallel(lanes) => open.extend(lanes.into_iter().flatten()),
+                step => found.push(step),
+            }
+        }
+        // Last in, first out: back in the order of the file, as far as it has one.
+        found.reverse();
+        found
+    }
 }
 
 fn default_topology() -> Spanned<String> {
@@ -131,7 +246,7 @@ impl fmt::Display for FlagValue {
     }
 }
 
-/// One thing that must happen: a connection that ends somewhere, or a program that does something.
+/// One thing that must happen: a connection or a DNS query that ends somewhere, or a program that does something.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Expectation {
@@ -140,6 +255,21 @@ pub struct Expectation {
     /// Where to.
     #[serde(default)]
     pub to: Option<Spanned<Endpoint>>,
+    /// A name to ask a name server for, over UDP, instead of a connection.
+    #[serde(default)]
+    pub ask: Option<String>,
+    /// The name server to ask, port 53.
+    #[serde(default)]
+    pub server: Option<Spanned<String>>,
+    /// Ask with a connected socket, or with one that is not; both, one after the other, unless given.
+    #[serde(default)]
+    pub connected: Option<bool>,
+    /// The port to ask from; the kernel chooses one unless given.
+    #[serde(default)]
+    pub source_port: Option<u16>,
+    /// From which address the answer must come; the server asked unless given.
+    #[serde(default)]
+    pub answered_from: Option<Spanned<String>>,
     /// The address to connect from, where it is chosen.
     #[serde(default)]
     pub source: Option<Spanned<String>>,
@@ -178,6 +308,8 @@ pub enum Who {
     Root,
     /// A process in the peer.
     Peer,
+    /// A process in the virtual machine behind the pod.
+    Vm,
 }
 
 /// Where a connection ends, or passes.
@@ -192,6 +324,12 @@ pub enum Place {
     SidecarInbound,
     /// The sidecar's outbound listener.
     SidecarOutbound,
+    /// The sidecar's listener for DNS queries.
+    SidecarDns,
+    /// The topology's name server.
+    Nameserver,
+    /// A name server in the pod itself.
+    Resolver,
     /// Nobody: the connection is refused, since nothing listens there.
     Refused,
     /// Nobody: whoever took the connection broke it.
@@ -205,7 +343,14 @@ impl Who {
         match self {
             Self::App | Self::Sidecar | Self::Root => "pod",
             Self::Peer => "peer",
+            Self::Vm => "vm",
         }
+    }
+
+    /// Whether what it sends arrives at the pod from outside.
+    #[must_use]
+    pub fn is_outside(self) -> bool {
+        self.node() != "pod"
     }
 }
 
@@ -216,6 +361,7 @@ impl fmt::Display for Who {
             Self::Sidecar => "sidecar",
             Self::Root => "root",
             Self::Peer => "peer",
+            Self::Vm => "vm",
         })
     }
 }
@@ -227,6 +373,9 @@ impl fmt::Display for Place {
             Self::Peer => "peer",
             Self::SidecarInbound => "sidecar-inbound",
             Self::SidecarOutbound => "sidecar-outbound",
+            Self::SidecarDns => "sidecar-dns",
+            Self::Nameserver => "nameserver",
+            Self::Resolver => "resolver",
             Self::Refused => "refused",
             Self::Reset => "reset",
         })

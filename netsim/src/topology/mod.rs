@@ -21,6 +21,16 @@ pub struct Topology {
     name: String,
     nodes: Vec<String>,
     links: Vec<Link>,
+    name_server: Option<NameServerPlace>,
+}
+
+/// Where a topology's name server is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameServerPlace {
+    /// The node that it is in.
+    pub node: String,
+    /// Its addresses, at most one a family, which are among that node's.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// A veth pair between two nodes.
@@ -71,7 +81,19 @@ impl Topology {
             }
             check_gateways(end)?;
         }
-        Ok(Self { name: name.to_owned(), nodes, links })
+        Ok(Self { name: name.to_owned(), nodes, links, name_server: None })
+    }
+
+    /// The same with a name server, which all nodes ask, and which the name `nameserver` stands for.
+    #[must_use]
+    pub fn with_name_server(mut self, place: NameServerPlace) -> Self {
+        self.name_server = Some(place);
+        self
+    }
+
+    /// Where its name server is.
+    pub fn name_server(&self) -> Option<&NameServerPlace> {
+        self.name_server.as_ref()
     }
 
     /// The topology's name.
@@ -92,6 +114,26 @@ impl Topology {
     /// The interfaces of a node.
     pub fn ends_of<'a>(&'a self, node: &'a str) -> impl Iterator<Item = &'a End> {
         self.links.iter().flat_map(|link| &link.ends).filter(move |end| end.node == node)
+    }
+
+    /// The interface by which `node` sends to an address that is not its own: that of the network which the address is
+    /// in, else that of the default gateway.
+    pub fn egress(&self, node: &str, destination: IpAddr) -> Option<&str> {
+        let of_node = || self.links.iter().flat_map(|link| &link.ends).filter(|end| end.node == node);
+        let on_link =
+            of_node().find(|end| end.addresses.iter().any(|network| network.contains(&destination)));
+        let family = IpFamily::of(destination);
+        let by_default =
+            || of_node().find(|end| end.gateways.iter().any(|gateway| IpFamily::of(*gateway) == family));
+        on_link.or_else(by_default).map(|end| end.interface.as_str())
+    }
+
+    /// The interface of `node` on the link to `other`.
+    pub fn interface_towards(&self, node: &str, other: &str) -> Option<&str> {
+        let joins =
+            |link: &&Link| [node, other].iter().all(|name| link.ends.iter().any(|end| end.node == *name));
+        let link = self.links.iter().find(joins)?;
+        link.ends.iter().find(|end| end.node == node).map(|end| end.interface.as_str())
     }
 
     /// All addresses that links give to nodes, with the node's name.

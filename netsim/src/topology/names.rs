@@ -8,18 +8,22 @@ use super::{IpFamily, Topology, TopologyError};
 
 type Meaning = fn(IpFamily) -> IpAddr;
 
+/// The name that stands for the topology's name server.
+const NAME_SERVER: &str = "nameserver";
+
 /// Names that mean the same on every node.
 const RESERVED: [(&str, Meaning); 2] =
     [("localhost", IpFamily::localhost), ("passthrough", IpFamily::passthrough)];
 
 pub(super) fn is_reserved(name: &str) -> bool {
-    RESERVED.iter().any(|(reserved, _)| *reserved == name)
+    name == NAME_SERVER || RESERVED.iter().any(|(reserved, _)| *reserved == name)
 }
 
 impl Topology {
     /// The names that stand for addresses.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.nodes().chain(RESERVED.iter().map(|(name, _)| *name))
+        let server = self.name_server().map(|_| NAME_SERVER);
+        self.nodes().chain(RESERVED.iter().map(|(name, _)| *name)).chain(server)
     }
 
     /// The address that a name, or a literal address, means in a family.
@@ -36,6 +40,10 @@ impl Topology {
         }
         if let Some((_, meaning)) = RESERVED.iter().find(|(reserved, _)| *reserved == name) {
             return Ok(meaning(family));
+        }
+        if let Some(server) = self.name_server().filter(|_| name == NAME_SERVER) {
+            let own = server.addresses.iter().find(|address| IpFamily::of(**address) == family);
+            return own.copied().ok_or_else(|| TopologyError::NoAddress { name: name.to_owned(), family });
         }
         if !self.nodes().any(|node| node == name) {
             return Err(unknown(name, self.names()));

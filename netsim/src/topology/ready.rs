@@ -5,11 +5,12 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::names::suggestion;
-use super::{End, Link, Topology, TopologyError};
+use super::{End, Link, NameServerPlace, Topology, TopologyError};
 
 type Make = fn() -> Result<Topology, TopologyError>;
 
-const READY: [(&str, Make); 2] = [("pod", pod), ("pod-and-peer", pod_and_peer)];
+const READY: [(&str, Make); 3] =
+    [("pod", pod), ("pod-and-peer", pod_and_peer), ("host-with-vm", host_with_vm)];
 
 impl Topology {
     /// The names of the ready-made topologies.
@@ -39,25 +40,59 @@ fn pod() -> Result<Topology, TopologyError> {
     two("pod", ("pod", 2), ("gateway", 1))
 }
 
-/// Two nodes, each the other's default route, so that off-link destinations leave by eth0, too.
+/// Two nodes, each the other's default route, so that off-link destinations leave by eth0, too. A name server lives in
+/// the peer, at addresses of its own.
 fn pod_and_peer() -> Result<Topology, TopologyError> {
-    two("pod-and-peer", ("pod", 2), ("peer", 3))
+    let mut links = vec![link(("pod", "eth0", 77, 2), ("peer", "eth0", 77, 3))];
+    let server = addresses(77, 53);
+    if let Some(peer) = links.first_mut().and_then(|link| link.ends.last_mut()) {
+        peer.addresses.extend(server);
+    }
+    let topology = Topology::new("pod-and-peer", names(["pod", "peer"]), links)?;
+    let addresses = server.map(|address| address.addr()).to_vec();
+    Ok(topology.with_name_server(NameServerPlace { node: "peer".to_owned(), addresses }))
+}
+
+/// A pod and its peer, and a virtual machine behind the pod's interface vm0, which knows no other way out.
+fn host_with_vm() -> Result<Topology, TopologyError> {
+    let base = pod_and_peer()?;
+    let mut behind = link(("pod", "vm0", 78, 1), ("vm", "eth0", 78, 2));
+    if let Some(pod) = behind.ends.first_mut() {
+        pod.gateways.clear();
+    }
+    let links = base.links().iter().cloned().chain([behind]).collect();
+    let topology = Topology::new("host-with-vm", names(["pod", "peer", "vm"]), links)?;
+    Ok(match base.name_server() {
+        Some(place) => topology.with_name_server(place.clone()),
+        None => topology,
+    })
 }
 
 /// Two nodes in 10.77.0.0/24 and fd77::/64, joined by one link, each the other's default gateway.
 fn two(name: &str, a: (&str, u8), b: (&str, u8)) -> Result<Topology, TopologyError> {
-    let end = |(node, own): (&str, u8), (_, other): (&str, u8)| End {
-        node: node.to_owned(),
-        interface: "eth0".to_owned(),
-        addresses: addresses(own).to_vec(),
-        gateways: addresses(other).map(|gateway| gateway.addr()).to_vec(),
-    };
-    let link = Link { ends: [end(a, b), end(b, a)], mtu: None };
-    Topology::new(name, vec![a.0.to_owned(), b.0.to_owned()], vec![link])
+    let link = link((a.0, "eth0", 77, a.1), (b.0, "eth0", 77, b.1));
+    Topology::new(name, names([a.0, b.0]), vec![link])
 }
 
-fn addresses(host: u8) -> [IpNet; 2] {
-    let v4 = Ipv4Addr::new(10, 77, 0, host);
-    let v6 = Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, host.into());
+fn names<const N: usize>(nodes: [&str; N]) -> Vec<String> {
+    nodes.map(str::to_owned).to_vec()
+}
+
+/// A link whose ends, by node, interface, network and host, are each the other's default gateway.
+fn link(a: (&str, &str, u8, u8), b: (&str, &str, u8, u8)) -> Link {
+    let end = |own: (&str, &str, u8, u8), other: (&str, &str, u8, u8)| End {
+        node: own.0.to_owned(),
+        interface: own.1.to_owned(),
+        addresses: addresses(own.2, own.3).to_vec(),
+        gateways: addresses(other.2, other.3).map(|gateway| gateway.addr()).to_vec(),
+    };
+    Link { ends: [end(a, b), end(b, a)], mtu: None }
+}
+
+/// Addresses 10.NETWORK.0.HOST/24 and fdNETWORK::HOST/64, whose numbers read the same in both.
+fn addresses(network: u8, host: u8) -> [IpNet; 2] {
+    let read_as_decimal = |number: u8| u16::from(number / 10 * 16 + number % 10);
+    let v4 = Ipv4Addr::new(10, network, 0, host);
+    let v6 = Ipv6Addr::new(0xfd00 + read_as_decimal(network), 0, 0, 0, 0, 0, 0, read_as_decimal(host));
     [Ipv4Net::new_assert(v4, 24).into(), Ipv6Net::new_assert(v6, 64).into()]
 }

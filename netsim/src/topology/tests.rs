@@ -39,7 +39,7 @@ fn wrong_names_are_told_with_what_there_is() {
     let error = |text| topology.socket_address(text, IpFamily::V4).unwrap_err().to_string();
     told(
         &error("pear:80"),
-        "\"pear\" is neither an address nor a name here; names are: pod, peer, localhost, passthrough; did you mean \"peer\"?",
+        "\"pear\" is neither an address nor a name here; names are: pod, peer, localhost, passthrough, nameserver; did you mean \"peer\"?",
     );
     told(
         &error("nameserver:80"),

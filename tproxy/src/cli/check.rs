@@ -20,7 +20,7 @@ use crate::iptables::Tool;
 #[command(after_help = "\
 Examples:
   tproxy check --redirect-dns --exclude-inbound-ports 22
-  tproxy check --config /etc/tproxy/config.yaml --quiet && tproxy install --config /etc/tproxy/config.yaml
+  tproxy check --config /etc/tproxy/config.yaml --quiet
 
 Rules are tried in network namespaces that end with the try; nothing of this host is changed. Without root it cannot be
 seen what other programs have there. With --quiet, what works is left out.

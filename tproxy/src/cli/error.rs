@@ -51,6 +51,8 @@ pub(super) enum CliError {
     Apply(#[from] ApplyError),
     #[error("{0}")]
     Validation(String),
+    #[error("cannot put signals off while the system is changed: {0}")]
+    Signals(nix::errno::Errno),
     #[error("cannot print: {0}")]
     Output(#[from] std::io::Error),
 }
@@ -79,6 +81,7 @@ impl CliError {
             | Self::Lock(_)
             | Self::Apply(_)
             | Self::Validation(_)
+            | Self::Signals(_)
             | Self::Output(_) => FAILED,
         }
     }

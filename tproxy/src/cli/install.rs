@@ -1,17 +1,18 @@
 //! `tproxy install`.
 
 use std::path::Path;
-use std::time::Duration;
 
 use clap::Args;
 
 use super::Surroundings;
 use super::arguments::ConfigurationFlags;
 use super::error::CliError;
+use super::limits::Limits;
 use super::sources;
 use crate::apply::change::Change;
 use crate::apply::journal::{self, Journal, JournalError};
 use crate::apply::lock::Lock;
+use crate::apply::patience::Patience;
 use crate::apply::record::{Phase, Record, Run};
 use crate::apply::{self, ApplyError};
 use crate::backend::Backend;
@@ -21,9 +22,6 @@ use crate::host::{self, netns};
 use crate::iptables::render::Installed;
 use crate::iptables::rule;
 use crate::plan::{self, Plan, Sidecar};
-
-/// How long a run waits for another one.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The flags of `tproxy install`.
 #[derive(Debug, Args)]
@@ -35,6 +33,8 @@ Examples:
 Every option can be set by a flag, by a variable and in a file; flags win over variables, variables over files. `tproxy
 config --origin` shows what came from where.")]
 pub(super) struct Install {
+    #[command(flatten)]
+    limits: Limits,
     #[command(flatten)]
     configuration: ConfigurationFlags,
 }
@@ -50,8 +50,9 @@ impl Install {
             return dry_run(config, surroundings);
         }
         permit_changes(surroundings)?;
+        let patience = self.limits.patience(config.loading.clone());
         let (backend, plan) = plan(config, Sidecar::MustExist, surroundings)?;
-        let _lock = Lock::acquire(TIMEOUT)?;
+        let _lock = Lock::acquire(patience.left())?;
         let journal = Journal::of_this_namespace(Path::new(journal::DIRECTORY))?;
         let before = read_record(&journal, surroundings);
         let installed = backend.observe(before.clone())?;
@@ -67,7 +68,7 @@ impl Install {
                 plan: &plan,
                 configuration: print::chosen(&resolved),
             };
-            commit(work, &journal, before, surroundings)?;
+            commit(work, &patience, &journal, before, surroundings)?;
         }
         print_done(&changes, surroundings)?;
         surroundings.tell("# transparent proxy setup completed successfully");
@@ -135,6 +136,7 @@ struct Work<'a> {
 /// Applies changes between two records of the journal; on failure the journal says again what it said before.
 fn commit(
     work: Work<'_>,
+    patience: &Patience,
     journal: &Journal,
     before: Option<Record>,
     surroundings: &mut Surroundings<'_>,
@@ -143,23 +145,25 @@ fn commit(
     let (digest, changes) = (work.plan.digest(), work.changes);
     let run = Run { boot_id: &boot_id, backend: &id, digest, configuration: work.configuration, changes };
     let record = Record::applying(run, before.as_ref());
-    let mut note = |result: Result<(), JournalError>| {
-        if let Err(error) = result {
-            surroundings.warn(format!("{error}; going on without it"));
-        }
-    };
-    note(journal.write(&record));
-    match apply::apply(changes) {
+    note(journal.write(&record), surroundings);
+    match apply::apply(changes, patience, surroundings.put_signals_off()?) {
         Ok(()) => {
-            note(journal.write(&record.installed()));
+            note(journal.write(&record.installed()), surroundings);
             Ok(())
         }
         Err(error) => {
             if let ApplyError::RolledBack { .. } = error {
-                note(before.map_or_else(|| journal.remove(), |before| journal.write(&before)));
+                note(before.map_or_else(|| journal.remove(), |before| journal.write(&before)), surroundings);
             }
             Err(error.into())
         }
+    }
+}
+
+/// A journal that cannot be written is said and done without.
+fn note(result: Result<(), JournalError>, surroundings: &mut Surroundings<'_>) {
+    if let Err(error) = result {
+        surroundings.warn(format!("{error}; going on without it"));
     }
 }
 

@@ -10,6 +10,7 @@ mod explain;
 mod generate;
 mod install;
 mod kumactl;
+mod limits;
 mod removed;
 mod sources;
 mod status;
@@ -25,6 +26,7 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use crate::apply::interruption::Interruptions;
 use crate::diagnostic::{Colours, visible};
 use error::CliError;
 
@@ -100,6 +102,8 @@ struct Surroundings<'a> {
     output: Output,
     manner: Manner,
     colours: Colours,
+    /// Signals that are put off until everything is said.
+    signals: Option<Interruptions>,
 }
 
 impl Surroundings<'_> {
@@ -114,6 +118,12 @@ impl Surroundings<'_> {
     fn warn(&mut self, text: impl std::fmt::Display) {
         // With standard error gone there is nobody left to tell.
         let _ = writeln!(self.err, "# [WARNING] {}", visible(&text.to_string()));
+    }
+
+    /// Puts signals off from now on, until the command is done and has said so.
+    fn put_signals_off(&mut self) -> Result<&Interruptions, CliError> {
+        let signals = Interruptions::put_off().map_err(CliError::Signals)?;
+        Ok(self.signals.insert(signals))
     }
 
     /// Prints what was asked for as JSON.
@@ -146,7 +156,8 @@ pub fn run(
 ) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
     let manner = manner(arguments.first());
-    let mut surroundings = Surroundings { variables, out, err, output: Output::default(), manner, colours };
+    let mut surroundings =
+        Surroundings { variables, out, err, output: Output::default(), manner, colours, signals: None };
     let code = match manner {
         Manner::Tproxy => match Cli::try_parse_from(arguments) {
             Ok(cli) => {

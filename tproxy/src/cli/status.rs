@@ -83,15 +83,17 @@ impl Report {
             with_rules.map(|rules| format!("iptables-{}", rules.tool.flavour)).collect();
         let digests: BTreeSet<String> =
             installed.stamps().map(|stamp| format!("{:016x}", stamp.digest)).collect();
-        let record = installed.record.as_ref().filter(|record| digests.contains(&record.digest));
+        // Rules without comments tell no digest.
+        let record =
+            installed.record.as_ref().filter(|record| digests.is_empty() || digests.contains(&record.digest));
         let damage = damage(installed, &backends, &digests);
         let state = match (installed.is_empty(), &damage) {
             (true, _) => State::NotInstalled,
             (false, None) => State::Installed,
             (false, Some(_)) => State::Damaged,
         };
-        // Our rules carry a stamp, and an address without rules is ours where it counts at all.
-        let stampless = digests.is_empty() && !backends.is_empty();
+        // Our rules carry a stamp, unless they were to have no comments; an address without rules is ours where it counts.
+        let stampless = digests.is_empty() && !backends.is_empty() && record.is_none();
         let by = if stampless { "kuma".to_owned() } else { author(record) };
         Self {
             state,

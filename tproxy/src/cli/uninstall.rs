@@ -6,7 +6,8 @@ use clap::Args;
 
 use super::Surroundings;
 use super::error::CliError;
-use super::install::{TIMEOUT, permit_changes, print_changes, print_done, read_record, show};
+use super::install::{permit_changes, print_changes, print_done, read_record, show};
+use super::limits::Limits;
 use crate::apply;
 use crate::apply::journal::{self, Journal};
 use crate::apply::lock::Lock;
@@ -19,6 +20,8 @@ use crate::host;
 #[derive(Debug, Args)]
 #[command(after_help = "Example: tproxy uninstall --dry-run")]
 pub(super) struct Uninstall {
+    #[command(flatten)]
+    limits: Limits,
     /// Print what would change, change nothing
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false")]
     #[arg(value_name = "BOOL", hide_default_value = true, hide_possible_values = true)]
@@ -49,8 +52,9 @@ impl Uninstall {
         if !self.dry_run {
             permit_changes(surroundings)?;
         }
+        let patience = self.limits.patience(Config::default().loading);
         // Nothing is read of another run's half-done work, not even to print it.
-        let _lock = if self.dry_run { None } else { Some(Lock::acquire(TIMEOUT)?) };
+        let _lock = if self.dry_run { None } else { Some(Lock::acquire(patience.left())?) };
         let journal = Journal::of_this_namespace(Path::new(journal::DIRECTORY))?;
         let record = read_record(&journal, surroundings);
         let backend = Iptables::for_removal(record.as_ref(), &facts.loopback)?;
@@ -63,7 +67,7 @@ impl Uninstall {
             surroundings.tell("# no transparent proxy is installed: nothing to clean up");
         }
         show(self.verbose, &changes, surroundings);
-        apply::apply(&changes)?;
+        apply::apply(&changes, &patience, surroundings.put_signals_off()?)?;
         if let Err(error) = journal.remove() {
             surroundings.warn(error);
         }

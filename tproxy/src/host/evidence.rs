@@ -48,7 +48,8 @@ fn kernel() -> Result<String, HostError> {
 }
 
 fn program(tool: &Tool) -> Program {
-    let version = process::run(&tool.restore, &["--version"], "").map_err(|error| error.to_string());
+    let version =
+        process::run(&tool.restore, &["--version"], "", process::READING).map_err(|error| error.to_string());
     let version = version.map(|output| output.stdout.lines().next().unwrap_or_default().to_owned());
     Program { tool: tool.clone(), version }
 }

@@ -178,7 +178,7 @@ fn named(programs: &ProgramSet, family: IpFamily) -> Result<Option<Tool>, ToolEr
 
 /// `iptables-save v1.8.9 (nf_tables)`; releases before 1.8 name no flavour and are legacy.
 fn flavour_of(program: &Path) -> Result<Flavour, ToolError> {
-    let said = process::run(program, &["--version"], "")?.stdout;
+    let said = process::run(program, &["--version"], "", process::READING)?.stdout;
     let line = said.lines().next().unwrap_or_default();
     let is_iptables = line.starts_with("iptables") || line.starts_with("ip6tables");
     match line.rsplit_once('(') {
@@ -206,7 +206,7 @@ pub fn read_all(tool: &Tool) -> Result<Vec<SavedTable>, ToolError> {
     if tool.flavour == Flavour::Legacy && !has_legacy_tables(tool.family) {
         return Ok(Vec::new());
     }
-    let text = process::run(&tool.save, &[], "")?.stdout;
+    let text = process::run(&tool.save, &[], "", process::READING)?.stdout;
     save::parse(&text).map_err(|error| ToolError::Output { program: tool.save.clone(), error })
 }
 

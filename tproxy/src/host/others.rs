@@ -24,7 +24,7 @@ pub(super) fn seen(tools: &[Tool]) -> Others {
         (tool, tables)
     });
     let chains = look_up("nft").map(|nft| {
-        let listed = process::run(&nft, &["-j", "list", "chains"], "");
+        let listed = process::run(&nft, &["-j", "list", "chains"], "", process::READING);
         listed.map(|output| output.stdout).map_err(|error| error.to_string())
     });
     Others { tables: tables.collect(), chains }

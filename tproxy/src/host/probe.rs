@@ -33,7 +33,7 @@ pub(super) fn all(attempts: Vec<Attempt>, tools: &[Tool]) -> Vec<(Attempt, Trial
 
 /// Where programs can be tried; the reason where nowhere.
 fn place(tool: &Tool) -> Result<Apart, String> {
-    let starts = |apart| process::run_apart(apart, &tool.restore, &["--version"], &[], "");
+    let starts = |apart| process::run_apart(apart, &tool.restore, &["--version"], &[], "", process::READING);
     match starts(Apart::Network) {
         Err(ProcessError::Start { .. }) => match starts(Apart::NetworkAndUser) {
             Err(ProcessError::Start { error, .. }) => {
@@ -56,13 +56,15 @@ fn trial(place: &Result<Apart, String>, attempt: &Attempt) -> Trial {
 }
 
 fn load(apart: Apart, tool: &Tool, text: &str) -> Trial {
-    match process::run_apart(apart, &tool.restore, &["--noflush"], &[OWN_LOCK], text) {
+    match process::run_apart(apart, &tool.restore, &["--noflush"], &[OWN_LOCK], text, process::READING) {
         Ok(_) => Trial::Loaded,
         Err(ProcessError::Failed { status, stderr, .. }) if stderr.is_empty() => {
             Trial::Refused(format!("it ended with {status} and said nothing"))
         }
         Err(ProcessError::Failed { stderr, .. }) => Trial::Refused(stderr),
-        Err(error @ ProcessError::Start { .. }) => Trial::Refused(error.to_string()),
+        Err(error @ (ProcessError::Start { .. } | ProcessError::Hangs { .. })) => {
+            Trial::Refused(error.to_string())
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! Pure: texts and data in, texts and data out. Must never run a program or look at the system.
 
 pub mod feature;
+pub mod hooks;
 pub mod render;
 pub mod rule;
 mod rules;

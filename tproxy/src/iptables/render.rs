@@ -10,9 +10,8 @@ use super::transition;
 use super::{Flavour, Tool};
 use crate::apply::change::{Change, LoopbackAddress};
 use crate::apply::record::Record;
-use crate::config::Config;
 use crate::family::IpFamily;
-use crate::plan::{Chains, Plan};
+use crate::plan::Plan;
 
 /// A part of the plan that this backend cannot install.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -97,8 +96,8 @@ pub fn install(plan: &Plan, installed: &Installed, flavour: Flavour) -> Result<V
     for rules in &installed.rules {
         let wanted = rules.tool.flavour == flavour && plan.policy.families.contains(&rules.tool.family);
         // Both families' jumps speak of ::6, so that an install which was ended between the two leaves word of it.
-        let nat = wanted.then(|| rules::nat(plan, rules.tool.family, stamp));
-        changes.extend(restore(rules, nat));
+        let tables = if wanted { rules::tables(plan, rules.tool.family, stamp) } else { Vec::new() };
+        changes.extend(restore(rules, &tables));
     }
     if !wants_v6 && installed.owns_address() {
         changes.push(Change::RemoveAddress(address));
@@ -109,7 +108,7 @@ pub fn install(plan: &Plan, installed: &Installed, flavour: Flavour) -> Result<V
 /// The changes that remove everything of ours.
 #[must_use]
 pub fn remove(installed: &Installed, loopback: &str) -> Vec<Change> {
-    let mut changes: Vec<Change> = installed.rules.iter().filter_map(|rules| restore(rules, None)).collect();
+    let mut changes: Vec<Change> = installed.rules.iter().filter_map(|rules| restore(rules, &[])).collect();
     if installed.owns_address() {
         changes.push(Change::RemoveAddress(passthrough(loopback)));
     }
@@ -124,57 +123,35 @@ fn passthrough(loopback: &str) -> LoopbackAddress {
     }
 }
 
-/// One restore for all tables of one family: from what is there to `nat` alone, or to nothing.
-fn restore(rules: &InstalledRules, nat: Option<TableState>) -> Option<Change> {
-    let mut names: Vec<&str> = rules.tables.iter().map(|state| state.table.as_str()).collect();
-    if !names.contains(&"nat") {
-        names.push("nat");
-    }
+/// The order in which tables are loaded: queries get their zone before they are captured.
+const TABLES: [&str; 3] = ["raw", "nat", "mangle"];
+
+/// One restore for all tables of one family: from what is there to `wanted`.
+fn restore(rules: &InstalledRules, wanted: &[TableState]) -> Option<Change> {
+    let others = rules.tables.iter().map(|state| state.table.as_str()).filter(|name| !TABLES.contains(name));
     let (mut forward, mut backward) = (String::new(), String::new());
-    for name in names {
+    for name in TABLES.into_iter().chain(others) {
         let from = rules.table(name);
-        let to = match &nat {
-            Some(nat) if name == "nat" => nat.clone(),
-            _ => TableState::empty(name),
-        };
-        if from.matches(&to) {
-            continue;
+        let to = wanted.iter().find(|table| table.table == name).cloned();
+        let to = to.unwrap_or_else(|| TableState::empty(name));
+        if let Some(text) = transition::text(&from, &to) {
+            forward.push_str(&text);
+            backward.extend(transition::text(&to.applied_over(&from), &from));
         }
-        forward.extend(transition::text(&from, &to));
-        backward.extend(transition::text(&to, &from));
     }
     (!forward.is_empty()).then(|| Change::Restore { tool: rules.tool.clone(), forward, backward })
 }
 
 fn supported(plan: &Plan) -> Result<(), Unsupported> {
-    let (policy, options, usual) = (&plan.policy, &plan.iptables, Config::default());
+    let options = &plan.iptables;
+    let chains = &options.chains;
+    let chosen = [&chains.inbound, &chains.inbound_redirect, &chains.outbound, &chains.outbound_redirect];
     let parts = [
-        ("--drop-invalid-packets", policy.drop_invalid),
-        ("--redirect-dns", policy.dns.as_ref().is_some_and(|dns| dns.servers.is_some())),
-        ("--redirect-all-dns-traffic", policy.dns.as_ref().is_some_and(|dns| dns.servers.is_none())),
-        ("--vnet", !policy.vnets.is_empty()),
         (
-            "--exclude-outbound-ports-for-uids",
-            policy.outbound.exclusions.iter().any(|one| one.uids.is_some()),
+            "a chain name that tproxy uses itself",
+            chosen.into_iter().any(|name| rules::is_reserved(name.as_str())),
         ),
-        ("--exclude-outbound-gids", policy.outbound.exclusions.iter().any(|one| one.gids.is_some())),
-        ("--exclude-outbound-ips", policy.outbound.exclusions.iter().any(|one| one.network.is_some())),
-        ("--exclude-outbound-interfaces", !policy.outbound.exclude_interfaces.is_empty()),
-        ("--exclude-inbound-interfaces", !policy.inbound.exclude_interfaces.is_empty()),
-        ("--exclude-inbound-ips", !policy.inbound.exclude_sources.is_empty()),
-        ("--redirect-inbound-insert-instead-of-append", options.inbound_first),
-        ("--redirect-outbound-insert-instead-of-append", options.outbound_first),
-        ("--disable-comments", !options.comments),
-        ("--iptables-logs", options.log_level.is_some()),
         ("--store-firewalld", options.store_firewalld),
-        ("a chain name", options.chains != Chains::of(&usual)),
-        ("--wait", options.loading.wait != usual.loading.wait),
-        ("--wait-interval", options.loading.wait_interval != usual.loading.wait_interval),
-        ("--max-retries", options.loading.max_retries != usual.loading.max_retries),
-        (
-            "--sleep-between-retries",
-            options.loading.sleep_between_retries != usual.loading.sleep_between_retries,
-        ),
     ];
     match parts.into_iter().find(|(_, wanted)| *wanted) {
         Some((option, _)) => Err(Unsupported { option }),

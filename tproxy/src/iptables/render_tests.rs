@@ -137,32 +137,9 @@ fn what_is_undone_was_done() {
 #[test]
 fn a_plan_that_these_rules_cannot_express_is_refused_by_name() {
     for (yaml, option) in [
-        ("dropInvalidPackets: true", "--drop-invalid-packets"),
         ("storeFirewalld: true", "--store-firewalld"),
-        ("comments: {disabled: true}", "--disable-comments"),
-        ("log: {enabled: true}", "--iptables-logs"),
-        ("wait: 6", "--wait"),
-        ("waitInterval: 6", "--wait-interval"),
-        ("retry: {maxRetries: 6}", "--max-retries"),
-        ("retry: {sleepBetweenRetries: 6s}", "--sleep-between-retries"),
-        ("redirect: {dns: {enabled: true}}", "--redirect-dns"),
-        ("redirect: {dns: {captureAll: true}}", "--redirect-all-dns-traffic"),
-        ("redirect: {vnet: {networks: [\"br+:10.0.0.0/8\"]}}", "--vnet"),
-        ("redirect: {inbound: {chainName: MINE}}", "a chain name"),
-        ("redirect: {inbound: {excludePortsForIPs: [10.0.0.1]}}", "--exclude-inbound-ips"),
-        ("redirect: {inbound: {excludeInterfaces: [eth1]}}", "--exclude-inbound-interfaces"),
-        (
-            "redirect: {inbound: {insertRedirectInsteadOfAppend: true}}",
-            "--redirect-inbound-insert-instead-of-append",
-        ),
-        ("redirect: {outbound: {excludePortsForIPs: [10.0.0.1]}}", "--exclude-outbound-ips"),
-        ("redirect: {outbound: {excludePortsForUIDs: [1]}}", "--exclude-outbound-ports-for-uids"),
-        ("redirect: {outbound: {excludeGIDs: [1]}}", "--exclude-outbound-gids"),
-        ("redirect: {outbound: {excludeInterfaces: [eth1]}}", "--exclude-outbound-interfaces"),
-        (
-            "redirect: {outbound: {insertRedirectInsteadOfAppend: true}}",
-            "--redirect-outbound-insert-instead-of-append",
-        ),
+        ("redirect: {inbound: {chainName: ZONES}}", "a chain name that tproxy uses itself"),
+        ("redirect: {outbound: {redirectChainName: TREE_O1}}", "a chain name that tproxy uses itself"),
     ] {
         let error = install(&plan(yaml), &host("", "", false), Flavour::Nft).unwrap_err().to_string();
         assert!(error.starts_with(&format!("{option} cannot be installed")), "{yaml}: {error}");

@@ -4,6 +4,7 @@
 //! Must never hold anything of other programs.
 
 use super::CHAIN_PREFIX;
+use super::hooks::{self, Hook, Place};
 use super::rule::Rule;
 use super::save::SavedTable;
 use super::stamp::Stamp;
@@ -28,18 +29,6 @@ pub struct Chain {
     pub rules: Vec<Rule>,
 }
 
-/// A rule of ours in a chain that is not ours.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hook {
-    /// The chain that it stands in.
-    pub chain: String,
-    /// Place in that chain, counted from 1; `None` for a wanted hook, which goes where an earlier one stands, else to
-    /// the end.
-    pub position: Option<usize>,
-    /// The rule.
-    pub rule: Rule,
-}
-
 impl TableState {
     /// A table of which nothing is ours.
     #[must_use]
@@ -62,24 +51,23 @@ impl TableState {
                 state.chains.push(Chain { name: chain.name.clone(), rules: chain.rules.clone() });
                 continue;
             }
-            for (index, rule) in chain.rules.iter().enumerate().filter(|(_, rule)| rule.is_ours()) {
+            let mut behind = 0;
+            for (index, rule) in chain.rules.iter().enumerate() {
+                if !rule.is_ours() {
+                    behind += 1;
+                    continue;
+                }
                 let (chain, rule) = (chain.name.clone(), rule.clone());
-                state.hooks.push(Hook { chain, position: Some(index + 1), rule });
+                state.hooks.push(Hook { chain, place: Place::Seen { position: index + 1, behind }, rule });
             }
         }
         state
     }
 
-    /// Whether both mean the same installation, wherever the hooks stand.
+    /// This state as it is seen once it was applied over `from`.
     #[must_use]
-    pub fn matches(&self, other: &Self) -> bool {
-        let hooks = |state: &Self| -> Vec<(String, Rule)> {
-            state.hooks.iter().map(|hook| (hook.chain.clone(), hook.rule.clone())).collect()
-        };
-        let same_chains = self.chains.len() == other.chains.len()
-            && self.chains.iter().all(|chain| other.chain(&chain.name).is_some_and(|twin| twin == chain));
-        let (mine, theirs) = (hooks(self), hooks(other));
-        same_chains && mine.len() == theirs.len() && mine.iter().all(|hook| theirs.contains(hook))
+    pub fn applied_over(&self, from: &Self) -> Self {
+        Self { hooks: hooks::applied(&from.hooks, &self.hooks), ..self.clone() }
     }
 
     /// A chain of ours by name.

@@ -1,19 +1,20 @@
 //! The commands that lead a table from one state of ours to another, in one commit.
 //!
-//! Chains are refilled, hooks are added before old ones are deleted, and chains are deleted last, so that the text works
-//! as one atomic batch and an old installation is replaced in place. Must never name a rule or chain of other programs,
+//! Chains are refilled, hooks are exchanged, and chains that nothing leads to any more are deleted last: one atomic batch,
+//! in which an old installation is replaced in place. Must never name a rule or chain of other programs,
 //! and never flush a table.
 
+use super::hooks::{self, Step};
 use super::rule::Rule;
-use super::state::{Hook, TableState};
+use super::state::TableState;
 
 /// One command of a restore text.
 enum Command<'a> {
     /// Creates a chain, or empties it.
     Declare(&'a str),
     Append(&'a str, &'a Rule),
-    Insert(&'a str, usize, &'a Rule),
-    Delete(&'a str, &'a Rule),
+    /// In a chain that is not ours.
+    Step(Step<'a>),
     Flush(&'a str),
     DeleteChain(&'a str),
 }
@@ -40,40 +41,11 @@ fn commands<'a>(from: &'a TableState, to: &'a TableState) -> Vec<Command<'a>> {
     for chain in changed() {
         commands.extend(chain.rules.iter().map(|rule| Command::Append(&chain.name, rule)));
     }
-    for hook in surplus(&to.hooks, &from.hooks) {
-        let place = hook.position.or_else(|| place_of_predecessor(hook, from));
-        commands.push(match place {
-            Some(position) => Command::Insert(&hook.chain, position, &hook.rule),
-            None => Command::Append(&hook.chain, &hook.rule),
-        });
-    }
-    commands.extend(surplus(&from.hooks, &to.hooks).map(|hook| Command::Delete(&hook.chain, &hook.rule)));
+    commands.extend(hooks::steps(&from.hooks, &to.hooks).into_iter().map(Command::Step));
     let gone = || from.chains.iter().filter(|chain| to.chain(&chain.name).is_none());
     commands.extend(gone().map(|chain| Command::Flush(&chain.name)));
     commands.extend(gone().map(|chain| Command::DeleteChain(&chain.name)));
     commands
-}
-
-/// The hooks of `these` that `those` lack, counting repetitions.
-fn surplus<'a>(these: &'a [Hook], those: &[Hook]) -> impl Iterator<Item = &'a Hook> {
-    let mut unmatched: Vec<(String, Rule)> =
-        those.iter().map(|hook| (hook.chain.clone(), hook.rule.clone())).collect();
-    these.iter().filter(move |hook| {
-        let twin = unmatched.iter().position(|(chain, rule)| *chain == hook.chain && *rule == hook.rule);
-        match twin {
-            Some(at) => {
-                unmatched.swap_remove(at);
-                false
-            }
-            None => true,
-        }
-    })
-}
-
-/// A new hook takes the place of an earlier one with the same target, so that it keeps its side of foreign rules.
-fn place_of_predecessor(hook: &Hook, from: &TableState) -> Option<usize> {
-    let twin = |old: &&Hook| old.chain == hook.chain && old.rule.target() == hook.rule.target();
-    from.hooks.iter().find(twin).and_then(|old| old.position)
 }
 
 impl Command<'_> {
@@ -81,8 +53,9 @@ impl Command<'_> {
         match self {
             Self::Declare(chain) => format!(":{chain} - [0:0]"),
             Self::Append(chain, rule) => format!("-A {chain} {rule}"),
-            Self::Insert(chain, position, rule) => format!("-I {chain} {position} {rule}"),
-            Self::Delete(chain, rule) => format!("-D {chain} {rule}"),
+            Self::Step(Step::Delete(hook)) => format!("-D {} {}", hook.chain, hook.rule),
+            Self::Step(Step::Insert(position, hook)) => format!("-I {} {position} {}", hook.chain, hook.rule),
+            Self::Step(Step::Append(hook)) => format!("-A {} {}", hook.chain, hook.rule),
             Self::Flush(chain) => format!("-F {chain}"),
             Self::DeleteChain(chain) => format!("-X {chain}"),
         }

@@ -1,5 +1,6 @@
 //! The way between two states is exact, in place, and its own opposite.
 
+use super::super::hooks::{Hook, Place};
 use super::super::state::Chain;
 use super::*;
 
@@ -7,8 +8,10 @@ fn chain(name: &str, rules: &[&str]) -> Chain {
     Chain { name: name.to_owned(), rules: rules.iter().map(|rule| Rule::new(rule)).collect() }
 }
 
+/// Seen at a position, behind foreign rules only; or wanted last.
 fn hook(position: Option<usize>, rule: &str) -> Hook {
-    Hook { chain: "OUTPUT".to_owned(), position, rule: Rule::new(rule) }
+    let place = position.map_or(Place::Last, |position| Place::Seen { position, behind: position - 1 });
+    Hook { chain: "OUTPUT".to_owned(), place, rule: Rule::new(rule) }
 }
 
 fn state(chains: Vec<Chain>, hooks: Vec<Hook>) -> TableState {
@@ -42,8 +45,8 @@ fn a_changed_hook_takes_the_place_of_its_predecessor_and_unchanged_chains_are_no
     *nat
     :KUMA_MESH_X - [0:0]
     -A KUMA_MESH_X -p tcp -j RETURN
-    -I OUTPUT 3 -p tcp -m comment --comment kuma/mesh/transparent/proxy/new -j KUMA_MESH_X
     -D OUTPUT -p tcp -m comment --comment kuma/mesh/transparent/proxy/old -j KUMA_MESH_X
+    -I OUTPUT 3 -p tcp -m comment --comment kuma/mesh/transparent/proxy/new -j KUMA_MESH_X
     -F KUMA_MESH_OLD
     -X KUMA_MESH_OLD
     COMMIT
@@ -55,7 +58,7 @@ fn the_way_back_puts_hooks_where_they_were() {
     let old = state(vec![chain("KUMA_MESH_X", &[])], vec![hook(Some(2), "-p tcp -j KUMA_MESH_X")]);
     let new = state(vec![chain("KUMA_MESH_X", &[])], vec![hook(None, "-j KUMA_MESH_X")]);
     let back = text(&new, &old).unwrap();
-    assert!(back.contains("-I OUTPUT 2 -p tcp -j KUMA_MESH_X\n-D OUTPUT -j KUMA_MESH_X\n"), "{back}");
+    assert!(back.contains("-D OUTPUT -j KUMA_MESH_X\n-I OUTPUT 2 -p tcp -j KUMA_MESH_X\n"), "{back}");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod check;
 mod defects;
 mod examples;
+mod interruptions;
 mod pod;
 mod promises;
 mod readme;

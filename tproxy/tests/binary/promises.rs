@@ -182,7 +182,7 @@ fn a_failing_ip6tables_restore_takes_everything_back() {
     let programs = "ip6tables:/usr/sbin/ip6tables-nft,ip6tables-save:/usr/sbin/ip6tables-nft-save,\
                     ip6tables-restore:/run/bin/ip6tables-restore";
     let before = nothing_of_ours(&pod.state());
-    let failed = pod.tproxy(&format!("install --iptables-executables {programs}"));
+    let failed = pod.tproxy(&format!("install --max-retries 0 --iptables-executables {programs}"));
     assert_eq!(failed.exit, Exit::Code(1), "{failed}");
     let said = failed.stderr_text();
     assert!(said.contains("no room left") && said.contains("everything was taken back"), "{said}");

@@ -65,7 +65,7 @@ fn bad_values_are_refused() {
         ("install --redirect-inbound-port 70000", "--redirect-inbound-port: `70000` is not a port"),
         ("install --exclude-outbound-ports 80,http", "`http` is not a port"),
         ("install --kuma-dp-user ghost", "user `ghost` does not exist"),
-        ("install --redirect-dns", "--redirect-dns cannot be installed by the iptables backend"),
+        ("install --store-firewalld", "--store-firewalld cannot be installed by the iptables backend"),
         ("install --iptables-executables iptables:/bin/true", "three programs go together"),
         (
             "install --iptables-executables iptables:/none,iptables-save:/none,iptables-restore:/none",

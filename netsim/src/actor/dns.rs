@@ -1,0 +1,163 @@
+//! A name server: answers queries over UDP, at addresses of its own, and says in the answer who it is and what it saw.
+//!
+//! A question for text gets the [`Answer`] as JSON; a question for an address gets the one that the server is known by,
+//! so that real clients can tell who answered them. Must never ask anybody else.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use futures_util::future::try_join_all;
+use simple_dns::rdata::{A, AAAA, RData, TXT};
+use simple_dns::{CLASS, Packet, PacketFlag, QTYPE, Question, ResourceRecord, TYPE};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::UdpSocket;
+
+use super::{ActorError, Answer, Handled, Log, Seen};
+use crate::node::{Actor, Identity, Node, NodeError};
+
+/// The largest datagram that is read; longer queries are cut, and then no queries.
+const LARGEST: usize = 4096;
+/// Seconds for which an answer may be kept: not at all.
+const TTL: u32 = 0;
+
+/// What a name server shall be like.
+#[derive(Clone, Debug)]
+pub struct NameServerSpec {
+    /// Its name, with which it answers: `nameserver`, `sidecar-dns`, …
+    pub name: String,
+    /// Who it runs as.
+    pub identity: Identity,
+    /// The addresses at which it listens, each by a socket of its own, so that answers leave from the address asked.
+    pub addresses: Vec<SocketAddr>,
+    /// What it answers to questions for an IPv4 address; the IPv6 address is the same, mapped into 2001:db8::/96.
+    pub known_by: Ipv4Addr,
+}
+
+/// A running name server. It ends when dropped.
+#[derive(Debug)]
+pub struct NameServer {
+    actor: Actor,
+    log: Log,
+}
+
+impl NameServer {
+    /// Starts a name server. It listens when this returns.
+    ///
+    /// # Errors
+    /// When an address is taken or the node refuses.
+    pub fn start(node: &Node, spec: NameServerSpec) -> Result<Self, ActorError> {
+        let actor = node.actor(&spec.name, spec.identity)?;
+        let log = Log::default();
+        let seen = log.clone();
+        actor.serve(move || async move {
+            let mut loops = Vec::new();
+            for address in &spec.addresses {
+                let listening = |source| ActorError::ListenAt { address: *address, source };
+                let socket = bind(*address).map_err(listening)?;
+                loops.push(serve(socket, *address, spec.clone(), seen.clone()));
+            }
+            Ok::<_, ActorError>(((), async move { try_join_all(loops).await.map(drop) }))
+        })??;
+        Ok(Self { actor, log })
+    }
+
+    /// The queries that it saw.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Whether it still serves.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn health(&self) -> Result<(), NodeError> {
+        self.actor.health()
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+    let domain = if address.is_ipv4() { Domain::IPV4 } else { Domain::IPV6 };
+    let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.set_nonblocking(true)?;
+    UdpSocket::from_std(socket.into())
+}
+
+async fn serve(socket: UdpSocket, local: SocketAddr, spec: NameServerSpec, log: Log) -> Result<(), String> {
+    let mut buffer = vec![0; LARGEST];
+    loop {
+        let (length, source) = match socket.recv_from(&mut buffer).await {
+            Ok(received) => received,
+            // Whoever asked is gone: the kernel says so at the next call.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => continue,
+            Err(error) => return Err(format!("cannot receive at {local}: {error}")),
+        };
+        let answer = Answer { actor: spec.name.clone(), local, client: source, original_destination: None };
+        let Some(reply) = buffer.get(..length).and_then(|query| reply(query, &answer, spec.known_by)) else {
+            continue;
+        };
+        // Before it answers, so that whoever has the answer finds it in the log.
+        log.push(Seen {
+            actor: spec.name.clone(),
+            local,
+            source,
+            original_destination: None,
+            handled: Handled::Answered,
+        });
+        // The client may be gone already: then there is nobody to tell.
+        let _ = socket.send_to(&reply, source).await;
+    }
+}
+
+/// The reply to a query; `None` for what is none.
+fn reply(query: &[u8], answer: &Answer, known_by: Ipv4Addr) -> Option<Vec<u8>> {
+    let query = Packet::parse(query).ok()?;
+    let question = query.questions.first()?;
+    let mut reply = Packet::new_reply(query.id());
+    reply.set_flags(
+        PacketFlag::AUTHORITATIVE_ANSWER | PacketFlag::RECURSION_DESIRED | PacketFlag::RECURSION_AVAILABLE,
+    );
+    reply.questions.push(question.clone());
+    let text = serde_json::to_string(answer).ok()?;
+    let data = match question.qtype {
+        QTYPE::TYPE(TYPE::A) => Some(RData::A(A::from(known_by))),
+        QTYPE::TYPE(TYPE::AAAA) => Some(RData::AAAA(AAAA::from(mapped(known_by)))),
+        QTYPE::TYPE(TYPE::TXT) => Some(RData::TXT(TXT::try_from(text.as_str()).ok()?.into_owned())),
+        _ => None,
+    };
+    reply.answers.extend(data.map(|data| ResourceRecord::new(question.qname.clone(), CLASS::IN, TTL, data)));
+    reply.build_bytes_vec().ok()
+}
+
+/// The IPv6 address that goes with a server's IPv4 address.
+fn mapped(known_by: Ipv4Addr) -> Ipv6Addr {
+    let prefix = u128::from(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0));
+    Ipv6Addr::from(prefix | u128::from(u32::from(known_by)))
+}
+
+/// A question for the text of a name, as a datagram.
+pub(super) fn question(name: &str, id: u16) -> io::Result<Vec<u8>> {
+    let mut query = Packet::new_query(id);
+    query.set_flags(PacketFlag::RECURSION_DESIRED);
+    let name = simple_dns::Name::new(name).map_err(io::Error::other)?;
+    query.questions.push(Question::new(
+        name,
+        QTYPE::TYPE(TYPE::TXT),
+        simple_dns::QCLASS::CLASS(CLASS::IN),
+        false,
+    ));
+    query.build_bytes_vec().map_err(io::Error::other)
+}
+
+/// The [`Answer`] that a reply to the question `id` holds.
+pub(super) fn answer_in(reply: &[u8], id: u16) -> Option<Answer> {
+    let reply = Packet::parse(reply).ok().filter(|reply| reply.id() == id)?;
+    let text = reply.answers.iter().find_map(|record| match &record.rdata {
+        RData::TXT(text) => String::try_from(text.clone()).ok(),
+        _ => None,
+    })?;
+    serde_json::from_str(&text).ok()
+}

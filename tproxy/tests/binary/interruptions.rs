@@ -1,0 +1,170 @@
+//! Whatever ends a run half-way leaves the state before or after, or one that the next run heals.
+
+use netsim::node::Exit;
+use netsim::node::Finished;
+
+use super::pod::Pod;
+
+/// Three tables, both families.
+const FLAGS: &str = "--redirect-all-dns-traffic --drop-invalid-packets --exclude-outbound-ports 22";
+const FLAVOURS: [&str; 2] = ["nft", "legacy"];
+const FAMILIES: [&str; 2] = ["iptables", "ip6tables"];
+
+/// What a restore program does that is caught in the middle. `$real` is the true one; its parent is tproxy.
+const CATCHES: [(&str, &str); 3] = [
+    ("before its first table", "kill -KILL $PPID; sleep 5"),
+    (
+        "between two tables",
+        "sed '/^COMMIT/q' >/run/first; $real --noflush </run/first; kill -KILL $PPID; sleep 5",
+    ),
+    ("after its last table", "$real \"$@\"; kill -KILL $PPID; sleep 5"),
+];
+
+/// Runs `tproxy install` with a restore program of one family that does `script` instead.
+fn install_with(pod: &Pod, flavour: &str, family: &str, script: &str, more: &str) -> Finished {
+    pod.sh(&format!(
+        "mkdir -p /run/bin; cat >/run/bin/restore <<'END'\n#!/bin/sh\nreal=/usr/sbin/{family}-{flavour}-restore\n\
+         [ \"$1\" = --version ] && exec $real --version\n{script}\nEND\nchmod +x /run/bin/restore"
+    ));
+    let programs: Vec<String> = FAMILIES
+        .iter()
+        .flat_map(|base| {
+            ["", "-save", "-restore"].map(|what| {
+                let caught = *base == family && what == "-restore";
+                let real = format!("/usr/sbin/{base}-{flavour}{what}");
+                format!("{base}{what}:{}", if caught { "/run/bin/restore".to_owned() } else { real })
+            })
+        })
+        .collect();
+    let finished =
+        pod.tproxy(&format!("install {FLAGS} --iptables-executables {} {more}", programs.join(",")));
+    // The journal remembers with what rules were loaded, and this program would be caught again.
+    pod.sh("rm /run/bin/restore");
+    finished
+}
+
+fn install(flavour: &str) -> String {
+    format!("install {FLAGS} --backend iptables-{flavour}")
+}
+
+/// The rules and addresses, without files: the restore programs of these tests are files, too.
+fn rules(pod: &Pod) -> String {
+    let saved = pod.sh("for f in nft legacy; do iptables-$f-save; ip6tables-$f-save; done | \
+         sed -e '/^#/d' -e '/^:.* ACCEPT/d' -e '/^\\*/d' -e '/^COMMIT/d' -e 's/ \\[.*//' | sort");
+    format!("{saved}{}", pod.has_passthrough())
+}
+
+#[test]
+fn a_kill_at_any_step_is_healed_by_the_next_install() {
+    for (flavour, family, earlier) in combinations() {
+        for (when, script) in CATCHES {
+            let Some(pod) = Pod::start() else { return };
+            pod.done(&install(flavour));
+            let wanted = rules(&pod);
+            pod.done("uninstall");
+            prepare(&pod, flavour, earlier);
+            let killed = install_with(&pod, flavour, family, script, "");
+            assert_eq!(killed.exit, Exit::Signal(9), "{killed}");
+            pod.done(&install(flavour));
+            assert_eq!(rules(&pod), wanted, "{flavour}, {family}, {earlier}, killed {when}");
+            pod.done("status");
+        }
+    }
+}
+
+#[test]
+fn a_kill_at_any_step_is_healed_by_uninstalling() {
+    for (flavour, family, earlier) in combinations() {
+        for (when, script) in CATCHES {
+            let Some(pod) = Pod::start() else { return };
+            let before = rules(&pod);
+            prepare(&pod, flavour, earlier);
+            let killed = install_with(&pod, flavour, family, script, "");
+            assert_eq!(killed.exit, Exit::Signal(9), "{killed}");
+            pod.done("uninstall");
+            assert_eq!(rules(&pod), before, "{flavour}, {family}, {earlier}, killed {when}");
+            assert_eq!(pod.tproxy("status").exit, Exit::Code(3));
+        }
+    }
+}
+
+#[test]
+fn without_its_journal_a_killed_run_is_healed_too() {
+    for flavour in FLAVOURS {
+        for (when, script) in CATCHES {
+            let Some(pod) = Pod::start() else { return };
+            let before = rules(&pod);
+            pod.done(&install(flavour));
+            let wanted = rules(&pod);
+            install_with(&pod, flavour, "iptables", script, "--exclude-inbound-ports 9");
+            pod.sh("rm -r /run/tproxy");
+            pod.done(&install(flavour));
+            assert_eq!(rules(&pod), wanted, "{flavour}, killed {when}");
+            pod.done("uninstall");
+            assert_eq!(rules(&pod), before, "{flavour}, killed {when}");
+        }
+    }
+}
+
+#[test]
+fn a_signal_that_asks_to_end_takes_everything_back() {
+    for (flavour, signal, number) in [("nft", "TERM", 15), ("legacy", "INT", 2), ("nft", "HUP", 1)] {
+        for earlier in ["nothing", "another"] {
+            let Some(pod) = Pod::start() else { return };
+            prepare(&pod, flavour, earlier);
+            let before = rules(&pod);
+            let script = format!("kill -{signal} $PPID; exec $real \"$@\"");
+            let ended = install_with(&pod, flavour, "ip6tables", &script, "");
+            assert_eq!(ended.exit, Exit::Signal(number), "{ended}");
+            assert!(ended.stderr_text().contains("everything was taken back"), "{ended}");
+            assert_eq!(rules(&pod), before, "{flavour} {signal} {earlier}");
+        }
+    }
+}
+
+#[test]
+fn a_restore_that_fails_at_first_is_tried_again() {
+    let Some(pod) = Pod::start() else { return };
+    let script = "[ -e /run/tried ] && exec $real \"$@\"; touch /run/tried; echo busy >&2; exit 4";
+    let done = install_with(&pod, "nft", "iptables", script, "--sleep-between-retries 10ms");
+    assert!(done.success(), "{done}");
+    pod.done("status");
+}
+
+#[test]
+fn a_restore_that_keeps_failing_is_tried_as_often_as_asked_and_taken_back() {
+    let Some(pod) = Pod::start() else { return };
+    let before = rules(&pod);
+    let script = "echo x >>/run/tries; echo busy >&2; exit 4";
+    let failed =
+        install_with(&pod, "nft", "ip6tables", script, "--max-retries 2 --sleep-between-retries 1ms");
+    assert_eq!(failed.exit, Exit::Code(1), "{failed}");
+    assert!(failed.stderr_text().contains("busy (tried 3 times); everything was taken back"), "{failed}");
+    assert_eq!((pod.sh("wc -l </run/tries").trim(), rules(&pod)), ("3", before));
+}
+
+#[test]
+fn a_restore_that_hangs_is_ended_when_time_is_up() {
+    let Some(pod) = Pod::start() else { return };
+    let before = rules(&pod);
+    let failed = install_with(&pod, "nft", "iptables", "exec sleep 60", "--timeout 300ms");
+    assert_eq!(failed.exit, Exit::Code(1), "{failed}");
+    assert!(failed.stderr_text().contains("did not finish in"), "{failed}");
+    assert_eq!(rules(&pod), before);
+}
+
+fn combinations() -> Vec<(&'static str, &'static str, &'static str)> {
+    let mut all = Vec::new();
+    for flavour in FLAVOURS {
+        for family in FAMILIES {
+            all.extend(["nothing", "another"].map(|earlier| (flavour, family, earlier)));
+        }
+    }
+    all
+}
+
+fn prepare(pod: &Pod, flavour: &str, earlier: &str) {
+    if earlier == "another" {
+        pod.done(&format!("install --redirect-dns --exclude-inbound-ports 7 --backend iptables-{flavour}"));
+    }
+}
