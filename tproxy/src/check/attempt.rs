@@ -20,8 +20,6 @@ pub struct Attempt {
     pub names_others: bool,
     /// What it is, for people.
     shown: String,
-    /// What it means when it cannot be loaded.
-    otherwise: Outcome,
     /// What to do then.
     advice: String,
 }
@@ -46,7 +44,6 @@ pub(super) fn of_feature(feature: &Feature, tool: &Tool) -> Attempt {
         text: feature.text(),
         names_others: false,
         shown: feature.rules(),
-        otherwise: if feature.is_optional { Outcome::Warning } else { Outcome::Missing },
         advice: match feature.instead {
             "" => by_the_kernel,
             instead => format!("{by_the_kernel}, or {instead}"),
@@ -64,7 +61,6 @@ pub(super) fn of_change(change: &Change) -> Option<Attempt> {
         text: forward.clone(),
         names_others: true,
         shown: format!("all {rules} rules of this configuration"),
-        otherwise: Outcome::Missing,
         advice: by_the_kernel(tool),
     })
 }
@@ -85,7 +81,7 @@ impl Attempt {
         match trial {
             Trial::Loaded => Finding::works(&self.subject, format!("loads {}", self.shown)),
             Trial::Refused(words) => Finding::advised(
-                self.otherwise,
+                Outcome::Missing,
                 &self.subject,
                 format!("{program} could not load {}: {words}", self.shown),
                 &self.advice,

@@ -145,10 +145,10 @@ const NATIVE: &str = r#"{"nftables":[{"chain":{"family":"inet","table":"t","name
     "ipv4/rules" => Trial::NotTried("no".to_owned()),
     _ => Trial::Loaded,
 }, &["unknown ipv4/rules"])]
-#[case::zones_can_be_done_without(DNS, |host: &mut Host| host.trial = |attempt| match attempt.subject.as_str() {
+#[case::zones_that_are_missing_are_named(DNS, |host: &mut Host| host.trial = |attempt| match attempt.subject.as_str() {
     "ipv4/dns-zones" => Trial::Refused("no CT".to_owned()),
     _ => Trial::Loaded,
-}, &["warning ipv4/dns-zones"])]
+}, &["missing ipv4/dns-zones"])]
 #[case::logs_are_discarded("redirect: { inbound: { enabled: false } }\nlog: { enabled: true }", |host: &mut Host| {
     host.evidence.logs = false;
 }, &["warning kernel-log"])]

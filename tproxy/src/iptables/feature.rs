@@ -4,9 +4,10 @@
 //! Must never say what it means when one is missing: that is for `check`.
 
 use crate::config::interface::VirtualNetwork;
+use crate::config::ports::Ports;
 use crate::family::IpFamily;
-use crate::plan::Plan;
 use crate::plan::flow::Protocol;
+use crate::plan::{Exclusion, Plan};
 
 /// One feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,11 +20,9 @@ pub struct Feature {
     rules: &'static [&'static str],
     /// How to do without it; empty where there is no way.
     pub instead: &'static str,
-    /// Whether capture works without it, too.
-    pub is_optional: bool,
 }
 
-const NEEDED: Feature = Feature { name: "", table: "nat", rules: &[], instead: "", is_optional: false };
+const NEEDED: Feature = Feature { name: "", table: "nat", rules: &[], instead: "" };
 
 // User and group 0 are known in every user namespace, so that anybody can try the rules.
 const REDIRECT: Feature = Feature {
@@ -51,21 +50,24 @@ const PORTS: Feature = Feature {
     instead: "leave excluded and included ports out",
     ..NEEDED
 };
+const SEVERAL_PORTS: Feature = Feature {
+    name: "several-ports",
+    rules: &["-A OUTPUT -p tcp -m multiport --dports 22,8000:8999 -j RETURN"],
+    instead: "give one port or range in each list only",
+    ..NEEDED
+};
 const UDP: Feature = Feature {
     name: "udp",
     rules: &["-A OUTPUT -p udp -m udp --dport 53 -j REDIRECT --to-ports 15053"],
-    instead: "leave DNS capture and exclusions of UDP out",
+    instead: "leave DNS capture out",
     ..NEEDED
 };
 const ZONES: Feature = Feature {
     name: "dns-zones",
     table: "raw",
-    rules: &[
-        "-A PREROUTING -p udp -m udp --sport 53 -j CT --zone 1",
-        "-A OUTPUT -p udp -m udp --dport 53 -m owner --uid-owner 0 -j CT --zone 1",
-    ],
+    rules: &["-A OUTPUT -o lo -p udp -m udp --sport 15053 -m owner --uid-owner 0 -j CT --zone 2"],
     instead: "do without conntrack zones with --skip-dns-conntrack-zone-split",
-    is_optional: true,
+    ..NEEDED
 };
 const INTERFACES: Feature = Feature {
     name: "interfaces",
@@ -106,14 +108,13 @@ pub fn needed(plan: &Plan, family: IpFamily) -> Vec<Feature> {
     let has_vnet = policy.vnets.iter().any(has_network);
     let has_interfaces = [&inbound.exclude_interfaces, &outbound.exclude_interfaces];
     let has_interfaces = has_interfaces.iter().any(|patterns| !patterns.is_empty());
-    let tcp_ports = exclusions.iter().any(|one| !one.ports.is_empty() && one.protocol != Some(Protocol::Udp));
-    let udp_ports = exclusions.iter().any(|one| !one.ports.is_empty() && one.protocol != Some(Protocol::Tcp));
     let features = [
         (REDIRECT, true),
         (OWNER, true),
         (GROUP, exclusions.iter().any(|one| one.gids.is_some())),
-        (PORTS, tcp_ports || lists.iter().any(|ports| !ports.is_empty())),
-        (UDP, captures_dns || udp_ports),
+        (PORTS, tcp_ports_of(exclusions).chain(lists).any(|ports| !ports.is_empty())),
+        (SEVERAL_PORTS, tcp_ports_of(exclusions).chain(lists).any(|ports| ports.ranges().count() > 1)),
+        (UDP, captures_dns),
         (ZONES, captures_dns && options.conntrack_zones),
         (INTERFACES, has_interfaces || has_vnet),
         (COMMENT, options.comments),
@@ -121,6 +122,11 @@ pub fn needed(plan: &Plan, family: IpFamily) -> Vec<Feature> {
         (LOG, options.log_level.is_some()),
     ];
     features.into_iter().filter(|(_, wanted)| *wanted).map(|(feature, _)| feature).collect()
+}
+
+/// The ports of exclusions that concern connections: those of queries need no match on ports.
+fn tcp_ports_of(exclusions: &[Exclusion]) -> impl Iterator<Item = &Ports> {
+    exclusions.iter().filter(|one| one.protocol != Some(Protocol::Udp)).map(|one| &one.ports)
 }
 
 impl Feature {
@@ -165,7 +171,9 @@ mod tests {
     #[case("redirect: { inbound: { excludePorts: [22] } }", "ports")]
     #[case("redirect: { outbound: { includePorts: [80-90] } }", "ports")]
     #[case("redirect: { outbound: { excludePortsForUIDs: ['tcp:443:1'] } }", "ports")]
-    #[case("redirect: { outbound: { excludePortsForUIDs: ['udp:53:1'] } }", "udp")]
+    #[case("redirect: { outbound: { excludePorts: [22, 80] } }", "ports several-ports")]
+    #[case("redirect: { outbound: { excludePortsForUIDs: ['tcp:443,80:1'] } }", "ports several-ports")]
+    #[case("redirect: { outbound: { excludePortsForUIDs: ['udp:53:1'] } }", "")]
     #[case("redirect: { outbound: { excludePortsForUIDs: ['1'] } }", "")]
     #[case("redirect: { outbound: { excludeGIDs: [7] } }", "owner-group")]
     #[case("redirect: { outbound: { excludeInterfaces: [eth1] } }", "interfaces")]

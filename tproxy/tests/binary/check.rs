@@ -5,7 +5,7 @@ use netsim::node::{Exit, Finished, Identity, Program};
 use serde::Deserialize;
 
 /// Every feature that a configuration can need of iptables.
-const ALL: &str = "--redirect-dns --exclude-inbound-ports 22 --exclude-outbound-ports 8000-8999 --drop-invalid-packets \
+const ALL: &str = "--redirect-dns --exclude-inbound-ports 22 --exclude-outbound-ports 22,8000-8999 --drop-invalid-packets \
     --iptables-logs --exclude-outbound-gids 7 --exclude-outbound-ports-for-uids udp:53:1001 \
     --exclude-outbound-interfaces eth1 --vnet docker0:10.1.0.0/16";
 const FLAVOURS: [&str; 2] = ["iptables-nft", "iptables-legacy"];
@@ -82,6 +82,7 @@ fn everything_works_here_for_root() {
             "owner",
             "owner-group",
             "ports",
+            "several-ports",
             "udp",
             "dns-zones",
             "interfaces",
