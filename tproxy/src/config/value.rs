@@ -114,7 +114,7 @@ impl Value {
         allowed: &str,
         read: impl Fn(&str) -> Result<T, Refusal>,
     ) -> Result<Vec<T>, Refusals> {
-        let (mut found, mut refused) = (Vec::new(), Refusals::default());
+        let (mut found, mut refused, mut read_parts) = (Vec::new(), Refusals::default(), 0);
         for (index, item) in self.items().iter().enumerate() {
             let mut note = |refusal: Refusal| {
                 let item = matches!(self, Self::List(_)).then_some(index);
@@ -129,9 +129,13 @@ impl Value {
             }
             for part in parts(&text, split) {
                 match read(part) {
-                    Ok(_) if found.len() == MOST => return Err(too_many().into()),
                     Ok(value) => found.push(value),
                     Err(refusal) => note(refusal),
+                }
+                read_parts += 1;
+                if read_parts > MOST {
+                    refused.push(too_many());
+                    return Err(refused);
                 }
             }
         }

@@ -70,11 +70,6 @@ impl InstalledRules {
     pub fn is_empty(&self) -> bool {
         self.tables.iter().all(TableState::is_empty)
     }
-
-    fn table(&self, name: &str) -> TableState {
-        let found = self.tables.iter().find(|state| state.table == name);
-        found.cloned().unwrap_or_else(|| TableState::empty(name))
-    }
 }
 
 /// The changes that lead from `installed` to `plan`, with the programs of `flavour`; what is installed by other
@@ -132,16 +127,15 @@ fn restore(rules: &InstalledRules, nat: Option<TableState>) -> Option<Change> {
     }
     let (mut forward, mut backward) = (String::new(), String::new());
     for name in names {
-        let from = rules.table(name);
-        let to = match &nat {
-            Some(nat) if name == "nat" => nat.clone(),
-            _ => TableState::empty(name),
-        };
-        if from.matches(&to) {
+        // No copies: a table may have a rule for every second port.
+        let nothing = TableState::empty(name);
+        let from = rules.tables.iter().find(|state| state.table == name).unwrap_or(&nothing);
+        let to = nat.as_ref().filter(|nat| nat.table == name).unwrap_or(&nothing);
+        if from.matches(to) {
             continue;
         }
-        forward.extend(transition::text(&from, &to));
-        backward.extend(transition::text(&to, &from));
+        forward.extend(transition::text(from, to));
+        backward.extend(transition::text(to, from));
     }
     (!forward.is_empty()).then(|| Change::Restore { tool: rules.tool.clone(), forward, backward })
 }
