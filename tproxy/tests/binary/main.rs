@@ -1,7 +1,8 @@
 //! The tproxy binary as users run it, always inside a node of its own.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod hostile;
 mod pod;
 mod promises;
 mod readme;
