@@ -1,5 +1,6 @@
 //! Brings files, environment and flags together into a configuration. The only place that reads configuration files.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -19,13 +20,14 @@ pub(super) fn configuration(
 ) -> Result<Resolved, CliError> {
     let mut layers =
         files(flags, surroundings.manner, Layers::default()).environment(&surroundings.variables);
-    for (name, value) in &flags.flags {
-        if let Some(deprecated) =
-            settings::of_flag(name).filter(|setting| setting.deprecated_flag == Some(name))
-        {
-            let successor = deprecated.flag.unwrap_or_default();
+    let used: BTreeSet<&str> = flags.flags.iter().map(|(name, _)| *name).collect();
+    for setting in settings::all() {
+        if let Some(name) = setting.deprecated_flag.filter(|name| used.contains(name)) {
+            let successor = setting.flag.unwrap_or_default();
             layers = layers.warning(format!("--{name} is deprecated; use --{successor}"));
         }
+    }
+    for (name, value) in &flags.flags {
         layers = layers.flag(name, value.as_str());
     }
     for name in &flags.removed {

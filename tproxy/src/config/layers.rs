@@ -9,7 +9,7 @@ use serde_saphyr::Location;
 
 use super::Config;
 use super::check;
-use super::document;
+use super::document::{self, LARGEST};
 use super::first_few::FirstFew;
 use super::problem::{Origin, Problem, Problems};
 use super::settings::{self, Setting, VARIABLE_PREFIX};
@@ -41,6 +41,8 @@ impl Assignment {
 #[derive(Default)]
 pub struct Layers {
     files: Vec<Assignment>,
+    /// Of all files together.
+    bytes: usize,
     environment: Vec<Assignment>,
     flags: Vec<Assignment>,
     /// Where in `flags` the items of a repeated one are, by its key.
@@ -87,10 +89,21 @@ impl Resolved {
 }
 
 impl Layers {
-    /// Adds a configuration file's text; later files win over earlier ones.
+    /// Adds a configuration file's text; later files win over earlier ones. All together have the size of one at most,
+    /// since all of them are kept.
     #[must_use]
     pub fn file(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
-        let source = Arc::new(Source { name: name.into(), text: text.into() });
+        let source = Source { name: name.into(), text: text.into() };
+        self.bytes = self.bytes.saturating_add(source.text.len());
+        if self.bytes > LARGEST && self.bytes > source.text.len() {
+            let name = shortened(&source.name);
+            let message = format!(
+                "`{name}` and the files before it are larger than {} MiB together; give less",
+                LARGEST >> 20
+            );
+            return self.problem(Problem::new(Origin::Flag("config".to_owned()), "", message));
+        }
+        let source = Arc::new(source);
         let (found, problems) = document::assignments(&source);
         self.files.extend(found);
         self.problems.extend(problems);

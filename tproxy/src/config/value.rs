@@ -114,10 +114,18 @@ impl Value {
         allowed: &str,
         read: impl Fn(&str) -> Result<T, Refusal>,
     ) -> Result<Vec<T>, Refusals> {
-        self.each_item(allowed, |text| match text {
-            "" => vec![Err(Refusal::new(format!("an empty item is not {allowed}")))],
-            text => parts(text, split).map(&read).collect(),
-        })
+        self.each_item(
+            split,
+            allowed,
+            |text| {
+                if text.is_empty() {
+                    Err(Refusal::new(format!("an empty item is not {allowed}")))
+                } else {
+                    Ok(())
+                }
+            },
+            read,
+        )
     }
 
     /// The same for items that are comma lists themselves, of which a blank one has no part (Kuma behaviour).
@@ -126,15 +134,17 @@ impl Value {
         allowed: &str,
         read: impl Fn(&str) -> Result<T, Refusal>,
     ) -> Result<Vec<T>, Refusals> {
-        self.each_item(allowed, |text| parts(text, Some(',')).map(&read).collect())
+        self.each_item(Some(','), allowed, |_| Ok(()), read)
     }
 
     fn each_item<T>(
         &self,
+        split: Option<char>,
         allowed: &str,
-        read: impl Fn(&str) -> Vec<Result<T, Refusal>>,
+        check: impl Fn(&str) -> Result<(), Refusal>,
+        read: impl Fn(&str) -> Result<T, Refusal>,
     ) -> Result<Vec<T>, Refusals> {
-        let (mut found, mut refused) = (Vec::new(), Refusals::default());
+        let (mut found, mut refused, mut read_parts) = (Vec::new(), Refusals::default(), 0);
         for (index, item) in self.items().iter().enumerate() {
             let mut note = |refusal: Refusal| {
                 let item = matches!(self, Self::List(_)).then_some(index);
@@ -144,11 +154,16 @@ impl Value {
                 note(Refusal::new(format!("{} is not {allowed}", item.shown())));
                 continue;
             };
-            for part in read(&text) {
-                match part {
-                    Ok(_) if found.len() == MOST => return Err(too_many().into()),
+            check(&text).unwrap_or_else(&mut note);
+            for part in parts(&text, split) {
+                match read(part) {
                     Ok(value) => found.push(value),
                     Err(refusal) => note(refusal),
+                }
+                read_parts += 1;
+                if read_parts > MOST {
+                    refused.push(too_many());
+                    return Err(refused);
                 }
             }
         }

@@ -69,11 +69,6 @@ impl InstalledRules {
     pub fn is_empty(&self) -> bool {
         self.tables.iter().all(TableState::is_empty)
     }
-
-    fn table(&self, name: &str) -> TableState {
-        let found = self.tables.iter().find(|state| state.table == name);
-        found.cloned().unwrap_or_else(|| TableState::empty(name))
-    }
 }
 
 /// The changes that lead from `installed` to `plan`, with the programs of `flavour`; what is installed by other
@@ -131,12 +126,13 @@ fn restore(rules: &InstalledRules, wanted: &[TableState]) -> Option<Change> {
     let others = rules.tables.iter().map(|state| state.table.as_str()).filter(|name| !TABLES.contains(name));
     let (mut forward, mut backward) = (String::new(), String::new());
     for name in TABLES.into_iter().chain(others) {
-        let from = rules.table(name);
-        let to = wanted.iter().find(|table| table.table == name).cloned();
-        let to = to.unwrap_or_else(|| TableState::empty(name));
-        if let Some(text) = transition::text(&from, &to) {
+        // No copies: a table may have a rule for every second port.
+        let nothing = TableState::empty(name);
+        let from = rules.tables.iter().find(|state| state.table == name).unwrap_or(&nothing);
+        let to = wanted.iter().find(|table| table.table == name).unwrap_or(&nothing);
+        if let Some(text) = transition::text(from, to) {
             forward.push_str(&text);
-            backward.extend(transition::text(&to.applied_over(&from), &from));
+            backward.extend(transition::text(&to.applied_over(from), from));
         }
     }
     (!forward.is_empty()).then(|| Change::Restore { tool: rules.tool.clone(), forward, backward })

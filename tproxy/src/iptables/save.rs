@@ -32,9 +32,9 @@ const INCOMPATIBLE: &str = "is incompatible, use 'nft' tool";
 /// One table with all its chains and rules, ours and others'.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SavedTable {
-    /// `nat`, `raw`, …
+    /// `nat`, `raw`, …; each comes once.
     pub name: String,
-    /// Chains in the order printed.
+    /// Chains in the order printed, each once.
     pub chains: Vec<SavedChain>,
 }
 
@@ -104,6 +104,9 @@ impl Reader {
                 self.open = true;
                 self.places.clear();
                 let name = line.trim_start_matches('*').trim().to_owned();
+                if self.tables.iter().any(|table| table.name == name) {
+                    return None;
+                }
                 self.tables.push(SavedTable { name, chains: Vec::new() });
                 Some(())
             }
@@ -120,7 +123,9 @@ impl Reader {
     fn declare(&mut self, line: &str) -> Option<()> {
         let name = line.strip_prefix(':')?.split_whitespace().next()?.to_owned();
         let chains = &mut self.tables.last_mut()?.chains;
-        self.places.entry(name.clone()).or_insert(chains.len());
+        if self.places.insert(name.clone(), chains.len()).is_some() {
+            return None;
+        }
         chains.push(SavedChain { name, rules: Vec::new() });
         Some(())
     }
@@ -159,6 +164,14 @@ mod tests {
     fn a_line_that_is_not_understood_is_named() {
         let error = parse("*nat\n:A -\nwhat\n").unwrap_err();
         assert_eq!(error.to_string(), "line 3 of the saved rules cannot be read: what");
+    }
+
+    #[test]
+    fn a_chain_or_table_that_comes_twice_is_not_understood() {
+        // No iptables-save prints that; which of the two is meant would be guessed. Found by fuzzing.
+        assert!(parse("*nat\n:A - [0:0]\n:A - [0:0]\nCOMMIT\n").unwrap_err().to_string().contains("line 3"));
+        assert!(parse("*nat\nCOMMIT\n*nat\nCOMMIT\n").unwrap_err().to_string().contains("line 3"));
+        assert_eq!(parse("*nat\n:A - [0:0]\nCOMMIT\n*raw\n:A - [0:0]\nCOMMIT\n").unwrap().len(), 2);
     }
 
     #[test]

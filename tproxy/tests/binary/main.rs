@@ -1,10 +1,11 @@
 //! The tproxy binary as users run it, always inside a node of its own.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod check;
 mod defects;
 mod examples;
+mod hostile;
 mod interruptions;
 mod pod;
 mod promises;

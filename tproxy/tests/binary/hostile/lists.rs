@@ -1,0 +1,129 @@
+//! Lists of 100,000 entries, right and wrong ones, in every place that takes a list.
+
+use super::super::pod::Pod;
+use super::{config, measured, run, run_program};
+
+/// So many entries a list must be able to have.
+const MANY: usize = 100_000;
+
+/// The settings that take lists: key, flag, and the entry of a number.
+const LISTS: [(&str, &str, fn(usize) -> String); 7] = [
+    ("outbound.excludePortsForIPs", "exclude-outbound-ips", |n| {
+        format!("10.{}.{}.{}", n >> 16, n >> 8 & 255, n & 255)
+    }),
+    ("inbound.excludePortsForIPs", "exclude-inbound-ips", |n| {
+        format!("fd00::1:{:x}:{:x}", n >> 16, n & 0xffff)
+    }),
+    ("outbound.excludePortsForUIDs", "exclude-outbound-ports-for-uids", |n| format!("tcp:80,443:{}", n * 2)),
+    ("outbound.excludeGIDs", "exclude-outbound-gids", |n| (n * 2).to_string()),
+    ("outbound.excludeInterfaces", "exclude-outbound-interfaces", |n| format!("eth{n}")),
+    ("inbound.excludeInterfaces", "exclude-inbound-interfaces", |n| format!("eth{n}")),
+    ("vnet.networks", "vnet", |n| format!("br{n}:10.{}.{}.{}/32", n >> 16, n >> 8 & 255, n & 255)),
+];
+
+/// A file whose list at `key`, below `redirect`, has these entries.
+fn file(key: &str, entries: impl Iterator<Item = String>) -> String {
+    let (section, name) = key.split_once('.').unwrap();
+    let entries: String = entries.map(|entry| format!("      - \"{entry}\"\n")).collect();
+    format!("redirect:\n  {section}:\n    {name}:\n{entries}")
+}
+
+#[test]
+fn every_list_takes_100_000_entries_in_a_file_and_explains_them() {
+    let Some(pod) = Pod::start() else { return };
+    for (key, _, entry) in LISTS {
+        let printed = config(&pod, file(key, (0..MANY).map(entry))).done();
+        assert!(printed.contains(&entry(0)) && printed.contains(&entry(MANY - 1)), "{key}");
+        let table = run(&pod, ["explain", "--matrix", "--config", "/run/hostile.yaml"]).done();
+        assert!((20..300).contains(&table.lines().count()), "{key}: {table}");
+        assert!(table.len() < 100_000, "{key}: {} bytes", table.len());
+    }
+}
+
+#[test]
+fn every_second_port_is_excluded_and_rendered() {
+    let Some(pod) = Pod::start() else { return };
+    let ports = (1..=65535_u32).step_by(2).map(|port| port.to_string()).collect::<Vec<_>>().join(",");
+    for name in ["excludePorts", "includePorts"] {
+        pod.node()
+            .write_file("/run/ports.yaml", format!("redirect: {{outbound: {{{name}: \"{ports}\"}}}}"))
+            .unwrap();
+        let table = run(&pod, ["explain", "--matrix", "--config", "/run/ports.yaml"]).done();
+        assert!(table.len() < 100_000, "{name}: {} bytes", table.len());
+        let rules = run(&pod, ["install", "--dry-run", "--config", "/run/ports.yaml"]).done();
+        assert_eq!(rules.matches(" --dport ").count(), 2 * 32768, "{name}");
+    }
+}
+
+#[test]
+fn flags_and_variables_take_as_much_as_the_kernel_passes() {
+    let Some(pod) = Pod::start() else { return };
+    for (key, flag, entry) in LISTS {
+        // One argument has at most 128 KiB (MAX_ARG_STRLEN), all together 2 MiB with the usual stack.
+        let flags = (0..20_000).map(|n| format!("--{flag}={}", entry(n)));
+        let printed = run(&pod, ["config".to_owned()].into_iter().chain(flags)).done();
+        assert!(printed.contains(&entry(19_999)), "{key}");
+        let variable = tproxy::config::settings::of_flag(flag).unwrap().prefixed_variable().unwrap();
+        let value = (0..4_000).map(entry).collect::<Vec<_>>().join(";");
+        let printed = run_program(&pod, measured().arg("config").env(&variable, value)).done();
+        assert!(printed.contains(&entry(3_999)), "{key}");
+    }
+    let last = ["--wait=1"; 30_000].into_iter().chain(["--wait=7"]);
+    assert!(run(&pod, ["config"].into_iter().chain(last)).done().contains("wait: 7"));
+}
+
+#[test]
+fn a_list_in_one_text_has_a_limit() {
+    let Some(pod) = Pod::start() else { return };
+    for (name, part) in [
+        ("excludePortsForUIDs", "1;"),
+        ("excludeGIDs", "1,"),
+        ("excludePorts", "1,"),
+        ("excludeInterfaces", "a,"),
+    ] {
+        let text = part.repeat(2_000_000);
+        config(&pod, format!("redirect: {{outbound: {{{name}: \"{text}1\"}}}}"))
+            .refused("has more than 131072 items");
+    }
+    let one_exclusion =
+        format!("redirect: {{outbound: {{excludePortsForUIDs: \"{}9:7\"}}}}", "9,".repeat(2_000_000));
+    assert!(config(&pod, one_exclusion).done().contains("9:7"));
+}
+
+#[test]
+fn of_100_000_problems_a_screenful_is_shown_and_the_others_are_counted() {
+    let Some(pod) = Pod::start() else { return };
+    let unknown: String = (0..MANY).map(|n| format!("k{n}: 1\n")).collect();
+    config(&pod, unknown).refused("and 99980 more like these");
+    let in_one_line: String = (0..MANY).map(|n| format!("k{n}: 1, ")).collect();
+    config(&pod, format!("{{{in_one_line}}}")).refused("and 99980 more like these");
+    for (key, ..) in LISTS {
+        config(&pod, file(key, (0..MANY).map(|n| format!("/{n}")))).refused("and 99980 more like these");
+    }
+    for wrong in ["x", "[]", "{}", "~", "1.5", "''"] {
+        let items = format!("{wrong},").repeat(MANY);
+        config(&pod, format!("redirect: {{outbound: {{excludePorts: [{items}]}}}}"))
+            .refused("and 99980 more like these");
+    }
+    let variables = (0..20_000).fold(measured().arg("config"), |program, n| {
+        program.env(&format!("KUMA_TRANSPARENT_PROXY_REDIRECT_INBOUND_PORT{n}"), "1")
+    });
+    let outcome = run_program(&pod, variables);
+    assert!(outcome.messages.contains("and 19980 more like these"), "{}", outcome.messages);
+}
+
+#[test]
+fn name_servers_without_number_are_read_and_the_unusable_ones_counted() {
+    let Some(pod) = Pod::start() else { return };
+    let config = "redirect: {dns: {enabled: true, resolvConfigPath: /run/servers}}";
+    pod.node().write_file("/run/dns.yaml", config).unwrap();
+    let explain = ["explain", "--matrix", "--config", "/run/dns.yaml"];
+    pod.node().write_file("/run/servers", "nameserver \u{1b}[2Jx\n".repeat(50_000)).unwrap();
+    let messages = run(&pod, explain).messages;
+    assert!(messages.contains("\\u{1b}[2Jx") && messages.contains("49992 more name servers"), "{messages}");
+    let servers: String = (0..50_000).map(|n| format!("nameserver 10.0.{}.{}\n", n >> 8, n & 255)).collect();
+    pod.node().write_file("/run/servers", servers).unwrap();
+    assert!(run(&pod, explain).done().contains("outbound/dns"));
+    pod.sh("ln -sf /dev/zero /run/servers");
+    assert!(run(&pod, explain).messages.contains("no IPv4 name server is known"));
+}
