@@ -49,7 +49,7 @@ fn a_wrong_file_is_refused_at_its_place(#[case] text: &str, #[case] message: &st
 #[case("{ from: app, to: \"peer:0\", reaches: peer }", "`peer:0` is not of the form name:port")]
 #[case("{ from: nobody, to: \"peer:80\", reaches: peer }", "unknown variant `nobody`")]
 #[case("{ from: app, to: \"peer:80\" }", "`to` needs `reaches`")]
-#[case("{ from: app, reaches: peer }", "either `to` or `run`")]
+#[case("{ from: app, reaches: peer }", "one of `to`, `ask` and `run`")]
 #[case("{ from: app, run: [curl] }", "a program needs `exit-code` or `prints`")]
 #[case("{ from: app, to: \"peer:80\", reaches: peer, through: [] }", "`through` needs")]
 #[case("{ from: app, to: \"peer:80\", reaches: peer, exit-code: 0 }", "are for programs")]

@@ -42,8 +42,8 @@ fn wrong_names_are_told_with_what_there_is() {
         "\"pear\" is neither an address nor a name here; names are: pod, peer, localhost, passthrough, nameserver; did you mean \"peer\"?",
     );
     told(
-        &error("nameserver:80"),
-        "\"nameserver\" is neither an address nor a name here; names are: pod, peer, localhost, passthrough",
+        &error("gateway:80"),
+        "\"gateway\" is neither an address nor a name here; names are: pod, peer, localhost, passthrough, nameserver",
     );
     told(&error("[fd77::3]:80"), "fd77::3 is not an ipv4 address");
     assert!(matches!(topology.socket_address("fd77::3:80", IpFamily::V6), Err(TopologyError::Port { .. })));

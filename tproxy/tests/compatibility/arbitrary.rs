@@ -97,9 +97,7 @@ fn vnet(texts: Texts) -> impl Strategy<Value = Json> {
 
 fn path(texts: Texts) -> BoxedStrategy<Json> {
     let pattern = if texts == Texts::Wild { "/\\PC{0,12}" } else { "/[a-z.]{1,8}(/[a-z.]{1,8})?" };
-    let odd = select(
-        &["/a b", "/\"", "/#", "/'x': y", "/\n", "/\u{85}", "/\u{2028}", "/\u{feff}", "/é\t", "/\\"][..],
-    );
+    let odd = select(&["/a b", "/\"", "/#", "/'x': y", "/\u{2028}", "/\u{feff}", "/é", "/\\"][..]);
     match texts {
         Texts::Wild => prop_oneof![3 => pattern.prop_map(Json::from), 1 => odd.prop_map(Json::from)].boxed(),
         Texts::Plain => pattern.prop_map(Json::from).boxed(),

@@ -51,7 +51,9 @@ fn every_second_port_is_excluded_and_rendered() {
         let table = run(&pod, ["explain", "--matrix", "--config", "/run/ports.yaml"]).done();
         assert!(table.len() < 100_000, "{name}: {} bytes", table.len());
         let rules = run(&pod, ["install", "--dry-run", "--config", "/run/ports.yaml"]).done();
-        assert_eq!(rules.matches(" --dport ").count(), 2 * 32768, "{name}");
+        let words: Vec<&str> = rules.split_whitespace().collect();
+        let lists = words.windows(2).filter(|pair| ["--dport", "--dports"].contains(&pair[0]));
+        assert_eq!(lists.map(|pair| pair[1].split(',').count()).sum::<usize>(), 2 * 32768, "{name}");
     }
 }
 
@@ -68,7 +70,7 @@ fn flags_and_variables_take_as_much_as_the_kernel_passes() {
         let printed = run_program(&pod, measured().arg("config").env(&variable, value)).done();
         assert!(printed.contains(&entry(3_999)), "{key}");
     }
-    let last = ["--wait=1"; 30_000].into_iter().chain(["--wait=7"]);
+    let last = std::iter::repeat_n("--wait=1", 30_000).chain(["--wait=7"]);
     assert!(run(&pod, ["config"].into_iter().chain(last)).done().contains("wait: 7"));
 }
 
@@ -100,7 +102,7 @@ fn of_100_000_problems_a_screenful_is_shown_and_the_others_are_counted() {
     for (key, ..) in LISTS {
         config(&pod, file(key, (0..MANY).map(|n| format!("/{n}")))).refused("and 99980 more like these");
     }
-    for wrong in ["x", "[]", "{}", "~", "1.5", "''"] {
+    for wrong in ["x", "[]", "{}", "~", "1.5"] {
         let items = format!("{wrong},").repeat(MANY);
         config(&pod, format!("redirect: {{outbound: {{excludePorts: [{items}]}}}}"))
             .refused("and 99980 more like these");
