@@ -4,7 +4,7 @@
 //! as one atomic batch and an old installation is replaced in place. Must never name a rule or chain of other programs,
 //! and never flush a table.
 
-use super::rule::Rule;
+use super::rule::{Rule, quoted};
 use super::state::{Hook, TableState};
 
 /// One command of a restore text.
@@ -80,11 +80,11 @@ impl Command<'_> {
     fn text(&self) -> String {
         match self {
             Self::Declare(chain) => format!(":{chain} - [0:0]"),
-            Self::Append(chain, rule) => format!("-A {chain} {rule}"),
-            Self::Insert(chain, position, rule) => format!("-I {chain} {position} {rule}"),
-            Self::Delete(chain, rule) => format!("-D {chain} {rule}"),
-            Self::Flush(chain) => format!("-F {chain}"),
-            Self::DeleteChain(chain) => format!("-X {chain}"),
+            Self::Append(chain, rule) => format!("-A {} {rule}", quoted(chain)),
+            Self::Insert(chain, position, rule) => format!("-I {} {position} {rule}", quoted(chain)),
+            Self::Delete(chain, rule) => format!("-D {} {rule}", quoted(chain)),
+            Self::Flush(chain) => format!("-F {}", quoted(chain)),
+            Self::DeleteChain(chain) => format!("-X {}", quoted(chain)),
         }
     }
 }

@@ -16,7 +16,7 @@ use tproxy::host::resolv_conf::{self, Resolver};
 use tproxy::host::{HostFacts, Users};
 use tproxy::iptables::render::{self, Installed, InstalledRules};
 use tproxy::iptables::rule::{self, Rule};
-use tproxy::iptables::save::{self, SavedTable};
+use tproxy::iptables::save;
 use tproxy::iptables::state::TableState;
 use tproxy::iptables::{CHAIN_PREFIX, Flavour, Tool};
 use tproxy::plan::flow::{Flow, Protocol, Verdict};
@@ -89,18 +89,13 @@ pub(crate) fn saved_rules(text: &str) {
     assert_eq!(removal.is_empty(), states.iter().all(TableState::is_empty));
     for change in &removal {
         if let Change::Restore { forward, .. } = change {
-            names_only_ours(forward, &tables);
+            names_only_ours(forward);
         }
     }
 }
 
 /// Every line of a removal deletes a rule that is ours, or empties or deletes a chain that is.
-fn names_only_ours(text: &str, tables: &[SavedTable]) {
-    let rules = || tables.iter().flat_map(|table| &table.chains).flat_map(|chain| &chain.rules);
-    if rules().any(|rule| rule.to_string().contains('\n')) {
-        // Such a text cannot be looked at line by line.
-        return;
-    }
+fn names_only_ours(text: &str) {
     for line in text.lines().filter(|line| !line.starts_with('*') && *line != "COMMIT") {
         let mut words = rule::words(line).unwrap_or_default().into_iter();
         let (command, chain) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
