@@ -18,7 +18,7 @@ use tproxy::plan::{self, Plan, Sidecar};
 const YAML: &str =
     "redirect:\n  outbound: {excludePorts: [22, 5432, 9000]}\n  inbound: {excludePorts: \"22,9901\"}\n";
 
-fn plan() -> Plan {
+fn planned(layers: Layers) -> Plan {
     let facts = HostFacts {
         users: Users::named([("kuma-dp", 5678)]),
         loopback: "lo".to_owned(),
@@ -26,8 +26,51 @@ fn plan() -> Plan {
         without_ipv6: None,
         resolver: Resolver::default(),
     };
-    let config = Layers::default().file("bench.yaml", YAML).resolve().unwrap().config;
+    let config = layers.resolve().unwrap().config;
     plan::resolve(&config, &facts, Sidecar::MustExist).unwrap().0
+}
+
+fn plan() -> Plan {
+    planned(Layers::default().file("bench.yaml", YAML))
+}
+
+/// 8,000 networks, half of them IPv6, and 2,000 exclusions of users with protocols and ports.
+fn exclusions() -> (Vec<String>, Vec<String>) {
+    let network = |n: usize| match n % 2 {
+        0 => format!("10.{}.{}.0/24", n >> 8, n & 255),
+        _ => format!("2001:db8:{n:x}::/48"),
+    };
+    let user = |n: usize| format!("tcp:80,443,8000-8999:{}", 2 * n);
+    ((0..8000).map(network).collect(), (0..2000).map(user).collect())
+}
+
+/// Two lists as a YAML file.
+fn listed(networks: &[String], users: &[String]) -> String {
+    let items = |list: &[String]| list.iter().map(|item| format!("      - \"{item}\"\n")).collect::<String>();
+    let (networks, users) = (items(networks), items(users));
+    format!("redirect:\n  outbound:\n    excludePortsForIPs:\n{networks}    excludePortsForUIDs:\n{users}")
+}
+
+/// The same lists as flags, one an exclusion.
+fn flags(networks: &[String], users: &[String]) -> Layers {
+    let flags = |layers: Layers, name: &str, list: &[String]| {
+        list.iter().fold(layers, |layers, item| layers.flag(name, item.as_str()))
+    };
+    let layers = flags(Layers::default(), "exclude-outbound-ips", networks);
+    flags(layers, "exclude-outbound-ports-for-uids", users)
+}
+
+/// A configuration with 10,000 exclusions: read, resolved and planned.
+fn many_exclusions(criterion: &mut Criterion) {
+    let (networks, users) = exclusions();
+    let text = listed(&networks, &users);
+    let of_file = |text: &str| planned(Layers::default().file("bench.yaml", text));
+    assert_eq!(of_file(&text).policy.outbound.exclusions.len(), 10_000);
+    assert_eq!(of_file(&text), planned(flags(&networks, &users)));
+    criterion.bench_function("10,000 exclusions from YAML", |bench| bench.iter(|| of_file(black_box(&text))));
+    criterion.bench_function("10,000 exclusions from flags", |bench| {
+        bench.iter(|| planned(flags(black_box(&networks), &users)));
+    });
 }
 
 fn nothing() -> Installed {
@@ -67,5 +110,5 @@ fn benches(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(pure, benches);
+criterion_group!(pure, benches, many_exclusions);
 criterion_main!(pure);

@@ -101,10 +101,10 @@ impl Walk<'_> {
 
     fn entry(&mut self, path: &str, key: &Placed<String>, value: Placed<Node>) {
         let setting = settings::of_key(path);
-        let is_section = settings::all().any(|setting| is_below(setting.key, path));
+        let is_section = || settings::all().any(|setting| is_below(setting.key, path));
         match (setting, value.value) {
-            (_, Node::Mapping(entries)) if is_section => self.mapping(path, entries),
-            (None, Node::Scalar(Value::Null)) if is_section => {}
+            (_, Node::Mapping(entries)) if is_section() => self.mapping(path, entries),
+            (None, Node::Scalar(Value::Null)) if is_section() => {}
             (Some(setting), node) => {
                 let place = Place::of(self.source, Some(value.at));
                 let (value, items) = self::value(node);
@@ -112,7 +112,7 @@ impl Walk<'_> {
             }
             (None, _) => {
                 let origin = || Origin::File(Place::of(self.source, Some(key.at)));
-                if is_section {
+                if is_section() {
                     self.problems.push(Problem::new(origin(), path, "is a section with keys of its own"));
                 } else {
                     self.problems.push_unknown_key(|| unknown(origin(), path));

@@ -48,9 +48,13 @@ impl Rule {
 
     /// Whether it is ours or Kuma's: it leads to one of our chains, or its comment begins with our prefix.
     ///
-    /// A rule that only mentions these names, in a comment or elsewhere, is somebody else's.
+    /// A rule that only mentions these names, in a comment or elsewhere, is somebody else's. So is one with a line break:
+    /// neither of us writes such, and no restore text can hold it.
     #[must_use]
     pub fn is_ours(&self) -> bool {
+        if self.words.iter().any(|word| word.contains('\n')) {
+            return false;
+        }
         self.target().is_some_and(|target| target.starts_with(CHAIN_PREFIX))
             || self.comment().is_some_and(|comment| comment.starts_with(COMMENT_PREFIX))
     }
@@ -87,7 +91,7 @@ impl fmt::Display for Rule {
 }
 
 /// Quotes what a restore parser would split or unescape (iptables' xtables_save_string).
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain =
         !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.:/!+@%,=".contains(&b));
     if plain {
@@ -119,7 +123,7 @@ impl Quotes {
             match c {
                 _ if escaped => {}
                 '"' => self.in_quotes = !self.in_quotes,
-                '\\' => self.escaped = true,
+                '\\' => self.escaped = self.in_quotes,
                 _ => {}
             }
         }
@@ -131,8 +135,8 @@ impl Quotes {
     }
 }
 
-/// Takes a line of a save text apart: blanks separate, double quotes hold together, a backslash takes the next
-/// character as it is. `None` when a quote is not closed.
+/// Takes a line of a save text apart, as iptables-restore does: blanks separate, double quotes hold together, a
+/// backslash between them takes the next character as it is. `None` when a quote is not closed.
 #[must_use]
 pub fn words(line: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
@@ -145,7 +149,7 @@ pub fn words(line: &str) -> Option<Vec<String>> {
                 in_quotes = !in_quotes;
                 current.get_or_insert_default();
             }
-            '\\' => current.get_or_insert_default().push(characters.next()?),
+            '\\' if in_quotes => current.get_or_insert_default().push(characters.next()?),
             c if c.is_ascii_whitespace() && !in_quotes => words.extend(current.take()),
             c => current.get_or_insert_default().push(c),
         }
@@ -198,8 +202,17 @@ mod tests {
     #[case("-m comment --comment -j -j KUMA_MESH_OUTBOUND", true)]
     #[case("-m comment --comment -j -j ACCEPT", false)]
     #[case("-j NOT_KUMA_MESH_OUTBOUND", false)]
+    // Deleting these would write a line of somebody else's into a restore text.
+    #[case("-m comment --comment \"kuma/mesh/transparent/proxy/x\n-F OUTPUT\n\" -j RETURN", false)]
+    #[case("-m comment --comment \"x\n-F OUTPUT\n\" -j KUMA_MESH_OUTBOUND", false)]
     fn only_our_targets_and_our_comments_make_a_rule_ours(#[case] line: &str, #[case] ours: bool) {
         assert_eq!(Rule::from_words(words(line).unwrap()).is_ours(), ours);
+    }
+
+    #[test]
+    fn a_backslash_escapes_between_quotes_only() {
+        // As iptables-restore reads it (add_param_to_argv in iptables/xshared.c). Found by fuzzing.
+        assert_eq!(words(r#"-A X\ -j Y\Z "a\"b\\c""#).unwrap(), ["-A", r"X\", "-j", r"Y\Z", r#"a"b\c"#]);
     }
 
     #[test]

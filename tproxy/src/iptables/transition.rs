@@ -5,7 +5,7 @@
 //! and never flush a table.
 
 use super::hooks::{self, Step};
-use super::rule::Rule;
+use super::rule::{Rule, quoted};
 use super::state::TableState;
 
 /// One command of a restore text.
@@ -52,12 +52,14 @@ impl Command<'_> {
     fn text(&self) -> String {
         match self {
             Self::Declare(chain) => format!(":{chain} - [0:0]"),
-            Self::Append(chain, rule) => format!("-A {chain} {rule}"),
-            Self::Step(Step::Delete(hook)) => format!("-D {} {}", hook.chain, hook.rule),
-            Self::Step(Step::Insert(position, hook)) => format!("-I {} {position} {}", hook.chain, hook.rule),
-            Self::Step(Step::Append(hook)) => format!("-A {} {}", hook.chain, hook.rule),
-            Self::Flush(chain) => format!("-F {chain}"),
-            Self::DeleteChain(chain) => format!("-X {chain}"),
+            Self::Append(chain, rule) => format!("-A {} {rule}", quoted(chain)),
+            Self::Step(Step::Delete(hook)) => format!("-D {} {}", quoted(&hook.chain), hook.rule),
+            Self::Step(Step::Insert(position, hook)) => {
+                format!("-I {} {position} {}", quoted(&hook.chain), hook.rule)
+            }
+            Self::Step(Step::Append(hook)) => format!("-A {} {}", quoted(&hook.chain), hook.rule),
+            Self::Flush(chain) => format!("-F {}", quoted(chain)),
+            Self::DeleteChain(chain) => format!("-X {}", quoted(chain)),
         }
     }
 }

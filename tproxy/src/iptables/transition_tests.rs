@@ -31,6 +31,18 @@ fn from_nothing_chains_are_filled_and_hooks_go_to_the_end() {
 }
 
 #[test]
+fn a_chain_name_that_a_restore_parser_would_split_is_quoted() {
+    // The kernel takes almost any name. Found by fuzzing.
+    let from = state(vec![chain("KUMA_MESH_a\"b", &[])], Vec::new());
+    insta::assert_snapshot!(text(&from, &TableState::empty("nat")).unwrap(), @r#"
+    *nat
+    -F "KUMA_MESH_a\"b"
+    -X "KUMA_MESH_a\"b"
+    COMMIT
+    "#);
+}
+
+#[test]
 fn a_changed_hook_takes_the_place_of_its_predecessor_and_unchanged_chains_are_not_touched() {
     let kept = chain("KUMA_MESH_KEPT", &["-j RETURN"]);
     let from = state(

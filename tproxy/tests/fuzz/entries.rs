@@ -16,7 +16,7 @@ use tproxy::host::resolv_conf::{self, Resolver};
 use tproxy::host::{HostFacts, Users};
 use tproxy::iptables::render::{self, Installed, InstalledRules};
 use tproxy::iptables::rule::{self, Rule};
-use tproxy::iptables::save::{self, SavedTable};
+use tproxy::iptables::save;
 use tproxy::iptables::state::TableState;
 use tproxy::iptables::{CHAIN_PREFIX, Flavour, Tool};
 use tproxy::plan::flow::{Flow, Protocol, Verdict};
@@ -31,17 +31,23 @@ pub(crate) fn configuration_file(text: &str) {
 pub(crate) fn flags(given: &[(usize, &str)]) {
     let flags: Vec<&str> =
         settings::all().flat_map(|setting| [setting.flag, setting.deprecated_flag]).flatten().collect();
-    let pick = |layers: Layers, (place, text): &(usize, &str)| layers.flag(flags[place % flags.len()], *text);
-    judge(given.iter().fold(Layers::default(), pick).resolve());
+    let give =
+        |layers: Layers, (place, text): &(usize, &str)| layers.flag(pick::<&str>(&flags, *place), *text);
+    judge(given.iter().fold(Layers::default(), give).resolve());
 }
 
 /// Variables by their place in the table of settings, each with its text.
 pub(crate) fn environment(given: &[(usize, &str)]) {
     let names = |setting: &Setting| [setting.prefixed_variable(), setting.bare_variable.map(str::to_owned)];
     let names: Vec<String> = settings::all().flat_map(names).flatten().collect();
-    let variable = |(place, text): &(usize, &str)| (names[place % names.len()].clone(), (*text).to_owned());
+    let variable = |(place, text): &(usize, &str)| (pick(&names, *place).clone(), (*text).to_owned());
     let variables: BTreeMap<String, String> = given.iter().map(variable).collect();
     judge(Layers::default().environment(&variables).resolve());
+}
+
+/// An entry by its place, whatever the number.
+pub(crate) fn pick<T>(entries: &[T], place: usize) -> &T {
+    entries.get(place % entries.len()).unwrap()
 }
 
 /// The value of `--iptables-executables`: programs are absolute paths, a family's three together.
@@ -70,8 +76,8 @@ pub(crate) fn resolv_conf(text: &str) {
     notes.iter().for_each(|note| assert_showable(&note.to_string(), 1_000));
 }
 
-/// What iptables-save printed: each rule is written so that it reads as the same, what is ours is a state that equals
-/// itself, and what removes it names nothing else.
+/// What iptables-save printed: each rule is written so that it reads as the same, and what removes ours names nothing
+/// else.
 pub(crate) fn saved_rules(text: &str) {
     let tables = match save::parse(text) {
         Ok(tables) => tables,
@@ -89,18 +95,13 @@ pub(crate) fn saved_rules(text: &str) {
     assert_eq!(removal.is_empty(), states.iter().all(TableState::is_empty));
     for change in &removal {
         if let Change::Restore { forward, .. } = change {
-            names_only_ours(forward, &tables);
+            names_only_ours(forward);
         }
     }
 }
 
 /// Every line of a removal deletes a rule that is ours, or empties or deletes a chain that is.
-fn names_only_ours(text: &str, tables: &[SavedTable]) {
-    let rules = || tables.iter().flat_map(|table| &table.chains).flat_map(|chain| &chain.rules);
-    if rules().any(|rule| rule.to_string().contains('\n')) {
-        // Such a text cannot be looked at line by line.
-        return;
-    }
+fn names_only_ours(text: &str) {
     for line in text.lines().filter(|line| !line.starts_with('*') && *line != "COMMIT") {
         let mut words = rule::words(line).unwrap_or_default().into_iter();
         let (command, chain) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());

@@ -30,7 +30,7 @@ fn damaged(valid: &'static str) -> impl Strategy<Value = String> {
         for (place, length, piece, kind) in cuts {
             let start = place.index(text.len() + 1);
             let end = (start + length).min(text.len());
-            let old: Vec<char> = text[start..end].to_vec();
+            let old: Vec<char> = text.get(start..end).unwrap().to_vec();
             let new: Vec<char> = match kind {
                 0 => Vec::new(),
                 1 => [old.clone(), old].concat(),
@@ -82,7 +82,7 @@ proptest! {
     #[test]
     fn any_value_may_stand_at_any_key(pairs in pairs()) {
         let keys: Vec<&str> = tproxy::config::settings::all().map(|setting| setting.key).collect();
-        let line = |(place, text): &(usize, String)| format!("{}: {}\n", keys[place % keys.len()], serde_json::to_string(text).unwrap());
+        let line = |(place, text): &(usize, String)| format!("{}: {}\n", entries::pick(&keys, *place), serde_json::to_string(text).unwrap());
         entries::configuration_file(&pairs.iter().map(line).collect::<String>());
     }
 

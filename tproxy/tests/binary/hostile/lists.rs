@@ -6,8 +6,11 @@ use super::{config, measured, run, run_program};
 /// So many entries a list must be able to have.
 const MANY: usize = 100_000;
 
-/// The settings that take lists: key, flag, and the entry of a number.
-const LISTS: [(&str, &str, fn(usize) -> String); 7] = [
+/// The entry of a number.
+type Entry = fn(usize) -> String;
+
+/// The settings that take lists: key, flag, and their entries.
+const LISTS: [(&str, &str, Entry); 7] = [
     ("outbound.excludePortsForIPs", "exclude-outbound-ips", |n| {
         format!("10.{}.{}.{}", n >> 16, n >> 8 & 255, n & 255)
     }),
