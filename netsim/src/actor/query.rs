@@ -56,7 +56,7 @@ pub enum Asked {
 pub(super) async fn ask(query: Query) -> Result<Asked, ActorError> {
     let any: SocketAddr = if query.server.is_ipv4() { ([0; 4], 0).into() } else { ([0; 16], 0).into() };
     let address = query.from.unwrap_or(any);
-    let socket = UdpSocket::bind(address)
+    let socket = bind(address, query.within)
         .await
         .map_err(|source| ActorError::Source { address: address.ip(), source })?;
     Ok(match timeout(query.within, exchange(&socket, &query)).await {
@@ -65,6 +65,21 @@ pub(super) async fn ask(query: Query) -> Result<Asked, ActorError> {
         Ok(Err(error)) => Asked::Unreachable(error.to_string()),
         Err(_) => Asked::TimedOut,
     })
+}
+
+/// A port that was just given back may be held for a moment by a child between fork and exec; nothing tells when it is
+/// free.
+async fn bind(address: SocketAddr, within: Duration) -> io::Result<UdpSocket> {
+    const AGAIN: Duration = Duration::from_millis(2);
+    let deadline = tokio::time::Instant::now() + within;
+    loop {
+        match UdpSocket::bind(address).await {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(AGAIN).await;
+            }
+            bound => return bound,
+        }
+    }
 }
 
 async fn exchange(socket: &UdpSocket, query: &Query) -> io::Result<Asked> {
