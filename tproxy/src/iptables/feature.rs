@@ -67,7 +67,6 @@ const ZONES: Feature = Feature {
     table: "raw",
     rules: &["-A OUTPUT -o lo -p udp -m udp --sport 15053 -m owner --uid-owner 0 -j CT --zone 2"],
     instead: "do without conntrack zones with --skip-dns-conntrack-zone-split",
-    ..NEEDED
 };
 const INTERFACES: Feature = Feature {
     name: "interfaces",
@@ -86,7 +85,6 @@ const INVALID: Feature = Feature {
     table: "mangle",
     rules: &["-A PREROUTING -m conntrack --ctstate INVALID -j DROP"],
     instead: "leave --drop-invalid-packets out",
-    ..NEEDED
 };
 const LOG: Feature = Feature {
     name: "log",
