@@ -56,6 +56,7 @@ impl Install {
         let journal = Journal::of_this_namespace(Path::new(journal::DIRECTORY))?;
         let before = read_record(&journal, surroundings);
         let installed = backend.observe(before.clone())?;
+        warn_of_doubtful(&installed, surroundings);
         let changes = backend.render(&plan, &installed)?;
         if changes.is_empty() {
             surroundings.tell("# the same configuration is installed already: nothing to change");
@@ -113,6 +114,16 @@ pub(super) fn read_record(journal: &Journal, surroundings: &mut Surroundings<'_>
         surroundings.warn(format!("{error}; going on without it"));
         None
     })
+}
+
+/// Rules stay that may be Kuma's, and may be somebody else's.
+pub(super) fn warn_of_doubtful(installed: &Installed, surroundings: &mut Surroundings<'_>) {
+    for rule in installed.doubtful() {
+        surroundings.warn(format!(
+            "this rule may be of Kuma, which wrote no comments, or of another program: {rule}; it stays: delete it if \
+             it is Kuma's"
+        ));
+    }
 }
 
 /// A run that was ended after its last change left word of work in progress: there is none.

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::Surroundings;
 use super::error::CliError;
-use super::install::{permit_changes, print_changes, print_done, read_record, show};
+use super::install::{permit_changes, print_changes, print_done, read_record, show, warn_of_doubtful};
 use super::limits::Limits;
 use crate::apply;
 use crate::apply::journal::{self, Journal};
@@ -59,7 +59,9 @@ impl Uninstall {
         let record = read_record(&journal, surroundings);
         let backend = Iptables::for_removal(record.as_ref(), &facts.loopback)?;
         backend.sees_all_of(record.as_ref())?;
-        let changes = backend.remove(&backend.observe(record)?);
+        let installed = backend.observe(record)?;
+        warn_of_doubtful(&installed, surroundings);
+        let changes = backend.remove(&installed);
         if self.dry_run {
             return print_changes(&changes, self.verbose, surroundings);
         }

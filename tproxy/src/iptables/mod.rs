@@ -5,6 +5,7 @@
 
 pub mod feature;
 pub mod hooks;
+mod kuma;
 pub mod render;
 pub mod rule;
 mod rules;

@@ -3,6 +3,7 @@
 //! Must never touch the system, and never drop a part of the plan in silence: what iptables rules cannot express yet is
 //! [`Unsupported`].
 
+use super::rule::{Rule, quoted};
 use super::rules;
 use super::stamp::Stamp;
 use super::state::TableState;
@@ -55,6 +56,18 @@ impl Installed {
         let recorded = self.record.as_ref().is_some_and(Record::added_passthrough);
         let stamped = || self.stamps().any(|stamp| stamp.added_address);
         self.has_address && (recorded || stamped())
+    }
+
+    /// Rules that Kuma may have written, and others, too, each with its family and table. They stay.
+    pub fn doubtful(&self) -> impl Iterator<Item = String> + '_ {
+        let tables =
+            self.rules.iter().flat_map(|rules| rules.tables.iter().map(|table| (&rules.tool, table)));
+        tables.flat_map(|(tool, state)| {
+            let text = |(chain, rule): &(String, Rule)| {
+                format!("{} -t {} -A {} {rule}", tool.family.title(), state.table, quoted(chain))
+            };
+            state.doubtful.iter().map(text)
+        })
     }
 
     /// What the jumps say of the installations that they belong to; none of those that Kuma made.

@@ -59,6 +59,34 @@ impl Rule {
             || self.comment().is_some_and(|comment| comment.starts_with(COMMENT_PREFIX))
     }
 
+    /// Whether the words are those of `shape`, in which `*` stands for any one word.
+    #[must_use]
+    pub(super) fn reads_like(&self, shape: &str) -> bool {
+        self.compared(shape).is_some()
+    }
+
+    /// The word that stands where `shape` has `?`, when the others are those of `shape`; `*` stands for any one word.
+    #[must_use]
+    pub(super) fn word_at(&self, shape: &str) -> Option<&str> {
+        self.compared(shape)?
+    }
+
+    fn compared(&self, shape: &str) -> Option<Option<&str>> {
+        let mut wanted = shape.split(' ');
+        let mut found = None;
+        for word in &self.words {
+            match wanted.next()? {
+                // No restore text can hold a line break.
+                _ if word.contains('\n') => return None,
+                "?" => found = Some(word.as_str()),
+                "*" => {}
+                other if other == word => {}
+                _ => return None,
+            }
+        }
+        wanted.next().is_none().then_some(found)
+    }
+
     /// The word behind an option. What a comment says is no option, whatever it looks like.
     fn after(&self, option: impl Fn(&str) -> bool) -> Option<&str> {
         let mut words = self.words.iter().map(String::as_str);

@@ -5,6 +5,7 @@
 
 use super::CHAIN_PREFIX;
 use super::hooks::{self, Hook, Place};
+use super::kuma::{Owner, Uncommented};
 use super::rule::Rule;
 use super::save::SavedTable;
 use super::stamp::Stamp;
@@ -18,6 +19,8 @@ pub struct TableState {
     pub chains: Vec<Chain>,
     /// Our rules in chains that are not ours: jumps, and what Kuma puts there directly.
     pub hooks: Vec<Hook>,
+    /// Rules that Kuma may have written and that others write, too: the chain and the rule. They are left alone.
+    pub doubtful: Vec<(String, Rule)>,
 }
 
 /// A chain of ours.
@@ -33,7 +36,7 @@ impl TableState {
     /// A table of which nothing is ours.
     #[must_use]
     pub fn empty(table: &str) -> Self {
-        Self { table: table.to_owned(), chains: Vec::new(), hooks: Vec::new() }
+        Self { table: table.to_owned(), chains: Vec::new(), hooks: Vec::new(), doubtful: Vec::new() }
     }
 
     /// Whether nothing of the table is ours.
@@ -42,23 +45,38 @@ impl TableState {
         self.chains.is_empty() && self.hooks.is_empty()
     }
 
-    /// Our part of a saved table.
+    /// Our part of the saved tables of one family and flavour, without those that hold nothing of interest.
     #[must_use]
-    pub fn of(saved: &SavedTable) -> Self {
+    pub fn of_all(saved: &[SavedTable]) -> Vec<Self> {
+        let kuma = saved.iter().find(|table| table.name == "nat").and_then(Uncommented::of);
+        let states = saved.iter().map(|table| Self::of(table, kuma.as_ref()));
+        states.filter(|state| !state.is_empty() || !state.doubtful.is_empty()).collect()
+    }
+
+    fn of(saved: &SavedTable, kuma: Option<&Uncommented>) -> Self {
         let mut state = Self::empty(&saved.name);
         for chain in &saved.chains {
             if chain.name.starts_with(CHAIN_PREFIX) {
                 state.chains.push(Chain { name: chain.name.clone(), rules: chain.rules.clone() });
                 continue;
             }
+            let owners = kuma.map(|kuma| kuma.owners(&saved.name, chain)).unwrap_or_default();
             let mut behind = 0;
             for (index, rule) in chain.rules.iter().enumerate() {
-                if !rule.is_ours() {
-                    behind += 1;
+                let owner = owners.get(index).copied().unwrap_or(Owner::Other);
+                let (chain, rule) = (chain.name.clone(), rule.clone());
+                if rule.is_ours() || owner == Owner::Kuma {
+                    state.hooks.push(Hook {
+                        chain,
+                        place: Place::Seen { position: index + 1, behind },
+                        rule,
+                    });
                     continue;
                 }
-                let (chain, rule) = (chain.name.clone(), rule.clone());
-                state.hooks.push(Hook { chain, place: Place::Seen { position: index + 1, behind }, rule });
+                behind += 1;
+                if owner == Owner::Doubtful {
+                    state.doubtful.push((chain, rule));
+                }
             }
         }
         state

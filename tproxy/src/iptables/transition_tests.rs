@@ -15,7 +15,7 @@ fn hook(position: Option<usize>, rule: &str) -> Hook {
 }
 
 fn state(chains: Vec<Chain>, hooks: Vec<Hook>) -> TableState {
-    TableState { table: "nat".to_owned(), chains, hooks }
+    TableState { chains, hooks, ..TableState::empty("nat") }
 }
 
 #[test]

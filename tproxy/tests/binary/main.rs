@@ -7,6 +7,7 @@ mod defects;
 mod examples;
 mod hostile;
 mod interruptions;
+mod kuma;
 mod pod;
 mod promises;
 mod readme;

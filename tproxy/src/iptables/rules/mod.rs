@@ -89,9 +89,9 @@ impl<'a> Writer<'a> {
         let hook = self.hook("PREROUTING", Place::Last, "-m conntrack --ctstate INVALID", &name);
         let chains = vec![Chain { name, rules: vec![rule] }];
         self.policy().drop_invalid.then(|| TableState {
-            table: "mangle".to_owned(),
             chains,
             hooks: vec![hook],
+            ..TableState::empty("mangle")
         })
     }
 
