@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::Surroundings;
 use super::arguments::ConfigurationFlags;
 use super::error::{CliError, DONE, FAILED};
+use super::limits::NoLimits;
 use super::{sources, table};
 use crate::backend::Backend;
 use crate::backend::iptables::Iptables;
@@ -22,13 +23,15 @@ Examples:
   tproxy check --redirect-dns --exclude-inbound-ports 22
   tproxy check --config /etc/tproxy/config.yaml --quiet
 
-Rules are tried in network namespaces that end with the try; nothing of this host is changed. Without root it cannot be
-seen what other programs have there. With --quiet, what works is left out.
+Rules are tried in network namespaces that end with the try; nothing of this host is changed. Without \
+root it cannot be seen what other programs have there. With --quiet, what works is left out.
 
 Exit codes: 0 nothing is missing (warnings do not count), 1 something that the configuration needs is missing")]
 pub(super) struct Check {
     #[command(flatten)]
     configuration: ConfigurationFlags,
+    #[command(flatten)]
+    _limits: NoLimits,
 }
 
 /// What was found, for machines.

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::Surroundings;
 use super::arguments::ConfigurationFlags;
 use super::error::CliError;
+use super::limits::NoLimits;
 use super::sources;
 use crate::config::print;
 
@@ -20,6 +21,8 @@ pub(super) struct Print {
     origin: bool,
     #[command(flatten)]
     configuration: ConfigurationFlags,
+    #[command(flatten)]
+    _limits: NoLimits,
 }
 
 impl Print {

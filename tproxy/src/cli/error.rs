@@ -1,7 +1,12 @@
 //! Everything that can stop a verb, the exit code that it means, and how it is told.
 
 use std::borrow::Cow;
+use std::io::{self, Write};
+use std::path::PathBuf;
 
+use clap::error::ErrorKind;
+
+use super::misuse::Misuse;
 use super::{Manner, Surroundings};
 use crate::apply::ApplyError;
 use crate::apply::lock::LockError;
@@ -27,8 +32,11 @@ pub(super) const DAMAGED: u8 = 4;
 /// What stopped a verb.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CliError {
+    /// No failure: what is printed instead of running, by --help and --version.
     #[error(transparent)]
-    Usage(clap::Error),
+    Help(clap::Error),
+    #[error("the command line is not understood")]
+    Misuse(Box<Misuse>),
     #[error(transparent)]
     Configuration(#[from] Problems),
     #[error(transparent)]
@@ -53,6 +61,8 @@ pub(super) enum CliError {
     Validation(String),
     #[error("cannot put signals off while the system is changed: {0}")]
     Signals(nix::errno::Errno),
+    #[error("cannot write {path}: {error}; --output-dir is a directory that exists and may be written to", path = .path.display())]
+    Page { path: PathBuf, error: std::io::Error },
     #[error("cannot print: {0}")]
     Output(#[from] std::io::Error),
 }
@@ -60,9 +70,9 @@ pub(super) enum CliError {
 impl CliError {
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(error) if !error.use_stderr() => DONE,
+            Self::Help(_) => DONE,
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => DONE,
-            Self::Usage(_)
+            Self::Misuse(_)
             | Self::Configuration(_)
             | Self::Plan(_)
             | Self::Unsupported(_)
@@ -82,6 +92,7 @@ impl CliError {
             | Self::Apply(_)
             | Self::Validation(_)
             | Self::Signals(_)
+            | Self::Page { .. }
             | Self::Output(_) => FAILED,
         }
     }
@@ -89,35 +100,80 @@ impl CliError {
 
 /// Tells what stopped a verb, and returns the exit code.
 pub(super) fn report(error: CliError, surroundings: &mut Surroundings<'_>) -> u8 {
+    let error = match error {
+        CliError::Help(help) => {
+            match surroundings.out.write_all(said(&help, surroundings.colours.out).as_bytes()) {
+                Ok(()) => return DONE,
+                Err(error) => CliError::Output(error),
+            }
+        }
+        error => error,
+    };
     let code = match error.exit_code() {
         REFUSED if surroundings.manner == Manner::Kumactl => FAILED,
         code => code,
     };
-    let colours = surroundings.colours;
-    let label = match (surroundings.manner, colours) {
-        (_, Colours::Always) => "\x1b[1;31merror:\x1b[0m ",
-        (Manner::Tproxy, Colours::Never) => "error: ",
-        (Manner::Kumactl, Colours::Never) => "Error: ",
+    let colours = surroundings.colours.err;
+    let word = if surroundings.manner == Manner::Kumactl { "Error:" } else { "error:" };
+    let label = match colours {
+        Colours::Always => format!("\x1b[1;31m{word}\x1b[0m "),
+        Colours::Never => format!("{word} "),
     };
     // With nobody left to read it, the exit code still tells.
     let _ = match error {
-        CliError::Usage(error) => {
-            let text = usage(&error, colours);
-            let stream = if error.use_stderr() { &mut surroundings.err } else { &mut surroundings.out };
-            write!(stream, "{text}")
-        }
         _ if code == DONE => Ok(()),
-        CliError::Configuration(problems) => problems
-            .render(colours)
-            .iter()
-            .try_for_each(|problem| writeln!(surroundings.err, "{label}{problem}")),
+        CliError::Misuse(misuse) => tell_misuse(&misuse, &label, colours, surroundings.err),
+        CliError::Configuration(problems) => tell(&problems, &label, colours, surroundings.err),
         error => writeln!(surroundings.err, "{label}{}", visible(&error.to_string())),
     };
     code
 }
 
+fn tell(problems: &Problems, label: &str, colours: Colours, err: &mut dyn Write) -> io::Result<()> {
+    problems.render(colours).iter().try_for_each(|problem| writeln!(err, "{label}{problem}"))
+}
+
+/// All that is wrong, and where to read how it is right: for a single error as exactly as the parser knows it.
+fn tell_misuse(misuse: &Misuse, label: &str, colours: Colours, err: &mut dyn Write) -> io::Result<()> {
+    let mut advice = String::new();
+    for error in &misuse.errors {
+        let text = said(error, colours);
+        if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+            return write!(err, "{text}");
+        }
+        let lines: Vec<&str> = text.lines().collect();
+        let is_advice = |line: &&str| {
+            let plain = without_colours(line);
+            plain.starts_with("Usage: ") || plain.starts_with("For more information")
+        };
+        let (message, behind) = lines.split_at(lines.iter().position(is_advice).unwrap_or(lines.len()));
+        let message = message.join("\n");
+        let message = message.split_once("error:").map_or(message.as_str(), |(_, message)| message);
+        let message = message.strip_prefix("\x1b[0m").unwrap_or(message);
+        writeln!(err, "{label}{}", message.trim())?;
+        advice = match misuse.errors.len() {
+            1 => behind.join("\n"),
+            _ => behind.last().copied().unwrap_or_default().to_owned(),
+        };
+    }
+    if misuse.is_cut {
+        writeln!(err, "{label}more is wrong behind these; correct them first")?;
+    }
+    if let Some(problems) = &misuse.configuration {
+        tell(problems, label, colours, err)?;
+    }
+    if advice.is_empty() { Ok(()) } else { writeln!(err, "\n{advice}") }
+}
+
+/// A line without the colours that are in it.
+fn without_colours(line: &str) -> String {
+    let mut parts = line.split('\x1b');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + part.split_once('m').map_or(part, |(_, rest)| rest))
+}
+
 /// What clap says. It repeats what was typed: with colours only where nothing but colours is in it, and never at length.
-fn usage(error: &clap::Error, colours: Colours) -> String {
+fn said(error: &clap::Error, colours: Colours) -> String {
     /// In characters; the longest line of any help is shorter.
     const LONGEST: usize = 400;
     let text = error.render();

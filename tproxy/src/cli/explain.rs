@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::Surroundings;
 use super::arguments::ConfigurationFlags;
 use super::error::CliError;
+use super::limits::NoLimits;
 use super::{sources, table};
 use crate::config::Resolved;
 use crate::host;
@@ -30,6 +31,8 @@ pub(super) struct Explain {
     matrix: bool,
     #[command(flatten)]
     configuration: ConfigurationFlags,
+    #[command(flatten)]
+    _limits: NoLimits,
 }
 
 /// One flow.

@@ -30,8 +30,8 @@ Examples:
   tproxy install --kuma-dp-user kuma-dp --exclude-inbound-ports 22
   tproxy install --config /etc/tproxy/config.yaml --dry-run
 
-Every option can be set by a flag, by a variable and in a file; flags win over variables, variables over files. `tproxy
-config --origin` shows what came from where.")]
+Every option can be set by a flag, by a variable and in a file; flags win over variables, \
+variables over files. `tproxy config --origin` shows what came from where.")]
 pub(super) struct Install {
     #[command(flatten)]
     limits: Limits,

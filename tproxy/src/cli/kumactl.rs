@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use super::Surroundings;
 use super::error::{CliError, DONE};
 use super::install::Install;
+use super::misuse;
 use super::uninstall::Uninstall;
 use super::validate::Validate;
 
@@ -83,7 +84,7 @@ impl<T: Args> WithArguments<T> {
 
 /// Runs a command line that begins with `kumactl`.
 pub(super) fn run(arguments: Vec<OsString>, surroundings: &mut Surroundings<'_>) -> Result<u8, CliError> {
-    let kumactl = Kumactl::try_parse_from(arguments).map_err(CliError::Usage)?;
+    let kumactl: Kumactl = misuse::parse(arguments, surroundings)?;
     match &kumactl.verb {
         Verb::Install(Installation::TransparentProxy(install)) => {
             install.flags(surroundings).run(surroundings)?;

@@ -25,6 +25,13 @@ impl Limits {
     }
 }
 
+/// The same flag where nothing is changed: whoever takes the flags of `install` takes it, and it limits nothing.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct NoLimits {
+    #[arg(long = "timeout", value_name = "DURATION", value_parser = duration, hide = true)]
+    _timeout: Option<Duration>,
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let read = Duration::read(&Value::Text(text.to_owned()));
     read.map_err(|refusals| refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))

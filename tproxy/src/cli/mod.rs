@@ -11,14 +11,15 @@ mod generate;
 mod install;
 mod kumactl;
 mod limits;
+mod misuse;
 mod removed;
 mod sources;
 mod status;
 mod table;
 mod uninstall;
 mod validate;
+mod variables;
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -29,6 +30,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use crate::apply::interruption::Interruptions;
 use crate::diagnostic::{Colours, visible};
 use error::CliError;
+use variables::Variables;
 
 /// Makes a host's or a pod's TCP traffic and DNS queries go through a sidecar proxy, and undoes it exactly.
 #[derive(Debug, Parser)]
@@ -43,6 +45,8 @@ struct Cli {
 const AFTER_HELP: &str = "\
 Example:
   tproxy install --kuma-dp-user kuma-dp --exclude-inbound-ports 22
+
+More of a verb: tproxy VERB --help, or its manual page: tproxy man VERB | man -l -
 
 Exit codes:
   0  done; status: installed and intact; check: all that is needed works
@@ -69,7 +73,7 @@ enum Verb {
     Validate(validate::Validate),
     /// Print a script that completes commands and flags in a shell
     Completions(generate::Completions),
-    /// Print the manual page
+    /// Print a manual page, or write all of them into a directory
     Man(generate::Man),
 }
 
@@ -94,14 +98,28 @@ enum Manner {
     Kumactl,
 }
 
+/// Which stream shows colours: each is a terminal or not by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamColours {
+    /// For standard output.
+    pub out: Colours,
+    /// For standard error.
+    pub err: Colours,
+}
+
+impl StreamColours {
+    /// No colours anywhere.
+    pub const NEVER: Self = Self { out: Colours::Never, err: Colours::Never };
+}
+
 /// What a verb may use of the world around it.
 struct Surroundings<'a> {
-    variables: BTreeMap<String, String>,
+    variables: Variables,
     out: &'a mut dyn Write,
     err: &'a mut dyn Write,
     output: Output,
     manner: Manner,
-    colours: Colours,
+    colours: StreamColours,
     /// Signals that are put off until everything is said.
     signals: Option<Interruptions>,
 }
@@ -136,36 +154,31 @@ impl Surroundings<'_> {
 /// Runs the command with the process's arguments and environment.
 #[must_use]
 pub fn main() -> ExitCode {
-    // A variable that is not UTF-8 cannot be one of ours with a valid value; its text is shown as well as can be.
-    let variables: BTreeMap<String, String> = std::env::vars_os()
-        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
-        .collect();
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
-    let plain = variables.get("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let colours = if err.is_terminal() && !plain { Colours::Always } else { Colours::Never };
-    ExitCode::from(run(std::env::args_os(), variables, colours, &mut out, &mut err))
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let colours = |terminal: bool| if terminal && !plain { Colours::Always } else { Colours::Never };
+    let colours = StreamColours { out: colours(out.is_terminal()), err: colours(err.is_terminal()) };
+    ExitCode::from(run(std::env::args_os(), std::env::vars_os(), colours, &mut out, &mut err))
 }
 
 /// Runs the command line `arguments`, the first of which is the program's name, and returns the exit code.
 pub fn run(
     arguments: impl IntoIterator<Item = impl Into<OsString>>,
-    variables: BTreeMap<String, String>,
-    colours: Colours,
+    variables: impl IntoIterator<Item = (impl Into<OsString>, impl Into<OsString>)>,
+    colours: StreamColours,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
     let manner = manner(arguments.first());
+    let variables = variables.into_iter().collect();
     let mut surroundings =
         Surroundings { variables, out, err, output: Output::default(), manner, colours, signals: None };
     let code = match manner {
-        Manner::Tproxy => match Cli::try_parse_from(arguments) {
-            Ok(cli) => {
-                surroundings.output = cli.output;
-                cli.verb.run(&mut surroundings)
-            }
-            Err(error) => Err(CliError::Usage(error)),
-        },
+        Manner::Tproxy => misuse::parse(arguments, &surroundings).and_then(|cli: Cli| {
+            surroundings.output = cli.output;
+            cli.verb.run(&mut surroundings)
+        }),
         Manner::Kumactl => kumactl::run(arguments, &mut surroundings),
     };
     match code {
@@ -190,9 +203,35 @@ impl Verb {
             Self::Check(check) => return check.run(surroundings),
             Self::Config(print) => print.run(surroundings),
             Self::Validate(validate) => validate.run(surroundings),
-            Self::Completions(completions) => completions.run(surroundings, &mut Cli::command()),
+            Self::Completions(completions) => completions.run(surroundings, &Cli::command()),
             Self::Man(man) => man.run(surroundings, Cli::command()),
         };
         done.map(|()| error::DONE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags(verb: &str) -> Vec<String> {
+        let command = Cli::command();
+        let verb = command.find_subcommand(verb).unwrap();
+        verb.get_arguments().filter_map(|argument| argument.get_long().map(str::to_owned)).collect()
+    }
+
+    #[test]
+    fn what_can_stand_behind_install_can_stand_behind_the_verbs_that_look_ahead_too() {
+        for verb in ["check", "explain", "config"] {
+            let taken = flags(verb);
+            for flag in flags("install") {
+                assert!(taken.contains(&flag), "tproxy {verb} does not take --{flag}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
     }
 }

@@ -18,8 +18,21 @@ pub(super) fn configuration(
     flags: &ConfigurationFlags,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<Resolved, CliError> {
-    let mut layers =
-        files(flags, surroundings.manner, Layers::default()).environment(&surroundings.variables);
+    let resolved = layers(flags, surroundings).resolve()?;
+    for warning in &resolved.warnings {
+        surroundings.warn(warning);
+    }
+    Ok(resolved)
+}
+
+/// All that files, variables and flags say.
+pub(super) fn layers(flags: &ConfigurationFlags, surroundings: &Surroundings<'_>) -> Layers {
+    let variables = &surroundings.variables;
+    let mut layers = files(flags, surroundings.manner, Layers::default()).environment(variables.texts());
+    for name in variables.unreadable() {
+        let message = "is not UTF-8 text; set it to what it should be, or unset it";
+        layers = layers.problem(Problem::new(Origin::Variable(name.to_owned()), "", message));
+    }
     let used: BTreeSet<&str> = flags.flags.iter().map(|(name, _)| *name).collect();
     for setting in settings::all() {
         if let Some(name) = setting.deprecated_flag.filter(|name| used.contains(name)) {
@@ -34,14 +47,7 @@ pub(super) fn configuration(
         let message = format!("was removed; {}", removed::advice(name));
         layers = layers.problem(Problem::new(Origin::Flag((*name).to_owned()), "", message));
     }
-    if surroundings.manner == Manner::Kumactl {
-        layers = layers.tolerating_unknown_keys();
-    }
-    let resolved = layers.resolve()?;
-    for warning in &resolved.warnings {
-        surroundings.warn(warning);
-    }
-    Ok(resolved)
+    if surroundings.manner == Manner::Kumactl { layers.tolerating_unknown_keys() } else { layers }
 }
 
 fn files(flags: &ConfigurationFlags, manner: Manner, mut layers: Layers) -> Layers {

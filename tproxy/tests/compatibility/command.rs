@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
-use tproxy::cli;
-use tproxy::diagnostic::Colours;
+use tproxy::cli::{self, StreamColours};
 use tproxy::host::netns::{FORBID_VARIABLE, NetnsId};
 
 /// What a command did.
@@ -22,7 +21,7 @@ pub(crate) fn run_with(arguments: &[&str], variables: BTreeMap<String, String>) 
     let mut variables = variables;
     variables.insert(FORBID_VARIABLE.to_owned(), NetnsId::current().unwrap().to_string());
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let code = cli::run(arguments, variables, Colours::Never, &mut out, &mut err);
+    let code = cli::run(arguments, variables, StreamColours::NEVER, &mut out, &mut err);
     Ran { code, out: String::from_utf8(out).unwrap(), err: String::from_utf8(err).unwrap() }
 }
 

@@ -133,6 +133,12 @@ pub fn of_flag(flag: &str) -> Option<&'static Setting> {
     all().find(|setting| setting.flag == Some(flag) || setting.deprecated_flag == Some(flag))
 }
 
+/// Whether a variable of this name is meant for us, though no setting may have it.
+#[must_use]
+pub fn is_variable(name: &str) -> bool {
+    name.starts_with(VARIABLE_PREFIX) || all().any(|setting| setting.bare_variable == Some(name))
+}
+
 /// A setting to be completed: a file-only text, without a place.
 const BASE: Setting = Setting {
     key: "",

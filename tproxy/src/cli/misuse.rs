@@ -1,0 +1,193 @@
+//! Reads a command line, and says all that is wrong with one that cannot be read.
+//!
+//! The parser stops at the first thing that it does not understand. That is taken out and the rest is read again, until
+//! it is understood; then the configuration is looked at, too. Must never run anything of such a command line.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{FromArgMatches, Parser};
+
+use super::arguments::ConfigurationFlags;
+use super::error::CliError;
+use super::{Surroundings, sources};
+use crate::config::Problems;
+
+/// So many are named: each costs another reading of the whole.
+const MOST: usize = 10;
+
+/// All that is known to be wrong.
+#[derive(Debug)]
+pub(super) struct Misuse {
+    /// What the parser says, in the order of the command line; at least one.
+    pub(super) errors: Vec<clap::Error>,
+    /// Whether more is wrong, which is not looked at.
+    pub(super) is_cut: bool,
+    /// What is wrong with the configuration that the rest means.
+    pub(super) configuration: Option<Problems>,
+}
+
+impl From<clap::Error> for Misuse {
+    fn from(error: clap::Error) -> Self {
+        Self { errors: vec![error], is_cut: false, configuration: None }
+    }
+}
+
+/// The command line as `T` has it.
+pub(super) fn parse<T: Parser>(
+    arguments: Vec<OsString>,
+    surroundings: &Surroundings<'_>,
+) -> Result<T, CliError> {
+    T::try_parse_from(&arguments).map_err(|error| {
+        if error.use_stderr() {
+            CliError::Misuse(Box::new(Misuse::of::<T>(error, arguments, surroundings)))
+        } else {
+            CliError::Help(error)
+        }
+    })
+}
+
+impl Misuse {
+    fn of<T: Parser>(
+        first: clap::Error,
+        mut arguments: Vec<OsString>,
+        surroundings: &Surroundings<'_>,
+    ) -> Self {
+        let mut misuse = Self::from(first);
+        let mut taken = Vec::new();
+        let mut is_read = misuse.errors.iter().any(ends_the_reading);
+        while !is_read {
+            let fault = misuse.errors.last().and_then(|error| Fault::of(error, &arguments));
+            let Some(fault) = fault else { return misuse };
+            fault.take_out(&mut arguments);
+            let mut next = T::try_parse_from(&arguments).err();
+            if next.as_ref().is_some_and(|next| fault.has_value(next, &arguments)) {
+                arguments.remove(fault.at);
+                next = T::try_parse_from(&arguments).err();
+            }
+            taken.push(fault.option);
+            is_read = next.as_ref().is_none_or(ends_the_reading);
+            match next {
+                Some(next) if !is_of_its_own(&next, &taken) && !is_read => return misuse,
+                Some(_) if misuse.errors.len() == MOST => {
+                    misuse.is_cut = true;
+                    return misuse;
+                }
+                Some(next) if is_of_its_own(&next, &taken) => misuse.errors.push(next),
+                _ => {}
+            }
+        }
+        misuse.look_at_configuration::<T>(&arguments, surroundings);
+        misuse
+    }
+
+    /// For verbs that have a configuration. What is not understood is no part of it.
+    fn look_at_configuration<T: Parser>(&mut self, arguments: &[OsString], surroundings: &Surroundings<'_>) {
+        let Ok(matches) = T::command().ignore_errors(true).try_get_matches_from(arguments) else { return };
+        let mut matches = &matches;
+        while let Some((_, verb)) = matches.subcommand() {
+            matches = verb;
+        }
+        if matches.try_contains_id("config").is_ok()
+            && let Ok(flags) = ConfigurationFlags::from_arg_matches(matches)
+        {
+            self.configuration = sources::layers(&flags, surroundings).resolve().err();
+        }
+    }
+}
+
+/// An argument that the parser does not understand.
+struct Fault {
+    /// Where it stands.
+    at: usize,
+    /// So many arguments are to be taken out.
+    length: usize,
+    /// The option that it is, or that its value is for.
+    option: String,
+    /// Whether it may have had a value that the parser takes for another argument.
+    is_unknown: bool,
+}
+
+impl Fault {
+    /// Nothing where the error is not about one argument that can be found.
+    fn of(error: &clap::Error, arguments: &[OsString]) -> Option<Self> {
+        let ContextValue::String(shown) = error.get(ContextKind::InvalidArg)? else { return None };
+        let option = name(shown).to_owned();
+        let texts = arguments.iter().map(|argument| argument.to_string_lossy());
+        let mut texts = texts.enumerate().skip(1).peekable();
+        match error.kind() {
+            ErrorKind::UnknownArgument => {
+                let is_it = |text: &str| {
+                    let value = text.strip_prefix(shown.as_str());
+                    value.is_some_and(|value| {
+                        value.is_empty() || value.starts_with('=') && text.starts_with('-')
+                    })
+                };
+                let at = texts.find(|(_, text)| is_it(text))?.0;
+                Some(Self { at, length: 1, option, is_unknown: shown.starts_with('-') })
+            }
+            ErrorKind::InvalidValue | ErrorKind::ValueValidation if shown.starts_with('-') => {
+                let ContextValue::String(value) = error.get(ContextKind::InvalidValue)? else { return None };
+                while let Some((at, text)) = texts.next() {
+                    let next = texts.peek().map(|(_, next)| next.as_ref());
+                    let length = match text.strip_prefix(&option) {
+                        Some("") if next == Some(value) => 2,
+                        Some("") if value.is_empty() && next.is_none() => 1,
+                        Some(rest) if rest.strip_prefix('=') == Some(value) => 1,
+                        _ => continue,
+                    };
+                    return Some(Self { at, length, option, is_unknown: false });
+                }
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn take_out(&self, arguments: &mut Vec<OsString>) {
+        arguments.drain(self.at..self.at + self.length);
+    }
+
+    /// Whether what is in its place now is what `next` does not understand: most likely its value.
+    fn has_value(&self, next: &clap::Error, arguments: &[OsString]) -> bool {
+        let word = match next.kind() {
+            ErrorKind::UnknownArgument => next.get(ContextKind::InvalidArg),
+            ErrorKind::InvalidSubcommand => next.get(ContextKind::InvalidSubcommand),
+            _ => None,
+        };
+        let here = arguments.get(self.at).map(|argument| argument.to_string_lossy());
+        match (word, here) {
+            (Some(ContextValue::String(word)), Some(here)) => {
+                self.is_unknown && *word == here && !word.starts_with('-')
+            }
+            _ => false,
+        }
+    }
+}
+
+/// An option's name as it is typed, of `--wait <SECONDS>` or `--dry-run[=<BOOL>]`.
+fn name(shown: &str) -> &str {
+    shown.split([' ', '[', '=']).next().unwrap_or_default()
+}
+
+/// Whether an error has nothing to do with what was taken out.
+fn is_of_its_own(error: &clap::Error, taken: &[String]) -> bool {
+    match (error.kind(), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(missing))) => {
+            !missing.iter().any(|shown| taken.iter().any(|taken| taken == name(shown)))
+        }
+        (kind, _) => matches!(
+            kind,
+            ErrorKind::UnknownArgument
+                | ErrorKind::InvalidValue
+                | ErrorKind::ValueValidation
+                | ErrorKind::InvalidSubcommand
+                | ErrorKind::ArgumentConflict
+        ),
+    }
+}
+
+/// Whether an error is found when all arguments are read.
+fn ends_the_reading(error: &clap::Error) -> bool {
+    matches!(error.kind(), ErrorKind::MissingRequiredArgument | ErrorKind::ArgumentConflict)
+}
