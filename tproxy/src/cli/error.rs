@@ -141,7 +141,7 @@ fn tell_misuse(misuse: &Misuse, label: &str, colours: Colours, err: &mut dyn Wri
         if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
             return write!(err, "{text}");
         }
-        let lines: Vec<&str> = text.lines().collect();
+        let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
         let is_advice = |line: &&str| {
             let plain = without_colours(line);
             plain.starts_with("Usage: ") || plain.starts_with("For more information")
@@ -150,9 +150,9 @@ fn tell_misuse(misuse: &Misuse, label: &str, colours: Colours, err: &mut dyn Wri
         let message = message.join("\n");
         let message = message.split_once("error:").map_or(message.as_str(), |(_, message)| message);
         let message = message.strip_prefix("\x1b[0m").unwrap_or(message);
-        writeln!(err, "{label}{}", message.trim())?;
+        writeln!(err, "{label}{}", message.trim_start())?;
         advice = match misuse.errors.len() {
-            1 => behind.join("\n"),
+            1 => behind.join("\n\n"),
             _ => behind.last().copied().unwrap_or_default().to_owned(),
         };
     }
