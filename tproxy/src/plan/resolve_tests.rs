@@ -64,6 +64,18 @@ fn ipv6_that_is_missing_is_said_and_ipv6_that_is_not_wanted_is_not() {
 }
 
 #[test]
+fn the_passthrough_source_is_an_address_of_this_host_where_ipv6_is_captured() {
+    let passthrough = IpFamily::V6.passthrough();
+    let owns = |config: &Config, without_ipv6| {
+        let host = facts(&[("kuma-dp", 5678)], without_ipv6);
+        resolve(config, &host, Sidecar::MustExist).unwrap().0.host.owns(passthrough)
+    };
+    assert!(owns(&Config::default(), None));
+    assert!(!owns(&Config::default(), Some("this kernel has no IPv6")));
+    assert!(!owns(&Config { ip_family_mode: IpFamilyMode::Ipv4, ..Config::default() }, None));
+}
+
+#[test]
 fn exclusions_beside_an_include_list_make_no_other_policy() {
     let host = facts(&[("kuma-dp", 5678)], None);
     let plan = |yaml: &str| {
