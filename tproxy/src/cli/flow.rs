@@ -111,7 +111,8 @@ impl FlowFlags {
     }
 
     fn wrong_port(&self) -> Option<String> {
-        let wrong = || format!("`{}` has port 0, which no packet goes to; give a port from 1 to 65535", self.to);
+        let wrong =
+            || format!("`{}` has port 0, which no packet goes to; give a port from 1 to 65535", self.to);
         (self.to.port() == 0).then(wrong)
     }
 

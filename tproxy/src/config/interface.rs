@@ -16,7 +16,8 @@ use super::value::{Refusal, Refusals, Spelling, Value, list};
 const LONGEST: usize = 15;
 const ALLOWED: &str =
     "an interface name: 1 to 15 bytes without blanks, `/` or `:`; a `+` at the end stands for any rest";
-const ONE: &str = "the name of one interface: 1 to 15 bytes without blanks, `/` or `:`, and without a `+` at the end";
+const ONE: &str =
+    "the name of one interface: 1 to 15 bytes without blanks, `/` or `:`, and without a `+` at the end";
 
 /// A name, or with a `+` at its end the beginning of names (iptables' wildcard).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

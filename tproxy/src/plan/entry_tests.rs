@@ -20,13 +20,19 @@ fn from_outside(address: &str) -> Flow {
 #[rstest]
 #[case::captured("{}", tcp("10.9.9.9:80", APP), "redirect.outbound.enabled: true")]
 #[case::of_an_included_range(
-    "{outbound: {includePorts: [22, 80-89]}}", tcp("10.9.9.9:81", APP), "redirect.outbound.includePorts: 80-89"
+    "{outbound: {includePorts: [22, 80-89]}}",
+    tcp("10.9.9.9:81", APP),
+    "redirect.outbound.includePorts: 80-89"
 )]
 #[case::of_no_included_range(
-    "{outbound: {includePorts: [22, 80-89]}}", tcp("10.9.9.9:90", APP), "redirect.outbound.includePorts: 22,80-89"
+    "{outbound: {includePorts: [22, 80-89]}}",
+    tcp("10.9.9.9:90", APP),
+    "redirect.outbound.includePorts: 22,80-89"
 )]
 #[case::excluded(
-    "{outbound: {excludePorts: [22, 80-89]}}", tcp("10.9.9.9:81", APP), "redirect.outbound.excludePorts: 80-89"
+    "{outbound: {excludePorts: [22, 80-89]}}",
+    tcp("10.9.9.9:81", APP),
+    "redirect.outbound.excludePorts: 80-89"
 )]
 #[case::a_user(
     "{outbound: {excludePortsForUIDs: [\"7\", \"tcp:80:1000\"]}}",
@@ -58,24 +64,36 @@ fn from_outside(address: &str) -> Flow {
 #[case::the_sidecar_to_itself("{}", tcp("10.0.0.2:80", SIDECAR), "kumaDPUser: 5678")]
 #[case::the_sidecar_to_localhost("{}", tcp("127.0.0.1:80", SIDECAR), "kumaDPUser: 5678")]
 #[case::the_sidecar_to_itself_without_inbound_port(
-    "{inbound: {enabled: false, port: 0}}", tcp("10.0.0.2:80", SIDECAR), "redirect.inbound.port: 0"
+    "{inbound: {enabled: false, port: 0}}",
+    tcp("10.0.0.2:80", SIDECAR),
+    "redirect.inbound.port: 0"
 )]
 #[case::the_sidecar_to_localhost_without_inbound_port(
-    "{inbound: {enabled: false, port: 0}}", tcp("127.0.0.1:80", SIDECAR), "kumaDPUser: 5678"
+    "{inbound: {enabled: false, port: 0}}",
+    tcp("127.0.0.1:80", SIDECAR),
+    "kumaDPUser: 5678"
 )]
 #[case::the_sidecar_to_others_without_inbound_port(
-    "{inbound: {enabled: false, port: 0}}", tcp("10.9.9.9:80", SIDECAR), "kumaDPUser: 5678"
+    "{inbound: {enabled: false, port: 0}}",
+    tcp("10.9.9.9:80", SIDECAR),
+    "kumaDPUser: 5678"
 )]
 #[case::its_application_from_the_passthrough_source(
     "{}", Flow { source: "127.0.0.6".parse().ok(), ..tcp("10.0.0.2:80", SIDECAR) }, ""
 )]
 #[case::anybody_to_itself("{}", tcp("10.0.0.2:80", APP), "")]
 #[case::a_query("{dns: {enabled: true}}", udp("10.0.0.53:53", APP), "redirect.dns.enabled: true")]
-#[case::a_query_to_any_server("{dns: {captureAll: true}}", udp("10.9.9.9:53", APP), "redirect.dns.captureAll: true")]
+#[case::a_query_to_any_server(
+    "{dns: {captureAll: true}}",
+    udp("10.9.9.9:53", APP),
+    "redirect.dns.captureAll: true"
+)]
 #[case::a_query_over_tcp("{dns: {enabled: true}}", tcp("10.0.0.53:53", APP), "redirect.dns.enabled: true")]
 #[case::a_query_of_the_sidecar("{dns: {enabled: true}}", udp("10.0.0.53:53", SIDECAR), "kumaDPUser: 5678")]
 #[case::a_query_to_another_server(
-    "{dns: {enabled: true}}", udp("10.9.9.9:53", APP), "redirect.dns.captureAll: false"
+    "{dns: {enabled: true}}",
+    udp("10.9.9.9:53", APP),
+    "redirect.dns.captureAll: false"
 )]
 #[case::a_query_with_dns_off("{}", udp("10.0.0.53:53", APP), "redirect.dns.captureAll: false")]
 #[case::no_query("{dns: {enabled: true}}", udp("10.0.0.53:54", APP), "")]
@@ -84,20 +102,27 @@ fn outbound(#[case] redirect: &str, #[case] flow: Flow, #[case] expected: &str) 
 }
 
 /// Two patterns for br0, the first with IPv4 only.
-const VNETS: &str = "networks: [\"br+:172.17.0.0/16\", \"br0:172.18.0.0/16\", \"br0:fd18::/64\", \"br1:fd19::/64\"]";
+const VNETS: &str =
+    "networks: [\"br+:172.17.0.0/16\", \"br0:172.18.0.0/16\", \"br0:fd18::/64\", \"br1:fd19::/64\"]";
 
 #[rstest]
 #[case::captured("{}", from_outside("10.0.0.2:80"), "redirect.inbound.enabled: true")]
 #[case::forwarded("{}", from_outside("10.5.5.5:80"), "redirect.inbound.enabled: true")]
 #[case::off("{inbound: {enabled: false}}", from_outside("10.0.0.2:80"), "redirect.inbound.enabled: false")]
 #[case::excluded(
-    "{inbound: {excludePorts: [22, 80-89]}}", from_outside("10.0.0.2:81"), "redirect.inbound.excludePorts: 80-89"
+    "{inbound: {excludePorts: [22, 80-89]}}",
+    from_outside("10.0.0.2:81"),
+    "redirect.inbound.excludePorts: 80-89"
 )]
 #[case::included(
-    "{inbound: {includePorts: [22, 80-89]}}", from_outside("10.0.0.2:81"), "redirect.inbound.includePorts: 80-89"
+    "{inbound: {includePorts: [22, 80-89]}}",
+    from_outside("10.0.0.2:81"),
+    "redirect.inbound.includePorts: 80-89"
 )]
 #[case::not_included(
-    "{inbound: {includePorts: [22, 80-89]}}", from_outside("10.0.0.2:90"), "redirect.inbound.includePorts: 22,80-89"
+    "{inbound: {includePorts: [22, 80-89]}}",
+    from_outside("10.0.0.2:90"),
+    "redirect.inbound.includePorts: 22,80-89"
 )]
 #[case::a_source(
     "{inbound: {excludePortsForIPs: [10.8.0.0/16, 10.9.0.0/16]}}",
@@ -115,10 +140,14 @@ const VNETS: &str = "networks: [\"br+:172.17.0.0/16\", \"br0:172.18.0.0/16\", \"
     "redirect.vnet.networks: br+:172.17.0.0/16,br0:172.18.0.0/16"
 )]
 #[case::out_of_a_virtual_network_with_one_pattern(
-    "{vnet: {VNETS}}", by("br1", from_outside("10.5.5.5:80")), "redirect.vnet.networks: br+:172.17.0.0/16"
+    "{vnet: {VNETS}}",
+    by("br1", from_outside("10.5.5.5:80")),
+    "redirect.vnet.networks: br+:172.17.0.0/16"
 )]
 #[case::out_of_a_virtual_network_over_ipv6(
-    "{vnet: {VNETS}}", by("br0", arriving("[fd99::9]:80", "fd18::9")), "redirect.vnet.networks: br0:fd18::/64"
+    "{vnet: {VNETS}}",
+    by("br0", arriving("[fd99::9]:80", "fd18::9")),
+    "redirect.vnet.networks: br0:fd18::/64"
 )]
 #[case::a_query_out_of_a_virtual_network(
     "{dns: {enabled: true}, vnet: {VNETS}}",
@@ -126,7 +155,9 @@ const VNETS: &str = "networks: [\"br+:172.17.0.0/16\", \"br0:172.18.0.0/16\", \"
     "redirect.vnet.networks: br0:fd18::/64"
 )]
 #[case::a_query_out_of_a_virtual_network_with_dns_off(
-    "{vnet: {VNETS}}", by("br0", udp_from_outside("10.5.5.5:53")), "redirect.dns.captureAll: false"
+    "{vnet: {VNETS}}",
+    by("br0", udp_from_outside("10.5.5.5:53")),
+    "redirect.dns.captureAll: false"
 )]
 #[case::no_query_out_of_a_virtual_network("{vnet: {VNETS}}", by("br0", udp_from_outside("10.5.5.5:54")), "")]
 #[case::a_query_by_another_interface("{vnet: {VNETS}}", by("eth0", udp_from_outside("10.5.5.5:53")), "")]
@@ -165,7 +196,9 @@ fn a_family_is_off_by_the_option_or_by_the_host(
 #[case::dns_is_off("{}", udp("10.0.0.53:53", APP), "DNS queries over IPv4 are not captured")]
 #[case::of_ipv6("{}", udp("[fd00::53]:53", APP), "DNS queries over IPv6 are not captured")]
 #[case::another_server(
-    "{dns: {enabled: true}}", udp("10.9.9.9:53", APP), "it goes to no name server whose queries are captured"
+    "{dns: {enabled: true}}",
+    udp("10.9.9.9:53", APP),
+    "it goes to no name server whose queries are captured"
 )]
 #[case::no_query("{dns: {enabled: true}}", udp("10.0.0.53:54", APP), "only TCP is captured, and DNS")]
 #[case::without_inbound_port(
@@ -178,10 +211,16 @@ fn a_family_is_off_by_the_option_or_by_the_host(
     tcp("10.9.9.9:80", SIDECAR),
     "what the sidecar (uid 5678) sends leaves untouched; captured, it would loop"
 )]
-#[case::the_network("{outbound: {excludePortsForIPs: [10.9.0.0/16]}}", tcp("10.9.9.9:80", APP),
-    "what is sent to 10.9.0.0/16 is excluded")]
-#[case::all_parts("{outbound: {excludePortsForUIDs: [\"tcp:80-81:1000-1001\"]}}", tcp("10.9.9.9:80", APP),
-    "what is sent over TCP to port 80-81 by uid 1000-1001 is excluded")]
+#[case::the_network(
+    "{outbound: {excludePortsForIPs: [10.9.0.0/16]}}",
+    tcp("10.9.9.9:80", APP),
+    "what is sent to 10.9.0.0/16 is excluded"
+)]
+#[case::all_parts(
+    "{outbound: {excludePortsForUIDs: [\"tcp:80-81:1000-1001\"]}}",
+    tcp("10.9.9.9:80", APP),
+    "what is sent over TCP to port 80-81 by uid 1000-1001 is excluded"
+)]
 fn the_sentence_says_what_decided(#[case] redirect: &str, #[case] flow: Flow, #[case] why: &str) {
     assert_eq!(plan(&format!("redirect: {redirect}")).explain(&flow).why, why);
 }

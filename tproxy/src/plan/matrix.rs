@@ -159,8 +159,7 @@ impl Plan {
         let mut rows = Vec::new();
         for vnet in self.policy.vnets.iter().take(SHOWN) {
             let name = vnet.interface.example();
-            let mut networks =
-                vnet.networks.iter().filter(|network| IpFamily::of(network.addr()) == family);
+            let mut networks = vnet.networks.iter().filter(|network| IpFamily::of(network.addr()) == family);
             let found = networks.find_map(|network| Some((network, inside(network)?)));
             let Some((network, inside)) = found.filter(|_| name != self.host.loopback) else { continue };
             let flow = |protocol, destination| Flow {
