@@ -173,7 +173,10 @@ fn udp_from_outside(address: &str) -> Flow {
 #[test]
 fn an_invalid_packet() {
     let flow = Flow { conntrack: ConntrackState::Invalid, ..from_outside("10.0.0.2:80") };
-    assert_eq!(entry(&plan("dropInvalidPackets: true"), &flow), "dropInvalidPackets: true");
+    let plan = plan("dropInvalidPackets: true");
+    assert_eq!(entry(&plan, &flow), "dropInvalidPackets: true");
+    let why = "it belongs to no connection, so it would slip past the redirection";
+    assert_eq!(plan.explain(&flow).why, why);
 }
 
 #[rstest]
@@ -192,35 +195,193 @@ fn a_family_is_off_by_the_option_or_by_the_host(
     }
 }
 
+#[test]
+fn what_is_typed_and_what_is_sent_have_the_same_reason() {
+    let plan =
+        plan("redirect: {inbound: {enabled: false, port: 0}, outbound: {excludePortsForIPs: [10.9.0.0/16]}}");
+    for (typed, sent) in [("[::ffff:10.9.9.9]:80", "10.9.9.9:80"), ("[::ffff:127.0.0.9]:80", "127.0.0.9:80")]
+    {
+        let (typed, sent) = (plan.explain(&tcp(typed, SIDECAR)), plan.explain(&tcp(sent, SIDECAR)));
+        assert_eq!((typed.why, typed.entry), (sent.why, sent.entry));
+    }
+}
+
 #[rstest]
-#[case::dns_is_off("{}", udp("10.0.0.53:53", APP), "DNS queries over IPv4 are not captured")]
-#[case::of_ipv6("{}", udp("[fd00::53]:53", APP), "DNS queries over IPv6 are not captured")]
-#[case::another_server(
-    "{dns: {enabled: true}}",
-    udp("10.9.9.9:53", APP),
-    "it goes to no name server whose queries are captured"
+#[case("outbound/captured", "{}", tcp("10.9.9.9:80", APP), "outgoing TCP connections go through the sidecar")]
+#[case(
+    "outbound/captured",
+    "{outbound: {includePorts: [80]}}",
+    tcp("10.9.9.9:80", APP),
+    "outgoing TCP connections go through the sidecar"
 )]
-#[case::no_query("{dns: {enabled: true}}", udp("10.0.0.53:54", APP), "only TCP is captured, and DNS")]
-#[case::without_inbound_port(
-    "{inbound: {enabled: false, port: 0}}",
-    tcp("10.0.0.2:80", SIDECAR),
-    "the sidecar calls this host, and there is no inbound port to send that to"
+#[case(
+    "outbound/not-included-port",
+    "{outbound: {includePorts: [22, 80-89]}}",
+    tcp("10.9.9.9:90", APP),
+    "port 90 is not included (included: 22,80-89)"
 )]
-#[case::without_inbound_port_elsewhere(
-    "{inbound: {enabled: false, port: 0}}",
-    tcp("10.9.9.9:80", SIDECAR),
-    "what the sidecar (uid 5678) sends leaves untouched; captured, it would loop"
+#[case(
+    "outbound/excluded-port",
+    "{outbound: {excludePorts: [22, 80-89]}}",
+    tcp("10.9.9.9:81", APP),
+    "port 81 is excluded (excluded: 22,80-89)"
 )]
-#[case::the_network(
+#[case(
+    "outbound/exclusion",
     "{outbound: {excludePortsForIPs: [10.9.0.0/16]}}",
     tcp("10.9.9.9:80", APP),
     "what is sent to 10.9.0.0/16 is excluded"
 )]
-#[case::all_parts(
+#[case(
+    "outbound/exclusion",
+    "{outbound: {excludeGIDs: [7]}}",
+    Flow { gid: Some(7), ..tcp("10.9.9.9:80", APP) },
+    "what is sent by gid 7 is excluded"
+)]
+#[case(
+    "outbound/exclusion",
     "{outbound: {excludePortsForUIDs: [\"tcp:80-81:1000-1001\"]}}",
     tcp("10.9.9.9:80", APP),
     "what is sent over TCP to port 80-81 by uid 1000-1001 is excluded"
 )]
-fn the_sentence_says_what_decided(#[case] redirect: &str, #[case] flow: Flow, #[case] why: &str) {
-    assert_eq!(plan(&format!("redirect: {redirect}")).explain(&flow).why, why);
+#[case(
+    "outbound/excluded-interface",
+    "{outbound: {excludeInterfaces: [eth1]}}",
+    by("eth1", tcp("10.9.9.9:80", APP)),
+    "it leaves through an excluded interface"
+)]
+#[case("outbound/off", "{outbound: {enabled: false}}", tcp("10.9.9.9:80", APP), "outbound capture is off")]
+#[case(
+    "outbound/dns",
+    "{dns: {enabled: true}}",
+    udp("10.0.0.53:53", APP),
+    "DNS queries to this server are captured"
+)]
+#[case(
+    "outbound/dns-over-tcp",
+    "{dns: {enabled: true}}",
+    tcp("10.0.0.53:53", APP),
+    "DNS over TCP is left alone: the DNS port speaks UDP"
+)]
+#[case(
+    "outbound/dns-from-sidecar",
+    "{dns: {enabled: true}}",
+    udp("10.0.0.53:53", SIDECAR),
+    "the sidecar's own DNS queries must reach the real name server"
+)]
+#[case("outbound/not-tcp", "{}", udp("10.0.0.53:53", APP), "DNS queries over IPv4 are not captured")]
+#[case("outbound/not-tcp", "{}", udp("[fd00::53]:53", APP), "DNS queries over IPv6 are not captured")]
+#[case(
+    "outbound/not-tcp",
+    "{dns: {enabled: true}}",
+    udp("10.9.9.9:53", APP),
+    "it goes to no name server whose queries are captured"
+)]
+#[case(
+    "outbound/not-tcp",
+    "{dns: {enabled: true}}",
+    udp("10.0.0.53:54", APP),
+    "only TCP is captured, and DNS"
+)]
+#[case(
+    "outbound/passthrough-source",
+    "{}",
+    Flow { source: "::6".parse().ok(), ..tcp("[fd00::2]:80", SIDECAR) },
+    "source ::6 is the sidecar calling its own application; captured, it would loop"
+)]
+#[case(
+    "outbound/sidecar-to-self",
+    "{inbound: {port: 15106}}",
+    tcp("10.0.0.2:80", SIDECAR),
+    "the sidecar calls this host: through inbound port 15106, so that inbound policies apply"
+)]
+#[case(
+    "outbound/app-to-self",
+    "{}",
+    tcp("10.0.0.2:80", APP),
+    "it stays on this host, and its owner is not the sidecar"
+)]
+#[case(
+    "outbound/sidecar",
+    "{inbound: {enabled: false, port: 0}}",
+    tcp("10.0.0.2:80", SIDECAR),
+    "the sidecar calls this host, and there is no inbound port to send that to"
+)]
+#[case(
+    "outbound/sidecar",
+    "{inbound: {enabled: false, port: 0}}",
+    tcp("10.9.9.9:80", SIDECAR),
+    "what the sidecar (uid 5678) sends leaves untouched; captured, it would loop"
+)]
+#[case(
+    "inbound/captured",
+    "{}",
+    from_outside("10.0.0.2:80"),
+    "arriving TCP connections go through the sidecar"
+)]
+#[case(
+    "inbound/forwarded",
+    "{}",
+    from_outside("10.5.5.5:80"),
+    "it is not for an address of this host, and forwarded connections are captured, too"
+)]
+#[case("inbound/off", "{inbound: {enabled: false}}", from_outside("10.0.0.2:80"), "inbound capture is off")]
+#[case("inbound/not-tcp", "{}", udp_from_outside("10.0.0.2:53"), "only TCP is captured, and DNS")]
+#[case(
+    "inbound/not-tcp",
+    "{vnet: {VNETS}}",
+    by("br0", udp_from_outside("10.5.5.5:53")),
+    "DNS queries over IPv4 are not captured"
+)]
+#[case(
+    "inbound/excluded-port",
+    "{inbound: {excludePorts: [22]}}",
+    from_outside("10.0.0.2:22"),
+    "port 22 is excluded (excluded: 22)"
+)]
+#[case(
+    "inbound/included-port",
+    "{inbound: {includePorts: [22]}}",
+    from_outside("10.0.0.2:22"),
+    "port 22 is included (included: 22)"
+)]
+#[case(
+    "inbound/not-included-port",
+    "{inbound: {includePorts: [22]}}",
+    from_outside("10.0.0.2:23"),
+    "port 23 is not included (included: 22)"
+)]
+#[case(
+    "inbound/excluded-source",
+    "{inbound: {excludePortsForIPs: [10.9.0.0/16]}}",
+    from_outside("10.0.0.2:80"),
+    "its source address is excluded"
+)]
+#[case(
+    "inbound/excluded-interface",
+    "{inbound: {excludeInterfaces: [eth1]}}",
+    by("eth1", from_outside("10.0.0.2:80")),
+    "it arrives on an excluded interface"
+)]
+#[case(
+    "inbound/vnet-tcp",
+    "{vnet: {VNETS}}",
+    by("br0", from_outside("10.5.5.5:80")),
+    "it leaves a virtual network whose outgoing connections are captured"
+)]
+#[case(
+    "inbound/vnet-dns",
+    "{dns: {enabled: true}, vnet: {VNETS}}",
+    by("br0", udp_from_outside("10.5.5.5:53")),
+    "DNS queries from this virtual network are captured"
+)]
+fn the_sentence_says_what_decided(
+    #[case] line: &str,
+    #[case] redirect: &str,
+    #[case] flow: Flow,
+    #[case] why: &str,
+) {
+    let redirect = redirect.replace("VNETS", VNETS);
+    let explanation = plan(&format!("redirect: {redirect}")).explain(&flow);
+    assert_eq!((explanation.decision.line.name(), explanation.why.as_str()), (line, why));
 }

@@ -29,9 +29,9 @@ impl Plan {
     /// Decides about `flow` and says why.
     #[must_use]
     pub fn explain(&self, flow: &Flow) -> Explanation {
-        let decision = self.verdict(flow);
-        let why = self.why(decision.line, flow);
-        Explanation { flow: flow.clone(), decision, why, entry: self.entry(decision.line, &flow.as_sent()) }
+        let (decision, sent) = (self.verdict(flow), flow.as_sent());
+        let (why, entry) = (self.why(decision.line, &sent), self.entry(decision.line, &sent));
+        Explanation { flow: flow.clone(), decision, why, entry }
     }
 
     fn why(&self, line: Line, flow: &Flow) -> String {
@@ -44,7 +44,7 @@ impl Plan {
                 let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
                 format!("{} is not captured{reason}", flow.family().title())
             }
-            Line::OutboundExclusion => match self.exclusion_of(&flow.as_sent()) {
+            Line::OutboundExclusion => match self.exclusion_of(flow) {
                 Some(exclusion) => format!("what is sent {exclusion} is excluded"),
                 None => "an exclusion matches".to_owned(),
             },
@@ -109,7 +109,7 @@ impl Plan {
                 )
             }
             Line::OutboundAppToSelf => "it stays on this host, and its owner is not the sidecar".to_owned(),
-            Line::OutboundSidecar if self.lacks_inbound_port(&flow.as_sent()) => {
+            Line::OutboundSidecar if self.lacks_inbound_port(flow) => {
                 "the sidecar calls this host, and there is no inbound port to send that to".to_owned()
             }
             Line::OutboundSidecar => {
