@@ -91,6 +91,12 @@ fn decide(plan: &Plan, flow: &Flow) -> (String, &'static str) {
     "redirect to port 15006",
     "outbound/sidecar-to-self"
 )]
+#[case::sidecar_to_the_passthrough_address(
+    "127.0.0.6:80",
+    SIDECAR,
+    "redirect to port 15006",
+    "outbound/sidecar-to-self"
+)]
 #[case::sidecar_to_localhost("127.0.0.1:80", SIDECAR, "pass", "outbound/sidecar")]
 #[case::sidecar_to_localhost_v6("[::1]:80", SIDECAR, "pass", "outbound/sidecar")]
 #[case::app_to_localhost("127.0.0.1:80", APP, "pass", "outbound/app-to-self")]
@@ -258,8 +264,11 @@ fn virtual_networks_and_invalid_packets_come_first() {
     plan.policy.dns = Some(Dns { port: Port::new(15053).unwrap(), servers: None });
     assert_eq!(decide(&plan, &query).1, "inbound/vnet-dns");
     plan.policy.drop_invalid = true;
+    assert_eq!(decide(&plan, &query).1, "inbound/vnet-dns");
     let invalid = Flow { conntrack: ConntrackState::Invalid, ..query };
     assert_eq!(decide(&plan, &invalid), ("drop".to_owned(), "inbound/invalid"));
+    plan.policy.drop_invalid = false;
+    assert_eq!(decide(&plan, &invalid).1, "inbound/vnet-dns");
 }
 
 proptest! {

@@ -61,12 +61,20 @@ pub(super) fn line(plan: &Plan, flow: &Flow) -> &'static str {
 #[rstest]
 #[case::its_query(udp("10.0.0.53:53", 1001), "outbound/exclusion")]
 #[case::its_query_to_another_port(udp("10.0.0.53:54", 1001), "outbound/not-tcp")]
-#[case::its_connection_is_another_protocol(tcp("10.9.9.9:80", 1001), "outbound/captured")]
+#[case::its_connection_is_another_protocol(tcp("10.0.0.53:53", 1001), "outbound/dns-over-tcp")]
+#[case::its_connection_to_another_port(tcp("10.9.9.9:80", 1001), "outbound/captured")]
 #[case::anothers_query(udp("10.0.0.53:53", 1002), "outbound/dns")]
 #[case::a_packet_without_owner(Flow { uid: None, ..udp("10.0.0.53:53", 0) }, "outbound/dns")]
 fn a_udp_exclusion_passes_before_dns_is_captured(#[case] flow: Flow, #[case] name: &str) {
     let plan = plan("redirect: {dns: {enabled: true}, outbound: {excludePortsForUIDs: [\"udp:53:1001\"]}}");
     assert_eq!(line(&plan, &flow), name);
+}
+
+#[test]
+fn a_tcp_exclusion_leaves_queries_captured() {
+    let plan = plan("redirect: {dns: {enabled: true}, outbound: {excludePortsForUIDs: [\"tcp:53:1001\"]}}");
+    assert_eq!(line(&plan, &tcp("10.0.0.53:53", 1001)), "outbound/exclusion");
+    assert_eq!(line(&plan, &udp("10.0.0.53:53", 1001)), "outbound/dns");
 }
 
 #[rstest]
@@ -164,6 +172,8 @@ fn dns_of_a_virtual_network_follows_dns_capture(#[case] dns: &str, #[case] v4: &
     assert_eq!(line(&plan, &query("10.9.9.53:53")), v4);
     assert_eq!(line(&plan, &query("[fd99::53]:53")), v6);
     assert_eq!(line(&plan, &query("10.9.9.53:54")), "inbound/not-tcp");
+    // DNS over TCP is a connection like any other.
+    assert_eq!(line(&plan, &Flow { protocol: Protocol::Tcp, ..query("10.9.9.53:53") }), "inbound/vnet-tcp");
     // Nobody behind br1 speaks IPv6.
     let other = Flow { interface: Some("br1".to_owned()), ..query("[fd99::53]:53") };
     assert_eq!(line(&plan, &other), "inbound/not-tcp");

@@ -66,6 +66,28 @@ fn an_excluded_network_is_shown_by_an_address_in_it(#[case] network: &str, #[cas
 }
 
 #[test]
+fn an_excluded_network_is_no_matter_of_users() {
+    let plan = plan_of("redirect: {outbound: {excludePortsForIPs: [10.8.0.0/16], excludeGIDs: [7]}}");
+    let senders: std::collections::BTreeSet<String> =
+        plan.matrix().into_iter().map(|row| row.from).filter(|from| from.starts_with("uid")).collect();
+    assert_eq!(senders.into_iter().collect::<Vec<_>>(), ["uid 1000, gid 7"]);
+}
+
+#[test]
+fn calls_to_the_host_itself_go_to_a_port_and_an_address_about_which_nothing_else_is_said() {
+    let plan = plan_of("redirect: {outbound: {excludePorts: [8080-8082]}}");
+    let calls = plan.matrix().into_iter().filter(|row| row.to == "itself");
+    let calls: Vec<_> = calls
+        .map(|row| (row.explanation.decision.line.name(), row.explanation.flow.destination.to_string()))
+        .collect();
+    let expected = ["10.77.0.2:8083", "[fd77::2]:8083"].map(|to| {
+        ["outbound/app-to-self", "outbound/sidecar-to-self", "outbound/passthrough-source"]
+            .map(|line| (line, to.to_owned()))
+    });
+    assert_eq!(calls, expected.concat());
+}
+
+#[test]
 fn nothing_is_sent_to_the_unspecified_address_alone() {
     let list = "{excludePortsForIPs: [0.0.0.0/32, \"::/128\"]}";
     let plan = plan_of(&format!("redirect: {{inbound: {list}, outbound: {list}}}"));
