@@ -1,19 +1,17 @@
 //! `tproxy explain`.
 
-use std::net::{IpAddr, SocketAddr};
-
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::{Value, json};
 
 use super::Surroundings;
 use super::arguments::ConfigurationFlags;
 use super::error::CliError;
+use super::flow::FlowFlags;
 use super::limits::NoLimits;
 use super::{sources, table};
 use crate::config::Resolved;
 use crate::host;
 use crate::plan::explain::Explanation;
-use crate::plan::flow::{ConntrackState, Direction, Flow, Protocol};
 use crate::plan::matrix::Row;
 use crate::plan::{self, Sidecar};
 
@@ -35,54 +33,6 @@ pub(super) struct Explain {
     _limits: NoLimits,
 }
 
-/// One flow.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "The flow")]
-struct FlowFlags {
-    /// Which way the flow crosses this host's border
-    #[arg(long, value_enum, required = false, required_unless_present = "matrix")]
-    direction: DirectionName,
-    /// Transport protocol
-    #[arg(long, value_enum, default_value = "tcp")]
-    proto: ProtocolName,
-    /// Destination
-    #[arg(long, value_name = "ADDRESS:PORT", required = false, required_unless_present = "matrix")]
-    to: SocketAddr,
-    /// Source address
-    #[arg(long, value_name = "ADDRESS")]
-    from: Option<IpAddr>,
-    /// User id that owns the socket
-    #[arg(long)]
-    uid: Option<u32>,
-    /// Group id that owns the socket
-    #[arg(long)]
-    gid: Option<u32>,
-    /// Interface by which it arrives or leaves; known from the destination unless given
-    #[arg(long)]
-    interface: Option<String>,
-    /// What connection tracking says of the packet
-    #[arg(long, value_enum, default_value = "new")]
-    state: StateName,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum DirectionName {
-    Inbound,
-    Outbound,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum ProtocolName {
-    Tcp,
-    Udp,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum StateName {
-    New,
-    Invalid,
-}
-
 impl Explain {
     pub(super) fn run(&self, surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {
         let resolved = sources::configuration(&self.configuration, surroundings)?;
@@ -92,7 +42,7 @@ impl Explain {
             surroundings.warn(note);
         }
         match &self.flow {
-            Some(flow) => one(&plan.explain(&flow.flow()), &resolved, surroundings),
+            Some(flow) => one(&plan.explain(&flow.flow(&plan.host)?), &resolved, surroundings),
             None => matrix(&plan.matrix(), &resolved, surroundings),
         }
     }
@@ -152,28 +102,4 @@ fn with_origin(explanation: &Explanation, resolved: &Resolved) -> Value {
         map.insert("origin".to_owned(), Value::String(resolved.origin(entry.key).to_string()));
     }
     value
-}
-
-impl FlowFlags {
-    fn flow(&self) -> Flow {
-        Flow {
-            direction: match self.direction {
-                DirectionName::Inbound => Direction::Inbound,
-                DirectionName::Outbound => Direction::Outbound,
-            },
-            protocol: match self.proto {
-                ProtocolName::Tcp => Protocol::Tcp,
-                ProtocolName::Udp => Protocol::Udp,
-            },
-            source: self.from,
-            destination: self.to,
-            uid: self.uid,
-            gid: self.gid,
-            interface: self.interface.clone(),
-            conntrack: match self.state {
-                StateName::New => ConntrackState::New,
-                StateName::Invalid => ConntrackState::Invalid,
-            },
-        }
-    }
 }

@@ -7,6 +7,7 @@ mod check;
 mod config;
 mod error;
 mod explain;
+mod flow;
 mod generate;
 mod install;
 mod kumactl;

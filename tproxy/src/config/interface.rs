@@ -16,6 +16,8 @@ use super::value::{Refusal, Refusals, Spelling, Value, list};
 const LONGEST: usize = 15;
 const ALLOWED: &str =
     "an interface name: 1 to 15 bytes without blanks, `/` or `:`; a `+` at the end stands for any rest";
+const ONE: &str =
+    "the name of one interface: 1 to 15 bytes without blanks, `/` or `:`, and without a `+` at the end";
 
 /// A name, or with a `+` at its end the beginning of names (iptables' wildcard).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,10 +33,31 @@ impl InterfacePattern {
         }
     }
 
+    /// One name that it stands for.
+    #[must_use]
+    pub fn example(&self) -> String {
+        match self.0.strip_suffix('+') {
+            Some("") => "eth0".to_owned(),
+            Some(prefix) => format!("{prefix}0"),
+            None => self.0.clone(),
+        }
+    }
+
     /// As iptables takes it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// Whether `text` is the name of one interface, and no pattern.
+///
+/// # Errors
+/// What it is not.
+pub fn check_name(text: &str) -> Result<(), Refusal> {
+    match InterfacePattern::from_str(text) {
+        Ok(pattern) if !pattern.0.ends_with('+') => Ok(()),
+        _ => Err(Refusal::of(text, ONE)),
     }
 }
 
@@ -150,4 +173,39 @@ fn one_network(text: &str) -> Result<(InterfacePattern, IpNet), Refusal> {
         return Err(Refusal::about(text, "has no mask: write the network like 172.17.0.0/16"));
     }
     Ok((InterfacePattern::from_str(interface)?, network(cidr)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("eth0", "eth0")]
+    #[case("wg+", "wg0")]
+    #[case("a+b", "a+b")]
+    #[case("a+b+", "a+b0")]
+    #[case("+", "eth0")]
+    #[case("fourteenbytes+", "fourteenbytes0")]
+    fn the_example_of_a_pattern_is_a_name_that_it_matches(#[case] text: &str, #[case] name: &str) {
+        let pattern: InterfacePattern = text.parse().unwrap();
+        assert_eq!(pattern.example(), name);
+        assert!(pattern.matches(name));
+        assert_eq!(check_name(name), Ok(()));
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("a b")]
+    #[case("a/b")]
+    #[case("a:b")]
+    #[case("..")]
+    #[case("wg+")]
+    #[case("sixteen-bytes-12")]
+    fn what_no_interface_is_called_is_refused(#[case] text: &str) {
+        let quoted = if text.is_empty() { "``".to_owned() } else { format!("`{text}`") };
+        let said = check_name(text).unwrap_err().to_string();
+        assert!(said.starts_with(&format!("{quoted} is not the name of one interface")), "{said}");
+    }
 }

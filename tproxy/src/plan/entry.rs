@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::flow::{Flow, Protocol};
+use super::flow::{Direction, Flow, Protocol};
 use super::line::Line;
 use super::policy::matching;
 use super::{Exclusion, Plan};
@@ -32,10 +32,15 @@ impl Entry {
 }
 
 impl Plan {
-    /// The entry behind `line`, for a flow that it decided; `None` where no setting could have made it otherwise.
+    /// The entry behind `line`, for a flow that it decided: with another value there, another line decides. `None` where
+    /// the line holds whatever is configured.
     pub(super) fn entry(&self, line: Line, flow: &Flow) -> Option<Entry> {
         let (inbound, outbound) = (&self.policy.inbound, &self.policy.outbound);
         Some(match line {
+            // No setting gives a host IPv6.
+            Line::OutboundFamilyOff | Line::InboundFamilyOff if self.host.without_ipv6.is_some() => {
+                return None;
+            }
             Line::OutboundFamilyOff | Line::InboundFamilyOff => Entry::new("ipFamilyMode", "ipv4"),
             Line::OutboundExclusion => self.exclusion_of(flow).map(Exclusion::entry)?,
             Line::OutboundExcludedInterface => {
@@ -68,8 +73,9 @@ impl Plan {
             Line::OutboundOff => Entry::new("redirect.outbound.enabled", false),
             Line::InboundOff => Entry::new("redirect.inbound.enabled", false),
             Line::InboundInvalid => Entry::new("dropInvalidPackets", true),
-            Line::InboundVnetDns | Line::InboundVnetTcp => self.vnet_entry(flow)?,
+            Line::InboundVnetDns | Line::InboundVnetTcp => self.vnet_entry(flow),
             Line::OutboundDns | Line::OutboundDnsOverTcp => self.dns_entry()?,
+            Line::OutboundSidecar if self.lacks_inbound_port(flow) => Entry::new("redirect.inbound.port", 0),
             Line::OutboundDnsFromSidecar | Line::OutboundSidecar | Line::OutboundSidecarToSelf => {
                 Entry::new("kumaDPUser", self.policy.sidecar_uid)
             }
@@ -78,11 +84,10 @@ impl Plan {
                 false => of_port("redirect.outbound.includePorts", &outbound.include_ports, flow)?,
             },
             Line::InboundCaptured | Line::InboundForwarded => Entry::new("redirect.inbound.enabled", true),
-            Line::OutboundNotTcp
-            | Line::InboundNotTcp
-            | Line::OutboundPassthroughSource
-            | Line::OutboundAppToSelf
-            | Line::OutboundLocalhost => return None,
+            Line::OutboundNotTcp | Line::InboundNotTcp => self.query_entry(flow)?,
+            Line::OutboundPassthroughSource | Line::OutboundAppToSelf | Line::OutboundLocalhost => {
+                return None;
+            }
         })
     }
 
@@ -90,12 +95,20 @@ impl Plan {
         self.policy.inbound.exclude_sources.iter().find(|network| network.contains(&source))
     }
 
-    fn vnet_entry(&self, flow: &Flow) -> Option<Entry> {
-        let name = flow.interface.as_deref()?;
-        let vnet = self.policy.vnets.iter().find(|vnet| vnet.interface.matches(name))?;
-        let networks = vnet.networks.iter().filter(|network| IpFamily::of(network.addr()) == flow.family());
-        let pairs: Vec<String> = networks.map(|network| format!("{}:{network}", vnet.interface)).collect();
-        Some(Entry::new("redirect.vnet.networks", pairs.join(",")))
+    /// All networks of the flow's family on its interface: any of them captures it, and all of them let it out.
+    fn vnet_entry(&self, flow: &Flow) -> Entry {
+        let pairs = self.vnets_of(flow).flat_map(|vnet| {
+            let networks =
+                vnet.networks.iter().filter(|network| IpFamily::of(network.addr()) == flow.family());
+            networks.map(|network| format!("{}:{network}", vnet.interface))
+        });
+        Entry::new("redirect.vnet.networks", pairs.collect::<Vec<_>>().join(","))
+    }
+
+    /// Of what is not TCP, a query is captured where queries to any server are.
+    pub(super) fn query_entry(&self, flow: &Flow) -> Option<Entry> {
+        let may_be = flow.direction == Direction::Outbound || self.vnets_of(flow).next().is_some();
+        (flow.is_query() && may_be).then(|| Entry::new("redirect.dns.captureAll", false))
     }
 
     fn dns_entry(&self) -> Option<Entry> {

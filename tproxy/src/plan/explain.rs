@@ -21,7 +21,7 @@ pub struct Explanation {
     pub decision: Decision,
     /// One sentence.
     pub why: String,
-    /// The setting that decided; `None` where no setting could have made it otherwise.
+    /// The setting that decided; `None` where the line holds whatever is configured.
     pub entry: Option<Entry>,
 }
 
@@ -29,9 +29,9 @@ impl Plan {
     /// Decides about `flow` and says why.
     #[must_use]
     pub fn explain(&self, flow: &Flow) -> Explanation {
-        let decision = self.verdict(flow);
-        let why = self.why(decision.line, flow);
-        Explanation { flow: flow.clone(), decision, why, entry: self.entry(decision.line, &flow.as_sent()) }
+        let (decision, sent) = (self.verdict(flow), flow.as_sent());
+        let (why, entry) = (self.why(decision.line, &sent), self.entry(decision.line, &sent));
+        Explanation { flow: flow.clone(), decision, why, entry }
     }
 
     fn why(&self, line: Line, flow: &Flow) -> String {
@@ -40,9 +40,11 @@ impl Plan {
         let listed = |ports: &Ports| shortened(&ports.to_string());
         match line {
             Line::OutboundFamilyOff | Line::InboundFamilyOff => {
-                format!("{} is not captured", flow.family().title())
+                let reason = self.host.without_ipv6.as_ref();
+                let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+                format!("{} is not captured{reason}", flow.family().title())
             }
-            Line::OutboundExclusion => match self.exclusion_of(&flow.as_sent()) {
+            Line::OutboundExclusion => match self.exclusion_of(flow) {
                 Some(exclusion) => format!("what is sent {exclusion} is excluded"),
                 None => "an exclusion matches".to_owned(),
             },
@@ -51,7 +53,7 @@ impl Plan {
                 "the sidecar's own DNS queries must reach the real name server".to_owned()
             }
             Line::OutboundDns => "DNS queries to this server are captured".to_owned(),
-            Line::OutboundNotTcp | Line::InboundNotTcp => "only TCP is captured, and DNS".to_owned(),
+            Line::OutboundNotTcp | Line::InboundNotTcp => self.why_not_tcp(flow),
             Line::OutboundDnsOverTcp => "DNS over TCP is left alone: the DNS port speaks UDP".to_owned(),
             Line::OutboundOff => "outbound capture is off".to_owned(),
             Line::InboundOff => "inbound capture is off".to_owned(),
@@ -83,6 +85,15 @@ impl Plan {
         }
     }
 
+    fn why_not_tcp(&self, flow: &Flow) -> String {
+        let family = flow.family();
+        match (self.query_entry(flow), self.policy.dns_of(family)) {
+            (None, _) => "only TCP is captured, and DNS".to_owned(),
+            (Some(_), None) => format!("DNS queries over {} are not captured", family.title()),
+            (Some(_), Some(_)) => "it goes to no name server whose queries are captured".to_owned(),
+        }
+    }
+
     fn why_by_owner(&self, line: Line, flow: &Flow) -> String {
         let policy = &self.policy;
         let sidecar = policy.sidecar_uid;
@@ -98,6 +109,9 @@ impl Plan {
                 )
             }
             Line::OutboundAppToSelf => "it stays on this host, and its owner is not the sidecar".to_owned(),
+            Line::OutboundSidecar if self.lacks_inbound_port(flow) => {
+                "the sidecar calls this host, and there is no inbound port to send that to".to_owned()
+            }
             Line::OutboundSidecar => {
                 format!("what the sidecar (uid {sidecar}) sends leaves untouched; captured, it would loop")
             }

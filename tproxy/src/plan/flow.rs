@@ -56,13 +56,17 @@ pub struct Flow {
     pub uid: Option<u32>,
     /// Group that owns the socket.
     pub gid: Option<u32>,
-    /// The interface by which it arrives or leaves, where it is known.
+    /// The interface by which it arrives or leaves, where it is known. What goes to an address of the host leaves through
+    /// loopback whatever this says.
     pub interface: Option<String>,
     /// What connection tracking says.
     pub conntrack: ConntrackState,
 }
 
 impl Flow {
+    /// The port of name servers (RFC 1035).
+    pub(super) const DNS: u16 = 53;
+
     /// A new outgoing TCP connection of user `uid`.
     #[must_use]
     pub fn outbound(destination: SocketAddr, uid: u32) -> Self {
@@ -102,6 +106,11 @@ impl Flow {
         }
         flow.destination.set_ip(address);
         flow
+    }
+
+    /// Whether it is a DNS query as the DNS port takes it: a datagram to port 53.
+    pub(super) fn is_query(&self) -> bool {
+        self.protocol == Protocol::Udp && self.destination.port() == Self::DNS
     }
 
     /// The family in which the packets travel.

@@ -36,7 +36,8 @@ pub enum Line {
     OutboundAppToSelf,
     /// The sidecar's own traffic.
     OutboundSidecar,
-    /// To 127.0.0.1 or ::1.
+    /// To 127.0.0.1 or ::1. Both leave through loopback, where the lines above decide; rules have this line for packets
+    /// that are made to leave otherwise.
     OutboundLocalhost,
     /// Not among the included ports.
     OutboundNotIncludedPort,

@@ -5,12 +5,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use ipnet::IpNet;
 use serde::Serialize;
 
 use super::explain::Explanation;
 use super::flow::{Flow, Protocol};
 use super::{Exclusion, Plan};
 use crate::config::exclusion::IdRange;
+use crate::config::interface::InterfacePattern;
 use crate::family::IpFamily;
 
 /// Of each kind of entry so many are shown: enough for what people write, and a table that can be read.
@@ -66,10 +68,13 @@ impl Plan {
         let excluded = self.policy.outbound.exclusions.iter().filter(|exclusion| exclusion.network.is_none());
         rows.extend(excluded.take(SHOWN).map(|exclusion| self.owner_row(exclusion, family)));
         let elsewhere = SocketAddr::new(family.elsewhere(), port);
+        let itself = SocketAddr::new(self.own_address(family), port);
         rows.extend(self.policy.outbound.exclude_interfaces.iter().take(SHOWN).map(|pattern| {
-            let name = pattern.as_str().replace('+', "0");
-            let flow = Flow { interface: Some(name.clone()), ..Flow::outbound(elsewhere, application) };
-            self.row(format!("application (uid {application})"), format!("elsewhere by {name}"), flow)
+            let name = pattern.example();
+            let is_loopback = name == self.host.loopback;
+            let (to, destination) = if is_loopback { ("itself", itself) } else { ("elsewhere", elsewhere) };
+            let flow = Flow { interface: Some(name.clone()), ..Flow::outbound(destination, application) };
+            self.row(format!("application (uid {application})"), format!("{to} by {name}"), flow)
         }));
         rows
     }
@@ -100,10 +105,9 @@ impl Plan {
         let mut found: Vec<_> = ports.into_iter().map(tcp).collect();
         let networks = outbound.exclusions.iter().filter_map(|exclusion| exclusion.network);
         let networks = networks.filter(|network| IpFamily::of(network.addr()) == family).take(SHOWN);
-        found.extend(
-            networks
-                .map(|network| (network.to_string(), Protocol::Tcp, SocketAddr::new(network.addr(), port))),
-        );
+        found.extend(networks.filter_map(|network| {
+            Some((network.to_string(), Protocol::Tcp, SocketAddr::new(inside(&network)?, port)))
+        }));
         found.push(("localhost".to_owned(), Protocol::Tcp, SocketAddr::new(family.localhost(), port)));
         found.push(("itself".to_owned(), Protocol::Tcp, SocketAddr::new(self.own_address(family), port)));
         found.push(("elsewhere:443/udp".to_owned(), Protocol::Udp, SocketAddr::new(elsewhere, 443)));
@@ -137,12 +141,12 @@ impl Plan {
         let datagram = Flow { protocol: Protocol::Udp, ..Flow::inbound(SocketAddr::new(own, 80), source) };
         rows.push(self.row("elsewhere".to_owned(), "this host:80/udp".to_owned(), datagram));
         let sources = inbound.exclude_sources.iter().filter(|network| IpFamily::of(network.addr()) == family);
-        rows.extend(sources.take(SHOWN).map(|network| {
-            let flow = Flow::inbound(SocketAddr::new(own, 80), network.addr());
-            self.row(network.to_string(), "this host:80".to_owned(), flow)
+        rows.extend(sources.take(SHOWN).filter_map(|network| {
+            let flow = Flow::inbound(SocketAddr::new(own, 80), inside(network)?);
+            Some(self.row(network.to_string(), "this host:80".to_owned(), flow))
         }));
-        rows.extend(inbound.exclude_interfaces.iter().take(SHOWN).map(|pattern| {
-            let name = pattern.as_str().replace('+', "0");
+        let interfaces = inbound.exclude_interfaces.iter().take(SHOWN).map(InterfacePattern::example);
+        rows.extend(interfaces.filter(|name| *name != self.host.loopback).map(|name| {
             let flow =
                 Flow { interface: Some(name.clone()), ..Flow::inbound(SocketAddr::new(own, 80), source) };
             self.row(format!("elsewhere by {name}"), "this host:80".to_owned(), flow)
@@ -154,20 +158,19 @@ impl Plan {
     fn vnet_rows(&self, family: IpFamily) -> Vec<Row> {
         let mut rows = Vec::new();
         for vnet in self.policy.vnets.iter().take(SHOWN) {
-            let Some(network) = vnet.networks.iter().find(|network| IpFamily::of(network.addr()) == family)
-            else {
-                continue;
-            };
-            let name = vnet.interface.as_str().replace('+', "0");
+            let name = vnet.interface.example();
+            let mut networks = vnet.networks.iter().filter(|network| IpFamily::of(network.addr()) == family);
+            let found = networks.find_map(|network| Some((network, inside(network)?)));
+            let Some((network, inside)) = found.filter(|_| name != self.host.loopback) else { continue };
             let flow = |protocol, destination| Flow {
                 protocol,
                 interface: Some(name.clone()),
-                ..Flow::inbound(destination, network.addr())
+                ..Flow::inbound(destination, inside)
             };
             let from = || format!("{network} by {name}");
             let outside = SocketAddr::new(family.elsewhere(), 80);
             rows.push(self.row(from(), "elsewhere:80".to_owned(), flow(Protocol::Tcp, outside)));
-            let inside = SocketAddr::new(network.addr(), 80);
+            let inside = SocketAddr::new(inside, 80);
             rows.push(self.row(from(), format!("{network}:80"), flow(Protocol::Tcp, inside)));
             let query = SocketAddr::new(family.elsewhere(), 53);
             rows.push(self.row(from(), "any name server".to_owned(), flow(Protocol::Udp, query)));
@@ -204,5 +207,16 @@ impl Plan {
         let own = self.host.addresses.iter().filter(|address| IpFamily::of(**address) == family);
         let mut own = own.filter(|address| !address.is_loopback() && **address != family.passthrough());
         own.next().copied().unwrap_or_else(|| family.localhost())
+    }
+}
+
+/// An address in `network`; none where only the unspecified one is in it, which no packet has.
+fn inside(network: &IpNet) -> Option<IpAddr> {
+    let elsewhere = IpFamily::of(network.addr()).elsewhere();
+    let mut hosts = network.hosts();
+    if network.contains(&elsewhere) {
+        Some(elsewhere)
+    } else {
+        hosts.find(|address| !address.is_unspecified())
     }
 }

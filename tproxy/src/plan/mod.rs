@@ -159,6 +159,8 @@ pub struct Host {
     pub loopback: String,
     /// Addresses of all interfaces.
     pub addresses: BTreeSet<IpAddr>,
+    /// Why IPv6 cannot be captured here; `None` when it can.
+    pub without_ipv6: Option<String>,
 }
 
 impl Host {
@@ -212,5 +214,7 @@ impl Policy {
     }
 }
 
+#[cfg(test)]
+mod entry_tests;
 #[cfg(test)]
 mod shapes_tests;

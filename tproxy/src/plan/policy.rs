@@ -24,8 +24,6 @@ pub struct Decision {
     pub line: Line,
 }
 
-const DNS: u16 = 53;
-
 fn pass(line: Line) -> Decision {
     Decision { verdict: Verdict::Pass, line }
 }
@@ -64,11 +62,9 @@ impl Plan {
     }
 
     fn outbound_datagram(&self, flow: &Flow) -> Decision {
-        match self.policy.dns_of(flow.family()) {
-            Some(_) if flow.destination.port() == DNS && self.is_sidecar(flow) => {
-                pass(Line::OutboundDnsFromSidecar)
-            }
-            Some(dns) if flow.destination.port() == DNS && dns.captures(flow.destination.ip()) => {
+        match self.policy.dns_of(flow.family()).filter(|_| flow.is_query()) {
+            Some(_) if self.is_sidecar(flow) => pass(Line::OutboundDnsFromSidecar),
+            Some(dns) if dns.captures(flow.destination.ip()) => {
                 Decision { verdict: Verdict::Redirect(dns.port), line: Line::OutboundDns }
             }
             _ => pass(Line::OutboundNotTcp),
@@ -78,7 +74,7 @@ impl Plan {
     fn outbound_connection(&self, flow: &Flow) -> Decision {
         let outbound = &self.policy.outbound;
         let (port, family) = (flow.destination.port(), flow.family());
-        if port == DNS && self.policy.dns_of(family).is_some() && !self.is_sidecar(flow) {
+        if port == Flow::DNS && self.policy.dns_of(family).is_some() && !self.is_sidecar(flow) {
             return pass(Line::OutboundDnsOverTcp);
         }
         if !outbound.enabled {
@@ -93,9 +89,7 @@ impl Plan {
         if self.is_sidecar(flow) {
             return pass(Line::OutboundSidecar);
         }
-        if is_localhost(flow.destination.ip()) {
-            return pass(Line::OutboundLocalhost);
-        }
+        // Localhost, the next line of the table, has left through loopback.
         if !outbound.include_ports.is_empty() && !outbound.include_ports.contains(port) {
             return pass(Line::OutboundNotIncludedPort);
         }
@@ -116,6 +110,12 @@ impl Plan {
             Some(port) => Decision { verdict: Verdict::Redirect(port), line: Line::OutboundSidecarToSelf },
             None => pass(Line::OutboundSidecar),
         }
+    }
+
+    /// Whether the sidecar's call to this host passes only because there is no inbound port to send it to.
+    pub(super) fn lacks_inbound_port(&self, flow: &Flow) -> bool {
+        let to_self = self.leaves_through_loopback(flow) && !is_localhost(flow.destination.ip());
+        to_self && self.policy.inbound.port.is_none()
     }
 
     fn inbound(&self, flow: &Flow) -> Decision {
@@ -162,22 +162,27 @@ impl Plan {
 
     /// Where several virtual networks stand for one interface, a destination in any of them is inside.
     fn virtual_network(&self, flow: &Flow) -> Option<Decision> {
-        let family = flow.family();
-        let name = flow.interface.as_deref()?;
-        let mut vnets =
-            self.policy.vnets.iter().filter(|vnet| vnet.interface.matches(name) && has(vnet, family));
-        if flow.protocol == Protocol::Udp && flow.destination.port() == DNS {
-            vnets.next()?;
-            let dns = self.policy.dns_of(family)?;
+        let mut vnets = self.vnets_of(flow).peekable();
+        vnets.peek()?;
+        if flow.is_query() {
+            let dns = self.policy.dns_of(flow.family())?;
             return Some(Decision { verdict: Verdict::Redirect(dns.port), line: Line::InboundVnetDns });
         }
         let contains =
             |vnet: &VirtualNetwork| vnet.networks.iter().any(|net| net.contains(&flow.destination.ip()));
-        let is_inside = vnets.clone().any(contains);
-        (flow.protocol == Protocol::Tcp && vnets.next().is_some() && !is_inside).then_some(Decision {
+        (flow.protocol == Protocol::Tcp && !vnets.any(contains)).then_some(Decision {
             verdict: Verdict::Redirect(self.policy.outbound.port),
             line: Line::InboundVnetTcp,
         })
+    }
+
+    /// The virtual networks from which an arriving flow may come: those of its interface that have its family.
+    pub(super) fn vnets_of<'a>(&'a self, flow: &'a Flow) -> impl Iterator<Item = &'a VirtualNetwork> {
+        let family = flow.family();
+        let on = |vnet: &VirtualNetwork| {
+            flow.interface.as_deref().is_some_and(|name| vnet.interface.matches(name))
+        };
+        self.policy.vnets.iter().filter(move |vnet| on(vnet) && has(vnet, family))
     }
 
     fn is_sidecar(&self, flow: &Flow) -> bool {
@@ -188,10 +193,14 @@ impl Plan {
         self.egress(flow) == Some(&self.host.loopback)
     }
 
-    /// The interface by which an outgoing flow leaves: loopback to an address of this host, else the one given.
+    /// The interface by which an outgoing flow leaves: loopback to an address of this host, whatever is said of it, else
+    /// the one given.
     pub(super) fn egress<'a>(&'a self, flow: &'a Flow) -> Option<&'a str> {
-        let to_self = || self.host.owns(flow.destination.ip()).then_some(self.host.loopback.as_str());
-        flow.interface.as_deref().or_else(to_self)
+        if self.host.owns(flow.destination.ip()) {
+            Some(&self.host.loopback)
+        } else {
+            flow.interface.as_deref()
+        }
     }
 }
 

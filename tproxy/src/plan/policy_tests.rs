@@ -59,6 +59,7 @@ fn plan() -> Plan {
         host: Host {
             loopback: "lo".to_owned(),
             addresses: ["10.0.0.2", "fd00::2", "::6"].map(|address| address.parse().unwrap()).into(),
+            without_ipv6: None,
         },
     }
 }
@@ -86,6 +87,12 @@ fn decide(plan: &Plan, flow: &Flow) -> (String, &'static str) {
 #[case::sidecar_to_self_v6("[fd00::2]:80", SIDECAR, "redirect to port 15006", "outbound/sidecar-to-self")]
 #[case::sidecar_to_other_loopback(
     "127.0.0.9:80",
+    SIDECAR,
+    "redirect to port 15006",
+    "outbound/sidecar-to-self"
+)]
+#[case::sidecar_to_the_passthrough_address(
+    "127.0.0.6:80",
     SIDECAR,
     "redirect to port 15006",
     "outbound/sidecar-to-self"
@@ -120,10 +127,26 @@ fn the_passthrough_source_passes_even_for_the_sidecar_and_only_on_loopback() {
     assert_eq!(decide(&plan, &elsewhere).1, "outbound/captured");
 }
 
+#[rstest]
+#[case::localhost("127.0.0.1:80", APP, "pass", "outbound/app-to-self")]
+#[case::localhost_v6("[::1]:80", SIDECAR, "pass", "outbound/sidecar")]
+#[case::app_to_pod("10.0.0.2:80", APP, "pass", "outbound/app-to-self")]
+#[case::sidecar_to_pod("[fd00::2]:80", SIDECAR, "redirect to port 15006", "outbound/sidecar-to-self")]
+#[case::elsewhere("10.9.9.9:80", APP, "redirect to port 15001", "outbound/captured")]
+fn an_address_of_this_host_is_reached_by_loopback_whatever_interface_is_named(
+    #[case] address: &str,
+    #[case] uid: u32,
+    #[case] verdict: &str,
+    #[case] line: &str,
+) {
+    let flow = Flow { interface: Some("eth0".to_owned()), ..Flow::outbound(to(address), uid) };
+    assert_eq!(decide(&plan(), &flow), (verdict.to_owned(), line));
+}
+
 #[test]
-fn localhost_by_another_interface_stays_local() {
-    let flow = Flow { interface: Some("eth0".to_owned()), ..Flow::outbound(to("127.0.0.1:80"), APP) };
-    assert_eq!(decide(&plan(), &flow), ("pass".to_owned(), "outbound/localhost"));
+fn what_leaves_by_loopback_for_an_address_that_is_not_listed_stays_here_too() {
+    let flow = Flow { interface: Some("lo".to_owned()), ..Flow::outbound(to("10.9.9.9:80"), APP) };
+    assert_eq!(decide(&plan(), &flow).1, "outbound/app-to-self");
 }
 
 #[test]
@@ -241,8 +264,11 @@ fn virtual_networks_and_invalid_packets_come_first() {
     plan.policy.dns = Some(Dns { port: Port::new(15053).unwrap(), servers: None });
     assert_eq!(decide(&plan, &query).1, "inbound/vnet-dns");
     plan.policy.drop_invalid = true;
+    assert_eq!(decide(&plan, &query).1, "inbound/vnet-dns");
     let invalid = Flow { conntrack: ConntrackState::Invalid, ..query };
     assert_eq!(decide(&plan, &invalid), ("drop".to_owned(), "inbound/invalid"));
+    plan.policy.drop_invalid = false;
+    assert_eq!(decide(&plan, &invalid).1, "inbound/vnet-dns");
 }
 
 proptest! {

@@ -35,7 +35,11 @@ pub fn resolve(config: &Config, facts: &HostFacts, sidecar: Sidecar) -> Result<(
         drop_invalid: config.drop_invalid_packets,
         families,
     };
-    let host = Host { loopback: facts.loopback.clone(), addresses: own_addresses(facts, &policy.families) };
+    let host = Host {
+        loopback: facts.loopback.clone(),
+        addresses: own_addresses(facts, &policy.families),
+        without_ipv6: facts.without_ipv6.clone(),
+    };
     Ok((Plan { policy, iptables: iptables(config), host }, notes))
 }
 

@@ -10,15 +10,15 @@ use crate::config::Layers;
 use crate::host::resolv_conf::{self, Resolver};
 use crate::host::{HostFacts, InterfaceAddress, Users};
 
-const SIDECAR: u32 = 5678;
-const APP: u32 = 1000;
+pub(super) const SIDECAR: u32 = 5678;
+pub(super) const APP: u32 = 1000;
 
 /// The plan of a file on a pod with 10.0.0.2 and fd00::2, whose name servers are 10.0.0.53 and fd00::53.
-fn plan(yaml: &str) -> Plan {
+pub(super) fn plan(yaml: &str) -> Plan {
     on_host(yaml, resolv_conf::parse("nameserver 10.0.0.53\nnameserver fd00::53"), None)
 }
 
-fn on_host(yaml: &str, resolver: Resolver, without_ipv6: Option<&str>) -> Plan {
+pub(super) fn on_host(yaml: &str, resolver: Resolver, without_ipv6: Option<&str>) -> Plan {
     let own = |interface: &str, address: &str| InterfaceAddress {
         interface: interface.to_owned(),
         address: address.parse().unwrap(),
@@ -38,35 +38,43 @@ fn to(address: &str) -> SocketAddr {
     address.parse().unwrap()
 }
 
-fn tcp(address: &str, uid: u32) -> Flow {
+pub(super) fn tcp(address: &str, uid: u32) -> Flow {
     Flow::outbound(to(address), uid)
 }
 
-fn udp(address: &str, uid: u32) -> Flow {
+pub(super) fn udp(address: &str, uid: u32) -> Flow {
     Flow { protocol: Protocol::Udp, ..tcp(address, uid) }
 }
 
-fn by(interface: &str, flow: Flow) -> Flow {
+pub(super) fn by(interface: &str, flow: Flow) -> Flow {
     Flow { interface: Some(interface.to_owned()), ..flow }
 }
 
-fn arriving(address: &str, source: &str) -> Flow {
+pub(super) fn arriving(address: &str, source: &str) -> Flow {
     Flow::inbound(to(address), source.parse().unwrap())
 }
 
-fn line(plan: &Plan, flow: &Flow) -> &'static str {
+pub(super) fn line(plan: &Plan, flow: &Flow) -> &'static str {
     plan.verdict(flow).line.name()
 }
 
 #[rstest]
 #[case::its_query(udp("10.0.0.53:53", 1001), "outbound/exclusion")]
 #[case::its_query_to_another_port(udp("10.0.0.53:54", 1001), "outbound/not-tcp")]
-#[case::its_connection_is_another_protocol(tcp("10.9.9.9:80", 1001), "outbound/captured")]
+#[case::its_connection_is_another_protocol(tcp("10.0.0.53:53", 1001), "outbound/dns-over-tcp")]
+#[case::its_connection_to_another_port(tcp("10.9.9.9:80", 1001), "outbound/captured")]
 #[case::anothers_query(udp("10.0.0.53:53", 1002), "outbound/dns")]
 #[case::a_packet_without_owner(Flow { uid: None, ..udp("10.0.0.53:53", 0) }, "outbound/dns")]
 fn a_udp_exclusion_passes_before_dns_is_captured(#[case] flow: Flow, #[case] name: &str) {
     let plan = plan("redirect: {dns: {enabled: true}, outbound: {excludePortsForUIDs: [\"udp:53:1001\"]}}");
     assert_eq!(line(&plan, &flow), name);
+}
+
+#[test]
+fn a_tcp_exclusion_leaves_queries_captured() {
+    let plan = plan("redirect: {dns: {enabled: true}, outbound: {excludePortsForUIDs: [\"tcp:53:1001\"]}}");
+    assert_eq!(line(&plan, &tcp("10.0.0.53:53", 1001)), "outbound/exclusion");
+    assert_eq!(line(&plan, &udp("10.0.0.53:53", 1001)), "outbound/dns");
 }
 
 #[rstest]
@@ -124,7 +132,16 @@ fn excluding_loopback_lets_the_sidecar_reach_its_own_host() {
     for own in ["10.0.0.2:80", "127.0.0.1:80", "[fd00::2]:80", "[::]:80"] {
         assert_eq!(line(&plan, &tcp(own, SIDECAR)), "outbound/excluded-interface", "{own}");
     }
+    // Whatever interface is named, this is the way to an own address.
+    assert_eq!(line(&plan, &by("eth0", tcp("10.0.0.2:80", SIDECAR))), "outbound/excluded-interface");
     assert_eq!(line(&plan, &tcp("10.9.9.9:80", SIDECAR)), "outbound/sidecar");
+}
+
+#[test]
+fn excluding_an_interface_excludes_no_own_address_on_it() {
+    let plan = plan("redirect: {outbound: {excludeInterfaces: [eth0]}}");
+    assert_eq!(line(&plan, &by("eth0", tcp("10.0.0.2:80", SIDECAR))), "outbound/sidecar-to-self");
+    assert_eq!(line(&plan, &by("eth0", tcp("10.9.9.9:80", APP))), "outbound/excluded-interface");
 }
 
 /// Two virtual networks whose interfaces overlap, one of them with IPv4 only.
@@ -155,6 +172,8 @@ fn dns_of_a_virtual_network_follows_dns_capture(#[case] dns: &str, #[case] v4: &
     assert_eq!(line(&plan, &query("10.9.9.53:53")), v4);
     assert_eq!(line(&plan, &query("[fd99::53]:53")), v6);
     assert_eq!(line(&plan, &query("10.9.9.53:54")), "inbound/not-tcp");
+    // DNS over TCP is a connection like any other.
+    assert_eq!(line(&plan, &Flow { protocol: Protocol::Tcp, ..query("10.9.9.53:53") }), "inbound/vnet-tcp");
     // Nobody behind br1 speaks IPv6.
     let other = Flow { interface: Some("br1".to_owned()), ..query("[fd99::53]:53") };
     assert_eq!(line(&plan, &other), "inbound/not-tcp");
