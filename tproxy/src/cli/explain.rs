@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Surroundings;
 use super::arguments::ConfigurationFlags;
+use super::blame::blame;
 use super::error::CliError;
 use super::{sources, table};
 use crate::config::Resolved;
@@ -83,14 +84,18 @@ enum StateName {
 impl Explain {
     pub(super) fn run(&self, surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {
         let resolved = sources::configuration(&self.configuration, surroundings)?;
+        self.explain(&resolved, surroundings).map_err(|error| blame(error, &resolved))
+    }
+
+    fn explain(&self, resolved: &Resolved, surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {
         let facts = host::facts(&resolved.config)?;
         let (plan, notes) = plan::resolve(&resolved.config, &facts, Sidecar::MayBeAssumed)?;
         for note in notes {
             surroundings.warn(note);
         }
         match &self.flow {
-            Some(flow) => one(&plan.explain(&flow.flow()), &resolved, surroundings),
-            None => matrix(&plan.matrix(), &resolved, surroundings),
+            Some(flow) => one(&plan.explain(&flow.flow()), resolved, surroundings),
+            None => matrix(&plan.matrix(), resolved, surroundings),
         }
     }
 }

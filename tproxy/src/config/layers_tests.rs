@@ -190,7 +190,15 @@ fn a_bad_flag_is_one_sentence_with_name_value_and_what_is_allowed(
 #[case("backend: ebpf\nebpf: {enabled: false}", "backend: `ebpf` and ebpf.enabled `false` (f:2) disagree")]
 #[case(
     "redirect: {inbound: {chainName: OUTBOUND}}",
-    "redirect.outbound.chainName: `OUTBOUND` is the name of redirect.inbound.chainName, too"
+    "redirect.inbound.chainName: `OUTBOUND` is the name of redirect.outbound.chainName, too"
+)]
+#[case(
+    "redirect: {outbound: {redirectChainName: INBOUND}}",
+    "redirect.outbound.redirectChainName: `INBOUND` is the name of redirect.inbound.chainName, too"
+)]
+#[case(
+    "redirect: {inbound: {chainName: X}, outbound: {chainName: X}}",
+    "redirect.outbound.chainName: `X` is the name of redirect.inbound.chainName, too"
 )]
 #[case(
     "redirect: {inbound: {chainName: \"A B\"}}",

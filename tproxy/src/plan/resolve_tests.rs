@@ -45,7 +45,7 @@ fn a_name_must_exist_and_a_number_need_not() {
     let nobody = facts(&[], None);
     assert_eq!(
         uid(&with_user(SidecarUser::Name("ghost".to_owned())), &nobody).unwrap_err(),
-        "user `ghost` does not exist on this host: give a user that does, or a user id, with --kuma-dp-user"
+        "user `ghost` does not exist on this host; give a user that does, or a user id"
     );
     let config = with_user(SidecarUser::Uid(1_000_650_000));
     let (plan, notes) = resolve(&config, &nobody, Sidecar::MustExist).unwrap();

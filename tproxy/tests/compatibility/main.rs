@@ -18,6 +18,7 @@ mod defects;
 mod golden;
 mod grammars;
 mod order;
+mod places;
 mod pod_host;
 mod round_trip;
 mod row;
