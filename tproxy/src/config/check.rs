@@ -101,8 +101,7 @@ fn colliding_ports(resolved: &Resolved, problems: &mut Problems) {
     for (index, (key, name, port)) in listeners.iter().enumerate() {
         for (other_key, other_name, other_port) in listeners.iter().take(index) {
             let Some(port) = port.filter(|port| Some(*port) == *other_port) else { continue };
-            let (key, name) =
-                if is_written(resolved, key) { (key, other_name) } else { (other_key, name) };
+            let (key, name) = if is_written(resolved, key) { (key, other_name) } else { (other_key, name) };
             let message = format!("`{port}` is the {name} port, too; give each a port of its own");
             problems.push(blame(resolved, key, message));
         }

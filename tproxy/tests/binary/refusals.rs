@@ -104,12 +104,16 @@ fn what_shows_on_the_host_only_is_told_where_it_was_written() {
     let of_other_flavour = "backend: iptables-legacy\niptablesExecutables: {ip6tables: /usr/sbin/ip6tables-nft, \
                             ip6tables-save: /usr/sbin/ip6tables-nft-save, ip6tables-restore: /usr/sbin/ip6tables-nft-restore}\n";
     for (text, place, sentence) in [
-        (file, "1:13", "kumaDPUser: user `ghost` does not exist on this host; give a user that does, or a user id"),
+        (
+            file,
+            "1:13",
+            "kumaDPUser: user `ghost` does not exist on this host; give a user that does, or a user id",
+        ),
         (programs, "4:21", "iptablesExecutables.iptables-restore: /none is not a program that can be run"),
         (
             &programs.replace("/none", "/bin/true"),
             "2:13",
-            "iptablesExecutables.iptables: /bin/true does not say that it is iptables: ``",
+            "iptablesExecutables.iptables: /bin/true does not say that it is iptables: `true",
         ),
         (
             mixed,
@@ -159,7 +163,10 @@ fn bad_values_are_refused() {
         ("install --kuma-dp-user ghost", "error: --kuma-dp-user: user `ghost` does not exist"),
         ("install --backend ebpf", "error: --backend: this build has no eBPF backend"),
         ("install --ebpf-enabled", "error: --ebpf-enabled: this build has no eBPF backend"),
-        ("install --store-firewalld", "error: --store-firewalld: cannot be installed by the iptables backend"),
+        (
+            "install --store-firewalld",
+            "error: --store-firewalld: cannot be installed by the iptables backend",
+        ),
         ("install --iptables-executables iptables:/bin/true", "three programs go together"),
         (
             "install --iptables-executables iptables:/none,iptables-save:/none,iptables-restore:/none",
@@ -184,9 +191,10 @@ fn programs_that_are_not_iptables_are_refused() {
 fn programs_of_two_flavours_are_refused() {
     let programs = "iptables:/usr/sbin/iptables-nft,iptables-save:/usr/sbin/iptables-nft-save,\
                     iptables-restore:/usr/sbin/iptables-legacy-restore";
-    refused("error: --iptables-executables: /usr/sbin/iptables-legacy-restore is the legacy flavour, and nft is asked for", |pod| {
-        pod.tproxy(&format!("install --iptables-executables {programs}"))
-    });
+    refused(
+        "error: --iptables-executables: /usr/sbin/iptables-legacy-restore is the legacy flavour, and nft is asked for",
+        |pod| pod.tproxy(&format!("install --iptables-executables {programs}")),
+    );
 }
 
 #[test]

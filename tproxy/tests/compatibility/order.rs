@@ -174,12 +174,7 @@ fn a_key_that_stands_twice_is_refused() {
     "1:1",
     "4:5"
 )]
-#[case::half_dotted(
-    "redirect: {dns.port: 1, dns: {port: 2}}\n",
-    "redirect.dns.port",
-    "1:12",
-    "1:31"
-)]
+#[case::half_dotted("redirect: {dns.port: 1, dns: {port: 2}}\n", "redirect.dns.port", "1:12", "1:31")]
 #[case::in_sections_of_two_spellings("log: {level: 1}\nLOG: {level: 2}\n", "log.level", "1:7", "2:7")]
 #[case::as_a_text_and_as_a_section(
     "iptablesExecutables: \"iptables:/a\"\nIptablesExecutables: {iptables-save: /b}\n",
@@ -207,7 +202,8 @@ fn a_setting_that_stands_twice_in_a_file_is_refused_with_both_places(
 #[test]
 fn sections_of_two_spellings_are_one_where_their_keys_differ() {
     let text = "redirect.inbound.port: 1\nredirect: {outbound: {port: 2}}\nREDIRECT: {dns: {port: 3}}\n";
-    let config = Layers::default().file("f", text).file("g", "WAIT: 1").file("h", "wait: 2").resolve().unwrap().config;
+    let config =
+        Layers::default().file("f", text).file("g", "WAIT: 1").file("h", "wait: 2").resolve().unwrap().config;
     let ports = [config.inbound.port, config.outbound.port, config.dns.port];
     assert_eq!(ports, [1, 2, 3].map(Port::new));
     assert_eq!(config.loading.wait, 2);

@@ -51,7 +51,9 @@ fn a_resolv_conf_that_cannot_be_read_is_told_where_it_was_named() {
     let file = "redirect: {dns: {enabled: true, resolvConfigPath: \"@none\"}}\n";
     let said = refused(file, None, "--config @f");
     assert!(
-        said.starts_with("error: redirect.dns.resolvConfigPath: cannot read @none: No such file or directory"),
+        said.starts_with(
+            "error: redirect.dns.resolvConfigPath: cannot read @none: No such file or directory"
+        ),
         "{said}"
     );
     assert!(said.contains(" --> @f:1:51\n"), "{said}");
