@@ -43,7 +43,7 @@ pub(super) enum CliError {
     Plan(#[from] PlanError),
     #[error(transparent)]
     Unsupported(#[from] Unsupported),
-    #[error("--backend ebpf: this build has no eBPF backend; leave --backend and --ebpf-enabled out")]
+    #[error("this build has no eBPF backend; leave --backend and --ebpf-enabled out")]
     WithoutEbpf,
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
@@ -77,6 +77,7 @@ impl CliError {
             | Self::Plan(_)
             | Self::Unsupported(_)
             | Self::WithoutEbpf
+            | Self::Host(HostError::ResolvConf { .. })
             | Self::Forbidden(_)
             | Self::NotRoot(..) => REFUSED,
             Self::Tools(

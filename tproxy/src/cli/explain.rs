@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::Surroundings;
 use super::arguments::ConfigurationFlags;
+use super::blame::blame;
 use super::error::CliError;
 use super::flow::FlowFlags;
 use super::limits::NoLimits;
@@ -36,14 +37,18 @@ pub(super) struct Explain {
 impl Explain {
     pub(super) fn run(&self, surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {
         let resolved = sources::configuration(&self.configuration, surroundings)?;
+        self.explain(&resolved, surroundings).map_err(|error| blame(error, &resolved))
+    }
+
+    fn explain(&self, resolved: &Resolved, surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {
         let facts = host::facts(&resolved.config)?;
         let (plan, notes) = plan::resolve(&resolved.config, &facts, Sidecar::MayBeAssumed)?;
         for note in notes {
             surroundings.warn(note);
         }
         match &self.flow {
-            Some(flow) => one(&plan.explain(&flow.flow(&plan.host)?), &resolved, surroundings),
-            None => matrix(&plan.matrix(), &resolved, surroundings),
+            Some(flow) => one(&plan.explain(&flow.flow(&plan.host)?), resolved, surroundings),
+            None => matrix(&plan.matrix(), resolved, surroundings),
         }
     }
 }

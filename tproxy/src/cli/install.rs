@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::Surroundings;
 use super::arguments::ConfigurationFlags;
+use super::blame::blame;
 use super::error::CliError;
 use super::limits::Limits;
 use super::sources;
@@ -17,7 +18,8 @@ use crate::apply::record::{Phase, Record, Run};
 use crate::apply::{self, ApplyError};
 use crate::backend::Backend;
 use crate::backend::iptables::Iptables;
-use crate::config::{BackendChoice, Config, print};
+use crate::config::{BackendChoice, Config, Resolved, print};
+use crate::host::iptables::{ToolError, Tools};
 use crate::host::{self, netns};
 use crate::iptables::render::Installed;
 use crate::iptables::rule;
@@ -42,6 +44,10 @@ pub(super) struct Install {
 impl Install {
     pub(super) fn run(&self, surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {
         let resolved = sources::configuration(&self.configuration, surroundings)?;
+        self.install(&resolved, surroundings).map_err(|error| blame(error, &resolved))
+    }
+
+    fn install(&self, resolved: &Resolved, surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {
         let config = &resolved.config;
         if config.backend == BackendChoice::Ebpf {
             return Err(CliError::WithoutEbpf);
@@ -51,7 +57,8 @@ impl Install {
         }
         permit_changes(surroundings)?;
         let patience = self.limits.patience(config.loading.clone());
-        let (backend, plan) = plan(config, Sidecar::MustExist, surroundings)?;
+        let tools = host::iptables::find(config)?;
+        let (backend, plan) = plan(config, tools, Sidecar::MustExist, surroundings)?;
         let _lock = Lock::acquire(patience.left())?;
         let journal = Journal::of_this_namespace(Path::new(journal::DIRECTORY))?;
         let before = read_record(&journal, surroundings);
@@ -67,7 +74,7 @@ impl Install {
                 changes: &changes,
                 backend: &backend,
                 plan: &plan,
-                configuration: print::chosen(&resolved),
+                configuration: print::chosen(resolved),
             };
             commit(work, &patience, &journal, before, surroundings)?;
         }
@@ -92,14 +99,15 @@ pub(super) fn permit_changes(surroundings: &Surroundings<'_>) -> Result<(), CliE
     }
 }
 
-/// The backend of this host, and the plan for it.
+/// The backend that installs with `tools`, and the plan for this host.
 fn plan(
     config: &Config,
+    tools: Tools,
     sidecar: Sidecar,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<(Iptables, Plan), CliError> {
     let mut facts = host::facts(config)?;
-    let backend = Iptables::new(host::iptables::find(config)?, &facts.loopback);
+    let backend = Iptables::new(tools, &facts.loopback);
     facts.without_ipv6 = facts.without_ipv6.or(backend.probe().without_ipv6);
     let (plan, notes) = plan::resolve(config, &facts, sidecar)?;
     for note in notes {
@@ -188,12 +196,24 @@ pub(super) fn show(verbose: bool, changes: &[Change], surroundings: &mut Surroun
     }
 }
 
+/// Prints what would be changed, where there are no programs to change it with, too (Kuma behaviour).
 fn dry_run(config: &Config, surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {
-    let (backend, plan) = plan(config, Sidecar::MayBeAssumed, surroundings)?;
-    let installed = if nix::unistd::geteuid().is_root() {
+    let (tools, are_there) = match host::iptables::find(config) {
+        Err(ToolError::NotFound(flavour)) => {
+            let error = ToolError::NotFound(flavour);
+            surroundings.warn(format!("[dry-run]: {error}; these are the rules of a host that has it"));
+            (Tools::assumed(flavour), false)
+        }
+        found => (found?, true),
+    };
+    let (backend, plan) = plan(config, tools, Sidecar::MayBeAssumed, surroundings)?;
+    let is_root = nix::unistd::geteuid().is_root();
+    if !is_root {
+        surroundings.warn("[dry-run]: without root, rules that are installed already cannot be seen");
+    }
+    let installed = if is_root && are_there {
         backend.observe(None)?
     } else {
-        surroundings.warn("[dry-run]: without root, rules that are installed already cannot be seen");
         Installed { rules: backend.nothing_installed(), has_address: false, record: None }
     };
     print_changes(&backend.render(&plan, &installed)?, config.verbose, surroundings)

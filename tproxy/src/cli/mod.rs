@@ -3,6 +3,7 @@
 //! Must never hold a rule of the policy or of a backend: verbs join the stages and print.
 
 mod arguments;
+mod blame;
 mod check;
 mod config;
 mod error;

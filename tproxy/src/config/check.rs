@@ -10,12 +10,7 @@ use crate::diagnostic::shortened;
 
 /// Settings that others imply get their values, and settings that do not count get a word.
 pub(super) fn complete(resolved: &mut Resolved) {
-    if resolved.config.dns.capture_all && !resolved.config.dns.enabled {
-        resolved.config.dns.enabled = true;
-        if !is_flag(resolved, "redirect.dns.enabled") {
-            resolved.adopt("redirect.dns.enabled", "redirect.dns.captureAll");
-        }
-    }
+    capture_all(resolved);
     if resolved.config.ebpf.enabled && resolved.config.backend == BackendChoice::Auto {
         resolved.config.backend = BackendChoice::Ebpf;
         resolved.adopt("backend", "ebpf.enabled");
@@ -33,6 +28,28 @@ pub(super) fn complete(resolved: &mut Resolved) {
     }
 }
 
+/// Capturing all queries captures queries (Kuma behaviour), whoever turned that off; where both are flags it is refused.
+fn capture_all(resolved: &mut Resolved) {
+    const ENABLED: &str = "redirect.dns.enabled";
+    const CAPTURE_ALL: &str = "redirect.dns.captureAll";
+    let dns = &mut resolved.config.dns;
+    if dns.enabled || !dns.capture_all {
+        return;
+    }
+    dns.enabled = true;
+    if is_flag(resolved, ENABLED) && is_flag(resolved, CAPTURE_ALL) {
+        return;
+    }
+    let (off, on) = (resolved.origin(ENABLED), resolved.origin(CAPTURE_ALL));
+    if off != Origin::Default {
+        resolved.warnings.push(format!(
+            "{ENABLED} `false` ({off}) does not count beside {CAPTURE_ALL} `true` ({on}), which captures all DNS \
+             queries; turn both off to capture none"
+        ));
+    }
+    resolved.adopt(ENABLED, CAPTURE_ALL);
+}
+
 /// All that is wrong with the configuration as a whole.
 pub(super) fn whole(resolved: &Resolved) -> Problems {
     let mut problems = Problems::default();
@@ -46,6 +63,11 @@ pub(super) fn whole(resolved: &Resolved) -> Problems {
 
 fn is_flag(resolved: &Resolved, key: &str) -> bool {
     matches!(resolved.origin(key), Origin::Flag(_))
+}
+
+/// Of two values that collide, one that somebody wrote is to blame, never a default.
+fn is_written(resolved: &Resolved, key: &str) -> bool {
+    resolved.origin(key) != Origin::Default
 }
 
 fn blame(resolved: &Resolved, key: &'static str, message: impl Into<String>) -> Problem {
@@ -79,9 +101,7 @@ fn colliding_ports(resolved: &Resolved, problems: &mut Problems) {
     for (index, (key, name, port)) in listeners.iter().enumerate() {
         for (other_key, other_name, other_port) in listeners.iter().take(index) {
             let Some(port) = port.filter(|port| Some(*port) == *other_port) else { continue };
-            // Blame the one that the user moved.
-            let moved = resolved.origin(key) != Origin::Default;
-            let (key, name) = if moved { (key, other_name) } else { (other_key, name) };
+            let (key, name) = if is_written(resolved, key) { (key, other_name) } else { (other_key, name) };
             let message = format!("`{port}` is the {name} port, too; give each a port of its own");
             problems.push(blame(resolved, key, message));
         }
@@ -162,6 +182,7 @@ fn chains(resolved: &Resolved, problems: &mut Problems) {
     ];
     for (index, (key, name)) in chains.iter().enumerate() {
         if let Some((other, _)) = chains.iter().take(index).find(|(_, other)| other == name) {
+            let (key, other) = if is_written(resolved, key) { (key, other) } else { (other, key) };
             let message = format!("`{}` is the name of {other}, too; give each chain its own", name.as_str());
             problems.push(blame(resolved, key, message));
         }

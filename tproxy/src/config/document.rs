@@ -10,7 +10,7 @@ use serde_saphyr::{Location, Options, Spanned};
 
 use super::layers::Assignment;
 use super::problem::{Origin, Problem, Problems};
-use super::settings;
+use super::settings::{self, Setting};
 use super::value::{MOST, Value};
 use crate::diagnostic::{Place, Source, suggest, yaml_message};
 
@@ -73,7 +73,7 @@ pub(super) fn assignments(source: &Arc<Source>) -> (Vec<Assignment>, Problems) {
             return (Vec::new(), Problem::new(Origin::File(place), "", message).into());
         }
     };
-    let mut walk = Walk { source, found: Vec::new(), problems: Problems::default() };
+    let mut walk = Walk { source, seen: Vec::new(), found: Vec::new(), problems: Problems::default() };
     match root.value {
         Node::Scalar(Value::Null) => {}
         Node::Mapping(entries) => walk.mapping("", entries),
@@ -87,6 +87,8 @@ pub(super) fn assignments(source: &Arc<Source>) -> (Vec<Assignment>, Problems) {
 
 struct Walk<'a> {
     source: &'a Arc<Source>,
+    /// The settings met so far, and where their keys stand.
+    seen: Vec<(&'static Setting, Location)>,
     found: Vec<Assignment>,
     problems: Problems,
 }
@@ -99,6 +101,22 @@ impl Walk<'_> {
         }
     }
 
+    /// The parser refuses a key that comes twice in the same letters only; a setting's key may be written in any case,
+    /// in one word with dots, and in a section. One that sets the parts of others counts as each of them.
+    fn once(&mut self, setting: &'static Setting, at: Location) {
+        let same = |other: &Setting| {
+            other.key == setting.key || is_below(other.key, setting.key) || is_below(setting.key, other.key)
+        };
+        if let Some((_, first)) = self.seen.iter().find(|(other, _)| same(other)) {
+            let first = Place::of(self.source, Some(*first)).exact();
+            let message = format!("is set at {first} already; keep one of the two");
+            let origin = Origin::File(Place::of(self.source, Some(at)));
+            self.problems.push(Problem::new(origin, setting.key, message));
+        } else {
+            self.seen.push((setting, at));
+        }
+    }
+
     fn entry(&mut self, path: &str, key: &Placed<String>, value: Placed<Node>) {
         let setting = settings::of_key(path);
         let is_section = || settings::all().any(|setting| is_below(setting.key, path));
@@ -106,6 +124,7 @@ impl Walk<'_> {
             (_, Node::Mapping(entries)) if is_section() => self.mapping(path, entries),
             (None, Node::Scalar(Value::Null)) if is_section() => {}
             (Some(setting), node) => {
+                self.once(setting, key.at);
                 let place = Place::of(self.source, Some(value.at));
                 let (value, items) = self::value(node);
                 self.found.push(Assignment { setting, value, origin: Origin::File(place), items });

@@ -189,8 +189,40 @@ fn a_bad_flag_is_one_sentence_with_name_value_and_what_is_allowed(
 )]
 #[case("backend: ebpf\nebpf: {enabled: false}", "backend: `ebpf` and ebpf.enabled `false` (f:2) disagree")]
 #[case(
+    "iptablesExecutables: {ip6tables: /a}",
+    "iptablesExecutables: a family's three programs go together; missing: ip6tables-save, ip6tables-restore"
+)]
+#[case(
+    "iptablesExecutables: {iptables: /a, iptables-save: /a, iptables-restore: /a, ip6tables-restore: /a}",
+    "iptablesExecutables: a family's three programs go together; missing: ip6tables, ip6tables-save"
+)]
+#[case(
+    "iptablesExecutables: {ip6tables: /a, ip6tables-save: /a}",
+    "iptablesExecutables: a family's three programs go together; missing: ip6tables-restore"
+)]
+#[case(
+    "redirect: {inbound: {enabled: false, port: 15001}}",
+    "redirect.inbound.port: `15001` is the outbound port, too"
+)]
+#[case(
+    "redirect: {outbound: {chainName: NINETEEN_CHARACTERS}}",
+    "redirect.outbound.chainName: `NINETEEN_CHARACTERS` is not a name of 1 to 18 letters"
+)]
+#[case(
+    "redirect: {inbound: {chainName: \"\"}}",
+    "redirect.inbound.chainName: `` is not a name of 1 to 18 letters"
+)]
+#[case(
     "redirect: {inbound: {chainName: OUTBOUND}}",
-    "redirect.outbound.chainName: `OUTBOUND` is the name of redirect.inbound.chainName, too"
+    "redirect.inbound.chainName: `OUTBOUND` is the name of redirect.outbound.chainName, too"
+)]
+#[case(
+    "redirect: {outbound: {redirectChainName: INBOUND}}",
+    "redirect.outbound.redirectChainName: `INBOUND` is the name of redirect.inbound.chainName, too"
+)]
+#[case(
+    "redirect: {inbound: {chainName: X}, outbound: {chainName: X}}",
+    "redirect.outbound.chainName: `X` is the name of redirect.inbound.chainName, too"
 )]
 #[case(
     "redirect: {inbound: {chainName: \"A B\"}}",
@@ -307,6 +339,31 @@ fn a_direction_that_is_off_may_have_no_port() {
         "redirect: {inbound: {enabled: false, port: 0}, outbound: {enabled: false, port: 0}, dns: {port: 0}}";
     let config = Layers::default().file("f", text).resolve().unwrap().config;
     assert_eq!((config.inbound.port, config.outbound.port, config.dns.port), (None, None, None));
+}
+
+#[rstest]
+#[case("redirect: {dns: {port: 15001}}")]
+#[case("redirect: {dns: {port: 15006, enabled: false}}")]
+#[case("redirect: {inbound: {port: 15053}}")]
+fn the_dns_port_collides_with_none_while_dns_is_off(#[case] text: &str) {
+    assert!(Layers::default().file("f", text).resolve().is_ok());
+    for flag in ["redirect-dns", "redirect-all-dns-traffic"] {
+        let on = Layers::default().file("f", text).flag(flag, "true");
+        assert!(message(on).contains("port, too; give each a port of its own"), "{flag}");
+    }
+}
+
+#[test]
+fn two_directions_without_a_port_do_not_collide() {
+    let text = "redirect: {inbound: {enabled: false, port: 0}, outbound: {enabled: false, port: 0}}";
+    assert!(Layers::default().file("f", text).resolve().is_ok());
+}
+
+#[test]
+fn a_chain_with_the_longest_name_has_28_characters() {
+    let text = "redirect: {inbound: {chainName: EIGHTEEN_CHARACTER}}";
+    let config = Layers::default().file("f", text).resolve().unwrap().config;
+    assert_eq!("KUMA_MESH_".len() + config.inbound.chain.as_str().len(), 28);
 }
 
 #[test]

@@ -41,6 +41,12 @@ impl Place {
         format!("{}:{}", shortened(&self.source.name), self.line())
     }
 
+    /// `name:line:column`, for mentions that tell two places of one line apart.
+    #[must_use]
+    pub fn exact(&self) -> String {
+        format!("{}:{}", self.brief(), self.location.map_or(1, |at| at.column().max(1)))
+    }
+
     /// `message` with the line of this place and a caret below it.
     #[must_use]
     pub fn annotate(&self, message: &str, colours: Colours) -> String {

@@ -26,7 +26,7 @@ pub enum ToolError {
     )]
     NotFound(Flavour),
     /// An explicit program is not there.
-    #[error("--iptables-executables: {0} is not a program that can be run")]
+    #[error("{} is not a program that can be run", .0.display())]
     NotExecutable(PathBuf),
     /// An earlier installation has rules of a kind for which there are no programs any more.
     #[error(
@@ -40,7 +40,7 @@ pub enum ToolError {
         flavour: Flavour,
     },
     /// An explicit program is of no known flavour.
-    #[error("--iptables-executables: {program} does not say that it is iptables: `{said}`")]
+    #[error("{} does not say that it is iptables: `{said}`", program.display())]
     NotIptables {
         /// The program.
         program: PathBuf,
@@ -48,9 +48,7 @@ pub enum ToolError {
         said: String,
     },
     /// Explicit programs do not belong together.
-    #[error(
-        "--iptables-executables: {program} is the {found} flavour, and {expected} is asked for or used beside it"
-    )]
+    #[error("{} is the {found} flavour, and {expected} is asked for or used beside it", program.display())]
     MixedFlavours {
         /// The program.
         program: PathBuf,
@@ -84,6 +82,18 @@ pub struct Tools {
     pub ipv4: Tool,
     /// IPv6's programs, where the host has them.
     pub ipv6: Option<Tool>,
+}
+
+impl Tools {
+    /// The programs that a host with this flavour has, by name: to write rules for, not to be run.
+    #[must_use]
+    pub fn assumed(flavour: Flavour) -> Self {
+        let tool = |family| {
+            let program = |suffix: &str| PathBuf::from(format!("{}-{flavour}{suffix}", base(family)));
+            Tool { flavour, family, save: program("-save"), restore: program("-restore") }
+        };
+        Self { flavour, ipv4: tool(IpFamily::V4), ipv6: Some(tool(IpFamily::V6)) }
+    }
 }
 
 /// The programs that the user named, else those of the flavour asked for; over nf_tables where none was.

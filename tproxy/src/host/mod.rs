@@ -4,6 +4,7 @@
 
 mod addresses;
 pub mod evidence;
+mod file;
 pub mod iptables;
 mod ipv6;
 mod mounts;
@@ -16,10 +17,8 @@ mod resolvers;
 pub mod sockets;
 mod users;
 
-use std::fs::File;
-use std::io::Read;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -27,6 +26,7 @@ use crate::config::Config;
 use resolv_conf::Resolver;
 
 pub use addresses::has_address;
+pub use file::FileError;
 pub use users::Users;
 
 /// All that a plan needs to know of a host.
@@ -69,6 +69,14 @@ pub enum HostError {
         path: String,
         /// What went wrong.
         error: std::io::Error,
+    },
+    /// The file that names the name servers could not be read.
+    #[error("cannot read {}: {error}; name a file with name servers, or use --redirect-all-dns-traffic", path.display())]
+    ResolvConf {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        error: FileError,
     },
     /// A user could not be looked up.
     #[error("cannot look up user `{user}`: {error}")]
@@ -114,16 +122,11 @@ pub fn resolv_conf_backup() -> Option<&'static str> {
 /// The name servers of the file that `config` names.
 ///
 /// # Errors
-/// The file cannot be read.
+/// The file is no regular one, larger than 1 MiB, which no list of name servers is, or cannot be read.
 pub fn resolver(config: &Config) -> Result<Resolver, HostError> {
-    Ok(resolv_conf::parse(&read_text(config.dns.resolv_config_path.as_path())?))
-}
-
-/// A file's beginning as text: enough of any file that people write, and bounded where it is a device.
-fn read_text(path: &Path) -> Result<String, HostError> {
     const LARGEST: u64 = 1 << 20;
-    let failed = |error| HostError::Read { path: path.display().to_string(), error };
-    let mut bytes = Vec::new();
-    File::open(path).map_err(failed)?.take(LARGEST).read_to_end(&mut bytes).map_err(failed)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    let path = config.dns.resolv_config_path.as_path();
+    let text = file::read(path, LARGEST);
+    let text = text.map_err(|error| HostError::ResolvConf { path: path.to_owned(), error })?;
+    Ok(resolv_conf::parse(&text))
 }

@@ -11,16 +11,30 @@ use super::transition;
 use super::{Flavour, Tool};
 use crate::apply::change::{Change, LoopbackAddress};
 use crate::apply::record::Record;
+use crate::config::ChainName;
 use crate::family::IpFamily;
 use crate::plan::Plan;
 
 /// A part of the plan that this backend cannot install.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{option} cannot be installed by the iptables backend of this version; leave it out, or at its default"
-)]
+#[error("{key} {reason}")]
 pub struct Unsupported {
-    option: &'static str,
+    key: &'static str,
+    reason: &'static str,
+}
+
+impl Unsupported {
+    /// The key of the setting that asks for it.
+    #[must_use]
+    pub fn key(&self) -> &'static str {
+        self.key
+    }
+
+    /// The sentence behind the setting's name.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        self.reason
+    }
 }
 
 /// What was found of earlier installations.
@@ -152,18 +166,21 @@ fn restore(rules: &InstalledRules, wanted: &[TableState]) -> Option<Change> {
 }
 
 fn supported(plan: &Plan) -> Result<(), Unsupported> {
+    const RESERVED: &str = "is the name of a chain that tproxy makes itself; give it another";
+    const NOT_STORED: &str =
+        "cannot be installed by the iptables backend of this version; leave it out, or at its default";
     let options = &plan.iptables;
     let chains = &options.chains;
-    let chosen = [&chains.inbound, &chains.inbound_redirect, &chains.outbound, &chains.outbound_redirect];
+    let reserved = |key, name: &ChainName| (key, RESERVED, rules::is_reserved(name.as_str()));
     let parts = [
-        (
-            "a chain name that tproxy uses itself",
-            chosen.into_iter().any(|name| rules::is_reserved(name.as_str())),
-        ),
-        ("--store-firewalld", options.store_firewalld),
+        reserved("redirect.inbound.chainName", &chains.inbound),
+        reserved("redirect.inbound.redirectChainName", &chains.inbound_redirect),
+        reserved("redirect.outbound.chainName", &chains.outbound),
+        reserved("redirect.outbound.redirectChainName", &chains.outbound_redirect),
+        ("storeFirewalld", NOT_STORED, options.store_firewalld),
     ];
-    match parts.into_iter().find(|(_, wanted)| *wanted) {
-        Some((option, _)) => Err(Unsupported { option }),
+    match parts.into_iter().find(|(.., wanted)| *wanted) {
+        Some((key, reason, _)) => Err(Unsupported { key, reason }),
         None => Ok(()),
     }
 }

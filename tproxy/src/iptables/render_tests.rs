@@ -136,12 +136,21 @@ fn what_is_undone_was_done() {
 
 #[test]
 fn a_plan_that_these_rules_cannot_express_is_refused_by_name() {
-    for (yaml, option) in [
-        ("storeFirewalld: true", "--store-firewalld"),
-        ("redirect: {inbound: {chainName: ZONES}}", "a chain name that tproxy uses itself"),
-        ("redirect: {outbound: {redirectChainName: TREE_O1}}", "a chain name that tproxy uses itself"),
+    let reserved = "is the name of a chain that tproxy makes itself";
+    for (yaml, key, reason) in [
+        ("storeFirewalld: true", "storeFirewalld", "cannot be installed by the iptables backend"),
+        ("redirect: {inbound: {chainName: ZONES}}", "redirect.inbound.chainName", reserved),
+        ("redirect: {inbound: {redirectChainName: INVALID}}", "redirect.inbound.redirectChainName", reserved),
+        ("redirect: {outbound: {chainName: DNS}}", "redirect.outbound.chainName", reserved),
+        (
+            "redirect: {outbound: {redirectChainName: TREE_O1}}",
+            "redirect.outbound.redirectChainName",
+            reserved,
+        ),
     ] {
-        let error = install(&plan(yaml), &host("", "", false), Flavour::Nft).unwrap_err().to_string();
-        assert!(error.starts_with(&format!("{option} cannot be installed")), "{yaml}: {error}");
+        let error = install(&plan(yaml), &host("", "", false), Flavour::Nft).unwrap_err();
+        assert_eq!(error.key(), key);
+        assert!(error.reason().starts_with(reason), "{yaml}: {error}");
+        assert_eq!(error.to_string(), format!("{key} {}", error.reason()));
     }
 }

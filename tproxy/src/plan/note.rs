@@ -75,9 +75,7 @@ impl fmt::Display for Note {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// The configured user name is not known.
-    #[error(
-        "user `{0}` does not exist on this host: give a user that does, or a user id, with --kuma-dp-user"
-    )]
+    #[error("user `{0}` does not exist on this host; give a user that does, or a user id")]
     UnknownUser(String),
     /// Nobody said who the sidecar is.
     #[error(

@@ -45,12 +45,29 @@ fn a_name_must_exist_and_a_number_need_not() {
     let nobody = facts(&[], None);
     assert_eq!(
         uid(&with_user(SidecarUser::Name("ghost".to_owned())), &nobody).unwrap_err(),
-        "user `ghost` does not exist on this host: give a user that does, or a user id, with --kuma-dp-user"
+        "user `ghost` does not exist on this host; give a user that does, or a user id"
     );
     let config = with_user(SidecarUser::Uid(1_000_650_000));
     let (plan, notes) = resolve(&config, &nobody, Sidecar::MustExist).unwrap();
     assert_eq!(plan.policy.sidecar_uid, 1_000_650_000);
     assert_eq!(notes, [Note::UnknownUid(1_000_650_000)]);
+}
+
+/// A pod has users of its own, which this host does not know (1.8).
+#[test]
+fn in_cni_mode_numbers_are_taken_without_a_word_and_5678_is_who_is_not_named() {
+    let pod = |user| Config { cni_mode: true, kuma_dp_user: user, ..Config::default() };
+    let hosts = [facts(&[], None), facts(&[("kuma-dp", 77)], None), facts(&[("envoy", 5678)], None)];
+    for facts in &hosts {
+        for (user, uid) in [(None, 5678), (Some(SidecarUser::Uid(9)), 9), (Some(SidecarUser::Uid(77)), 77)] {
+            let (plan, notes) = resolve(&pod(user), facts, Sidecar::MustExist).unwrap();
+            assert_eq!((plan.policy.sidecar_uid, notes), (uid, Vec::new()));
+        }
+    }
+    // A name has no meaning but that of this host: iptables, too, looks it up here.
+    let named = pod(Some(SidecarUser::Name("kuma-dp".to_owned())));
+    assert_eq!(uid(&named, &hosts[1]), Ok(77));
+    assert!(uid(&named, &hosts[0]).unwrap_err().contains("user `kuma-dp` does not exist"));
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod golden;
 mod grammars;
 mod matrix;
 mod order;
+mod places;
 mod pod_host;
 mod round_trip;
 mod row;

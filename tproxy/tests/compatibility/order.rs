@@ -160,16 +160,53 @@ fn e7_a_file_that_is_no_yaml_is_shown_at_its_place() {
     assert!(said("latin1").contains("`/latin1` cannot be read: it is not UTF-8 text"), "{}", said("latin1"));
 }
 
+#[test]
+fn a_key_that_stands_twice_is_refused() {
+    let said = Layers::default().file("f", "wait: 1\nwait: 2\n").resolve().unwrap_err().to_string();
+    assert!(said.contains("duplicate") && said.contains("--> f:2:1"), "{said}");
+}
+
 #[rstest]
-#[case("key: 1\nkey: 2\n", "duplicate")]
-#[case("wait: 1\nWAIT: 2\n", "")]
-fn a_key_that_stands_twice_is_refused_where_it_is_the_same_text(#[case] text: &str, #[case] words: &str) {
-    let resolved = Layers::default().file("f", text).resolve();
-    match words {
-        // Keys of two spellings are two keys to YAML; the later one counts.
-        "" => assert_eq!(resolved.unwrap().config.loading.wait, 2),
-        words => assert!(resolved.unwrap_err().to_string().contains(words)),
-    }
+#[case::in_another_case("wait: 1\nWAIT: 2\n", "wait", "1:1", "2:1")]
+#[case::in_two_forms(
+    "redirect.inbound.port: 1\nredirect:\n  inbound:\n    port: 2\n",
+    "redirect.inbound.port",
+    "1:1",
+    "4:5"
+)]
+#[case::half_dotted("redirect: {dns.port: 1, dns: {port: 2}}\n", "redirect.dns.port", "1:12", "1:31")]
+#[case::in_sections_of_two_spellings("log: {level: 1}\nLOG: {level: 2}\n", "log.level", "1:7", "2:7")]
+#[case::as_a_text_and_as_a_section(
+    "iptablesExecutables: \"iptables:/a\"\nIptablesExecutables: {iptables-save: /b}\n",
+    "iptablesExecutables.iptables-save",
+    "1:1",
+    "2:23"
+)]
+#[case::as_a_section_and_as_a_text(
+    "iptablesExecutables: {iptables-save: /b}\niptablesexecutables: \"iptables:/a\"\n",
+    "iptablesExecutables",
+    "1:23",
+    "2:1"
+)]
+fn a_setting_that_stands_twice_in_a_file_is_refused_with_both_places(
+    #[case] text: &str,
+    #[case] key: &str,
+    #[case] first: &str,
+    #[case] second: &str,
+) {
+    let said = Layers::default().file("f", text).resolve().unwrap_err().to_string();
+    let sentence = format!("{key}: is set at f:{first} already; keep one of the two\n");
+    assert!(said.starts_with(&sentence) && said.contains(&format!(" --> f:{second}\n")), "{said}");
+}
+
+#[test]
+fn sections_of_two_spellings_are_one_where_their_keys_differ() {
+    let text = "redirect.inbound.port: 1\nredirect: {outbound: {port: 2}}\nREDIRECT: {dns: {port: 3}}\n";
+    let config =
+        Layers::default().file("f", text).file("g", "WAIT: 1").file("h", "wait: 2").resolve().unwrap().config;
+    let ports = [config.inbound.port, config.outbound.port, config.dns.port];
+    assert_eq!(ports, [1, 2, 3].map(Port::new));
+    assert_eq!(config.loading.wait, 2);
 }
 
 #[test]
@@ -208,6 +245,49 @@ fn e5_both_dns_flags_are_refused() {
     let ran = run(&["tproxy", "config", "--redirect-dns", "--redirect-all-dns-traffic"]);
     let sentence = "error: --redirect-all-dns-traffic: `true` cannot stand beside --redirect-dns; give only one of the two\n";
     assert_eq!((ran.code, ran.err.as_str()), (2, sentence));
+}
+
+/// Kuma says nothing; here whoever turned DNS capture off learns why it is on.
+#[rstest]
+#[case::a_flag_over_a_file("--config @f --redirect-dns=false", "captureAll: true", "--redirect-dns", "/f:1")]
+#[case::one_file("--config @f", "{enabled: false, captureAll: true}", "/f:1", "/f:1")]
+#[case::a_file_under_a_flag(
+    "--config @f --redirect-all-dns-traffic",
+    "enabled: false",
+    "/f:1",
+    "--redirect-all-dns-traffic"
+)]
+fn capture_all_over_dns_that_was_turned_off_has_a_word_and_its_own_origin(
+    #[case] arguments: &str,
+    #[case] dns: &str,
+    #[case] off: &str,
+    #[case] on: &str,
+) {
+    let dns = if dns.starts_with('{') { dns.to_owned() } else { format!("{{{dns}}}") };
+    let directory = directory(&[("f", &format!("redirect: {{dns: {dns}}}"))]);
+    let (printed, said) = in_directory(&directory, &format!("{arguments} --origin"));
+    assert_eq!(printed["config"]["redirect"]["dns"]["enabled"], true);
+    assert_eq!(printed["config"]["redirect"]["dns"]["captureAll"], true);
+    let path = directory.path().to_str().unwrap();
+    let origin = |key: &str| printed["origin"][key].as_str().unwrap().replace(path, "");
+    assert_eq!([origin("redirect.dns.enabled"), origin("redirect.dns.captureAll")], [on, on]);
+    let word = format!(
+        "# [WARNING] redirect.dns.enabled `false` ({off}) does not count beside redirect.dns.captureAll `true` \
+         ({on}), which captures all DNS queries; turn both off to capture none\n"
+    );
+    assert_eq!(said, word);
+}
+
+#[rstest]
+#[case("captureAll: true", "")]
+#[case("enabled: true, captureAll: true", "")]
+#[case("enabled: true, captureAll: true", "--redirect-dns")]
+#[case("enabled: false", "--redirect-all-dns-traffic=false")]
+#[case("captureAll: true", "--redirect-all-dns-traffic=false --redirect-dns=false")]
+fn dns_switches_that_agree_have_no_word(#[case] dns: &str, #[case] flags: &str) {
+    let directory = directory(&[("f", &format!("redirect: {{dns: {{{dns}}}}}"))]);
+    let arguments = format!("--config @f {flags}");
+    assert_eq!(in_directory(&directory, arguments.trim_end()).1, "");
 }
 
 #[rstest]

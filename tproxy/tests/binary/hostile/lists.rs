@@ -126,9 +126,16 @@ fn name_servers_without_number_are_read_and_the_unusable_ones_counted() {
     pod.node().write_file("/run/servers", "nameserver \u{1b}[2Jx\n".repeat(50_000)).unwrap();
     let messages = run(&pod, explain).messages;
     assert!(messages.contains("\\u{1b}[2Jx") && messages.contains("49992 more name servers"), "{messages}");
-    let servers: String = (0..50_000).map(|n| format!("nameserver 10.0.{}.{}\n", n >> 8, n & 255)).collect();
+    let servers: String = (0..40_000).map(|n| format!("nameserver 10.0.{}.{}\n", n >> 8, n & 255)).collect();
     pod.node().write_file("/run/servers", servers).unwrap();
     assert!(run(&pod, explain).done().contains("outbound/dns"));
-    pod.sh("ln -sf /dev/zero /run/servers");
-    assert!(run(&pod, explain).messages.contains("no IPv4 name server is known"));
+    pod.node().write_file("/run/servers", "# x\n".repeat((1 << 18) + 1)).unwrap();
+    run(&pod, explain).refused("cannot read /run/servers: it is larger than 1024 KiB");
+    for command in ["ln -sf /dev/zero", "rm /run/servers; mkfifo", "rm /run/servers; mkdir"] {
+        pod.sh(&format!("{command} /run/servers"));
+        run(&pod, explain).refused("cannot read /run/servers: it is not a regular file");
+    }
+    let loud = ["check", "--config", "/run/dns.yaml"];
+    let finished = pod.tproxy_program(&loud.join(" ")).run(pod.node()).unwrap();
+    assert!(finished.stdout_text().contains("it is not a regular file"), "{finished}");
 }
