@@ -46,12 +46,14 @@ const AFTER_HELP: &str = "\
 Example:
   tproxy install --kuma-dp-user kuma-dp --exclude-inbound-ports 22
 
-More of a verb: tproxy VERB --help, or its manual page: tproxy man VERB | man -l -
+More of a verb:
+  tproxy VERB --help
+  tproxy man VERB | man -l -
 
 Exit codes:
   0  done; status: installed and intact; check: all that is needed works
-  1  failed while reading or changing the system, everything was taken back; check: something is missing
-  2  refused before anything changed: usage, configuration, privileges, a missing feature
+  1  failed while reading or changing the system; check: something is missing
+  2  refused before anything changed: usage, configuration, privileges, programs
   3  status: not installed
   4  status: damaged";
 
