@@ -29,7 +29,7 @@ for stream in ("stdout", "stderr"):
 fn looks(pod: &Pod, terminal: &str, variables: &[(&str, &str)], command: &[&str]) -> String {
     let arguments = [&["-c", TERMINAL, terminal], command].concat();
     let program = Program::new("python3").args(arguments);
-    let program = variables.iter().fold(program, |program, (name, value)| program.env(*name, *value));
+    let program = variables.iter().fold(program, |program, (name, value)| program.env(name, *value));
     let finished = program.run(pod.node()).unwrap();
     assert!(finished.success(), "{finished}");
     finished.stdout_text()
