@@ -74,7 +74,7 @@ fn nothing_that_a_terminal_obeys_reaches_it() {
 }
 
 /// Prints the files that the commands would have made, had a shell seen them.
-const NO_TRACE: &str = "find / -xdev -name pwned; find /run /tmp -name pwned";
+const NO_TRACE: &str = "find / -xdev -maxdepth 2 -name pwned; find /run /tmp -name pwned";
 
 /// What a shell would run, and what would end a line of a restore text.
 const COMMANDS: [&str; 6] = [
