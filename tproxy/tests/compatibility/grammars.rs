@@ -302,3 +302,44 @@ fn s2_3_7_duration(#[case] yaml: &str, #[case] expected: Result<&str, &str>) {
 fn a_switch_in_a_file(#[case] yaml: &str, #[case] expected: Result<bool, &str>) {
     assert_read(read("redirect.dns.enabled", yaml), "redirect.dns.enabled", expected.map(Json::from));
 }
+
+#[rstest]
+#[case::the_longest_name("abcdefghijklmno", true)]
+#[case::one_more("abcdefghijklmnop", false)]
+#[case::this_directory(".", false)]
+#[case::the_one_above("..", false)]
+#[case::dots_and_more("...", true)]
+#[case::a_blank("a b", false)]
+#[case::a_control_character("a\u{1}", false)]
+#[case::a_slash("a/b", false)]
+#[case::a_colon("a:b", false)]
+fn an_interface_has_a_name_that_the_kernel_can_have(#[case] name: &str, #[case] fits: bool) {
+    let key = "redirect.outbound.excludeInterfaces";
+    let found = typed(key, "exclude-outbound-interfaces", name);
+    let expected = if fits { Ok(json!([name])) } else { Err("`") };
+    assert_read(found, "--exclude-outbound-interfaces", expected);
+}
+
+#[rstest]
+#[case::the_longest_name(255, true)]
+#[case::one_more(256, false)]
+fn a_user_has_a_name_that_a_host_can_have(#[case] length: usize, #[case] fits: bool) {
+    assert_eq!(typed("kumaDPUser", "kuma-dp-user", &"u".repeat(length)).is_ok(), fits);
+}
+
+#[rstest]
+#[case::what_go_can_hold("9223372036854775807ns", Ok(json!("9223372036854775807ns")))]
+#[case::one_more("9223372036854775808ns", Err("`9223372036854775808ns` is not a duration"))]
+#[case::a_fraction_of_a_nanosecond("0.05", Ok(json!("0s")))]
+#[case::a_negative_fraction("-0.5", Err("`-0.5` is not a duration"))]
+fn a_duration_has_63_bits_of_nanoseconds(#[case] yaml: &str, #[case] expected: Result<Json, &str>) {
+    assert_read(read("retry.sleepBetweenRetries", yaml), "retry.sleepBetweenRetries", expected);
+}
+
+#[test]
+fn a_mask_is_to_blame_only_behind_an_address() {
+    let said =
+        |text: &str| typed("redirect.outbound.excludePortsForIPs", "exclude-outbound-ips", text).unwrap_err();
+    assert!(said("10.0.0.0/x").contains("the mask of `10.0.0.0/x` is `x`"), "{}", said("10.0.0.0/x"));
+    assert!(said("here/8").contains("`here/8` is not an IP address or a network"), "{}", said("here/8"));
+}
