@@ -198,6 +198,9 @@ mod tests {
     #[case("TCP , udp:53:0", "53:0")]
     #[case("udp:53:4294967294", "udp:53:4294967294")]
     #[case("tcp,tcp::5", "tcp:*:5")]
+    #[case(" * :*,:7-7", "7")]
+    #[case("*,:80-80:7", "80:7")]
+    #[case(",*:,*,:7", "7")]
     fn exclusions_are_written_in_their_shortest_form(#[case] text: &str, #[case] short: &str) {
         assert_eq!(exclusion(text).unwrap().to_string(), short);
         assert_eq!(exclusion(short).unwrap(), exclusion(text).unwrap());
@@ -220,6 +223,14 @@ mod tests {
     #[case("4294967295", "`4294967295` is not an id from 0 to 4294967294, or a range of them like 1000-1999")]
     fn what_is_no_exclusion_is_said_with_what_is(#[case] text: &str, #[case] sentence: &str) {
         assert_eq!(exclusion(text).unwrap_err().to_string(), sentence);
+    }
+
+    #[test]
+    fn a_text_may_have_as_many_exclusions_as_a_list_and_no_more() {
+        let text = |number: usize| Value::Text(vec!["1"; number].join(";"));
+        assert_eq!(Vec::<UidExclusion>::read(&text(MOST)).unwrap().len(), MOST);
+        let refused = Vec::<UidExclusion>::read(&text(MOST + 1)).unwrap_err();
+        assert_eq!(refused.iter().next().unwrap(), &too_many());
     }
 
     #[test]

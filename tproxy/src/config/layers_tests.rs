@@ -231,6 +231,8 @@ fn a_bad_flag_is_one_sentence_with_name_value_and_what_is_allowed(
 #[case("ebpf: {bpffsPath: run}", "ebpf.bpffsPath: `run` is not an absolute path")]
 #[case("ebpf: {tcAttachIface: eth+}", "ebpf.tcAttachIface: `eth+` is not the name of one interface")]
 #[case("ebpf: {instanceIP: host}", "ebpf.instanceIP: `host` is not an IP address")]
+#[case("wait: 1\nentirely:\n", "entirely: is not a known key")]
+#[case("wait: 9\0", "the file has a NUL byte at offset 7")]
 #[case("a: [", "cannot be read as YAML")]
 #[case("- 1", "a configuration is a mapping of keys to values")]
 fn a_bad_file_is_told_at_its_place(#[case] text: &str, #[case] sentence: &str) {
@@ -296,6 +298,7 @@ fn a_misspelt_variable_is_told_and_does_not_count() {
 #[case("1000,tcp:80:2000", "1000 tcp:80:2000")]
 #[case("tcp:80,443:1000;2000", "tcp:80,443:1000 2000")]
 #[case("", "")]
+#[case(" ", "")]
 fn a_variable_separates_exclusions_by_commas_or_semicolons(#[case] text: &str, #[case] read: &str) {
     let variables = variables(&[("KUMA_TRANSPARENT_PROXY_REDIRECT_OUTBOUND_EXCLUDE_PORTS_FOR_UIDS", text)]);
     let config = Layers::default().environment(&variables).resolve().unwrap().config;
@@ -350,6 +353,67 @@ fn the_dns_port_collides_with_none_while_dns_is_off(#[case] text: &str) {
     for flag in ["redirect-dns", "redirect-all-dns-traffic"] {
         let on = Layers::default().file("f", text).flag(flag, "true");
         assert!(message(on).contains("port, too; give each a port of its own"), "{flag}");
+    }
+}
+
+#[test]
+fn a_file_may_have_4_mib_and_all_of_them_together_no_more() {
+    let text = |bytes: usize| format!("wait: 9\n#{}", "x".repeat(bytes - 9));
+    let largest = super::super::LARGEST_FILE;
+    assert!(Layers::default().file("f", text(largest)).resolve().is_ok());
+    assert!(
+        message(Layers::default().file("f", text(largest + 1))).starts_with("the file is larger than 4 MiB")
+    );
+    let half = || Layers::default().file("f", text(largest / 2));
+    assert!(half().file("g", text(largest / 2)).resolve().is_ok());
+    assert!(message(half().file("g", text(largest / 2 + 1))).contains("larger than 4 MiB together"));
+}
+
+#[test]
+fn a_list_may_have_131072_items_and_no_more() {
+    let text =
+        |items: usize| format!("redirect: {{outbound: {{excludeGIDs: \"{}\"}}}}", vec!["1"; items].join(","));
+    let config = Layers::default().file("f", text(1 << 17)).resolve().unwrap().config;
+    assert_eq!(config.outbound.exclude_gids.len(), 1 << 17);
+    assert!(message(Layers::default().file("f", text((1 << 17) + 1))).contains("has more than 131072 items"));
+}
+
+#[rstest]
+#[case("80-80", "80")]
+#[case("1-100,5-6", "1-100")]
+#[case("5-6,1-100,101,103", "1-101,103")]
+fn a_set_of_ports_is_kept_in_its_shortest_form(#[case] text: &str, #[case] short: &str) {
+    let config = Layers::default().flag("exclude-outbound-ports", text).resolve().unwrap().config;
+    assert_eq!(config.outbound.exclude_ports.to_string(), short);
+}
+
+#[test]
+fn a_word_is_said_only_where_included_and_excluded_ports_stand_together() {
+    let warnings = |text: &str| {
+        let text = format!("redirect: {{outbound: {{{text}}}}}");
+        Layers::default().file("f", text).resolve().unwrap().warnings
+    };
+    assert_eq!(warnings("includePorts: [1]"), Vec::<String>::new());
+    assert_eq!(warnings("excludePorts: [1]"), Vec::<String>::new());
+    let word = "redirect.outbound.excludePorts does not count beside redirect.outbound.includePorts";
+    assert_eq!(warnings("includePorts: [1], excludePorts: [2]"), [word]);
+}
+
+#[rstest]
+#[case("iptablesExecutables: {ip6tables-save: /a}", "f:1:39")]
+#[case("iptablesExecutables: {iptables-restore: /a}", "f:1:41")]
+fn half_a_family_is_told_at_the_program_that_was_given(#[case] text: &str, #[case] place: &str) {
+    let said = message(Layers::default().file("f", text));
+    assert!(said.contains(&format!(" --> {place}\n")), "{said}");
+}
+
+#[test]
+fn what_ebpf_implies_comes_from_where_ebpf_was_asked_for() {
+    for (flag, value) in [("ebpf-enabled", "true"), ("backend", "ebpf")] {
+        let resolved = Layers::default().flag(flag, value).resolve().unwrap();
+        for key in ["backend", "ebpf.enabled"] {
+            assert_eq!(resolved.origin(key).to_string(), format!("--{flag}"), "{key}");
+        }
     }
 }
 

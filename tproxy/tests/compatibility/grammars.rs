@@ -302,3 +302,111 @@ fn s2_3_7_duration(#[case] yaml: &str, #[case] expected: Result<&str, &str>) {
 fn a_switch_in_a_file(#[case] yaml: &str, #[case] expected: Result<bool, &str>) {
     assert_read(read("redirect.dns.enabled", yaml), "redirect.dns.enabled", expected.map(Json::from));
 }
+
+#[rstest]
+#[case::the_longest_name("abcdefghijklmno", true)]
+#[case::one_more("abcdefghijklmnop", false)]
+#[case::this_directory(".", false)]
+#[case::the_one_above("..", false)]
+#[case::dots_and_more("...", true)]
+#[case::a_blank("a b", false)]
+#[case::a_control_character("a\u{1}", false)]
+#[case::a_slash("a/b", false)]
+#[case::a_colon("a:b", false)]
+fn an_interface_has_a_name_that_the_kernel_can_have(#[case] name: &str, #[case] fits: bool) {
+    let key = "redirect.outbound.excludeInterfaces";
+    let found = typed(key, "exclude-outbound-interfaces", name);
+    let expected = if fits { Ok(json!([name])) } else { Err("`") };
+    assert_read(found, "--exclude-outbound-interfaces", expected);
+}
+
+#[rstest]
+#[case::the_longest_name(255, true)]
+#[case::one_more(256, false)]
+fn a_user_has_a_name_that_a_host_can_have(#[case] length: usize, #[case] fits: bool) {
+    assert_eq!(typed("kumaDPUser", "kuma-dp-user", &"u".repeat(length)).is_ok(), fits);
+}
+
+#[rstest]
+#[case::what_go_can_hold("9223372036854775807ns", Ok(json!("9223372036854775807ns")))]
+#[case::one_more("9223372036854775808ns", Err("`9223372036854775808ns` is not a duration"))]
+#[case::a_fraction_of_a_nanosecond("0.05", Ok(json!("0s")))]
+#[case::a_negative_fraction("-0.5", Err("`-0.5` is not a duration"))]
+fn a_duration_has_63_bits_of_nanoseconds(#[case] yaml: &str, #[case] expected: Result<Json, &str>) {
+    assert_read(read("retry.sleepBetweenRetries", yaml), "retry.sleepBetweenRetries", expected);
+}
+
+#[test]
+fn a_mask_is_to_blame_only_behind_an_address() {
+    let said =
+        |text: &str| typed("redirect.outbound.excludePortsForIPs", "exclude-outbound-ips", text).unwrap_err();
+    assert!(said("10.0.0.0/x").contains("the mask of `10.0.0.0/x` is `x`"), "{}", said("10.0.0.0/x"));
+    assert!(said("here/8").contains("`here/8` is not an IP address or a network"), "{}", said("here/8"));
+}
+
+#[rstest]
+#[case::a_dash_inside("kuma-dp", true)]
+#[case::a_dash_in_front("-kuma", false)]
+#[case::a_blank("kuma dp", false)]
+#[case::a_control_character("kuma\u{1}", false)]
+#[case::a_colon("kuma:0", false)]
+fn a_user_name_is_one_word_of_a_user_database(#[case] name: &str, #[case] fits: bool) {
+    assert_eq!(typed("kumaDPUser", "kuma-dp-user", name).is_ok(), fits);
+}
+
+#[test]
+fn a_path_has_up_to_4095_bytes_and_no_control_character() {
+    let found = |path: String| typed("ebpf.bpffsPath", "ebpf-bpffs-path", &path);
+    assert!(found(format!("/{}", "p".repeat(4094))).is_ok());
+    assert!(found(format!("/{}", "p".repeat(4095))).unwrap_err().contains("is longer than 4095 bytes"));
+    assert!(found("/a\u{1b}".to_owned()).unwrap_err().contains("has control characters"));
+}
+
+#[test]
+fn an_instance_address_is_kept_in_its_plain_form_and_its_variable_may_be_any_name() {
+    let address = typed("ebpf.instanceIP", "ebpf-instance-ip", "::ffff:10.0.0.1");
+    assert_eq!(address, Ok(json!("10.0.0.1")));
+    for (name, fits) in [("POD_IP", true), ("a b", true), ("A=B", false), ("A\u{1}", false)] {
+        let found = exported(
+            "ebpf.instanceIPEnvVarName",
+            "KUMA_TRANSPARENT_PROXY_EBPF_INSTANCE_IP_ENV_VAR_NAME",
+            name,
+        );
+        assert_eq!(found.is_ok(), fits, "{name:?}");
+    }
+}
+
+#[test]
+fn what_is_recorded_of_a_configuration_is_what_was_chosen_and_not_how_it_was_run() {
+    let text = "{dryRun: true, verbose: true, wait: 9, ipFamilyMode: dualstack}";
+    let resolved = Layers::default().file("f", text).resolve().unwrap();
+    assert_eq!(print::chosen(&resolved), json!({ "wait": 9 }));
+}
+
+#[test]
+fn an_origin_with_any_line_break_in_it_stays_a_comment() {
+    for line_break in ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'] {
+        let resolved = Layers::default().file(format!("f{line_break}wait: 7"), "wait: 9").resolve().unwrap();
+        let printed = print::yaml(&resolved, true);
+        assert!(
+            printed.contains("\nwait: 9  # f") && !printed.contains(['\r', '\u{85}', '\u{2028}', '\u{2029}'])
+        );
+        let again = Layers::default().file("again", printed).resolve().unwrap();
+        assert_eq!(again.config, resolved.config);
+    }
+}
+
+#[test]
+fn of_many_problems_twenty_are_shown_and_the_others_counted() {
+    let said = |keys: usize| {
+        let text: String = (0..keys).map(|n| format!("k{n}: 1\n")).collect();
+        let problems = Layers::default().file("f", text).resolve().unwrap_err().to_string();
+        (problems.matches("is not a known key").count(), problems.lines().last().unwrap().to_owned())
+    };
+    assert_eq!((said(20).0, said(21).0), (20, 20));
+    assert_ne!(said(20).1, "and 1 more like these");
+    assert_eq!(
+        (said(21).1.as_str(), said(23).1.as_str()),
+        ("and 1 more like these", "and 3 more like these")
+    );
+}
