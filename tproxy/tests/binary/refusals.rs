@@ -123,7 +123,7 @@ fn what_shows_on_the_host_only_is_told_where_it_was_written() {
         ),
         (
             of_other_flavour,
-            "2:120",
+            "2:124",
             "iptablesExecutables.ip6tables-restore: /usr/sbin/ip6tables-nft-restore is the nft flavour, and legacy \
              is asked for or used beside it",
         ),
