@@ -51,6 +51,7 @@ fn host() -> Host {
             kernel: "6.18.0".to_owned(),
             privileges: Privileges { uid: 0, net_admin: true, net_raw: true },
             programs: Ok(tools.iter().map(version).collect()),
+            chosen: None,
             without_lock: None,
             trials: Vec::new(),
             others: Some(Others::default()),

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::{Manner, Surroundings};
 use crate::apply::ApplyError;
 use crate::apply::lock::LockError;
+use crate::backend::iptables::Lacking;
 use crate::config::Problems;
 use crate::diagnostic::{Colours, visible};
 use crate::host::HostError;
@@ -35,6 +36,8 @@ pub(super) enum CliError {
     Plan(#[from] PlanError),
     #[error(transparent)]
     Unsupported(#[from] Unsupported),
+    #[error("{0}")]
+    Lacking(Box<Lacking>),
     #[error("--backend ebpf: this build has no eBPF backend; leave --backend and --ebpf-enabled out")]
     WithoutEbpf,
     #[error(transparent)]
@@ -66,11 +69,13 @@ impl CliError {
             | Self::Configuration(_)
             | Self::Plan(_)
             | Self::Unsupported(_)
+            | Self::Lacking(_)
             | Self::WithoutEbpf
             | Self::Forbidden(_)
             | Self::NotRoot(..) => REFUSED,
             Self::Tools(
                 ToolError::NotFound(_)
+                | ToolError::Unusable { .. }
                 | ToolError::NotExecutable(_)
                 | ToolError::Blind { .. }
                 | ToolError::NotIptables { .. }

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::Surroundings;
 use super::arguments::ConfigurationFlags;
+use super::course::Course;
 use super::error::CliError;
 use super::limits::Limits;
 use super::sources;
@@ -18,10 +19,10 @@ use crate::apply::{self, ApplyError};
 use crate::backend::Backend;
 use crate::backend::iptables::Iptables;
 use crate::config::{BackendChoice, Config, print};
-use crate::host::{self, netns};
+use crate::host::netns;
 use crate::iptables::render::Installed;
 use crate::iptables::rule;
-use crate::plan::{self, Plan, Sidecar};
+use crate::plan::{Plan, Sidecar};
 
 /// The flags of `tproxy install`.
 #[derive(Debug, Args)]
@@ -51,26 +52,40 @@ impl Install {
         }
         permit_changes(surroundings)?;
         let patience = self.limits.patience(config.loading.clone());
-        let (backend, plan) = plan(config, Sidecar::MustExist, surroundings)?;
+        let mut course = Course::begin(config, Sidecar::MustExist)?;
         let _lock = Lock::acquire(patience.left())?;
         let journal = Journal::of_this_namespace(Path::new(journal::DIRECTORY))?;
         let before = read_record(&journal, surroundings);
-        let installed = backend.observe(before.clone())?;
+        let installed = course.backend.observe(before.clone())?;
         warn_of_doubtful(&installed, surroundings);
-        let changes = backend.render(&plan, &installed)?;
-        if changes.is_empty() {
-            surroundings.tell("# the same configuration is installed already: nothing to change");
-            complete(&journal, before, surroundings);
-        } else {
+        course.choose(&installed, surroundings)?;
+        let changes = loop {
+            let changes = course.backend.render(&course.plan, &installed)?;
+            if changes.is_empty() {
+                surroundings.tell("# the same configuration is installed already: nothing to change");
+                complete(&journal, before, surroundings);
+                break changes;
+            }
+            // What every installation needs is there almost always, and trying it first costs as much as loading it.
+            if Iptables::asks_for_more(&course.plan) && course.go_round(&installed, surroundings)? {
+                continue;
+            }
             show(config.verbose, &changes, surroundings);
             let work = Work {
                 changes: &changes,
-                backend: &backend,
-                plan: &plan,
+                backend: &course.backend,
+                plan: &course.plan,
                 configuration: print::chosen(&resolved),
             };
-            commit(work, &patience, &journal, before, surroundings)?;
-        }
+            match commit(work, &patience, &journal, before.clone(), surroundings) {
+                Err(CliError::Apply(error)) if error.is_refusal() => {
+                    if !course.go_round(&installed, surroundings)? {
+                        return Err(error.into());
+                    }
+                }
+                done => break done.map(|()| changes)?,
+            }
+        };
         print_done(&changes, surroundings)?;
         surroundings.tell("# transparent proxy setup completed successfully");
         Ok(())
@@ -90,22 +105,6 @@ pub(super) fn permit_changes(surroundings: &Surroundings<'_>) -> Result<(), CliE
     } else {
         Err(CliError::NotRoot("changing this network namespace", ", or with --dry-run to look only"))
     }
-}
-
-/// The backend of this host, and the plan for it.
-fn plan(
-    config: &Config,
-    sidecar: Sidecar,
-    surroundings: &mut Surroundings<'_>,
-) -> Result<(Iptables, Plan), CliError> {
-    let mut facts = host::facts(config)?;
-    let backend = Iptables::new(host::iptables::find(config)?, &facts.loopback);
-    facts.without_ipv6 = facts.without_ipv6.or(backend.probe().without_ipv6);
-    let (plan, notes) = plan::resolve(config, &facts, sidecar)?;
-    for note in notes {
-        surroundings.warn(note);
-    }
-    Ok((backend, plan))
 }
 
 /// A journal that cannot be read is said and done without: rules are recognised without it.
@@ -189,14 +188,15 @@ pub(super) fn show(verbose: bool, changes: &[Change], surroundings: &mut Surroun
 }
 
 fn dry_run(config: &Config, surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {
-    let (backend, plan) = plan(config, Sidecar::MayBeAssumed, surroundings)?;
+    let mut course = Course::begin(config, Sidecar::MayBeAssumed)?;
     let installed = if nix::unistd::geteuid().is_root() {
-        backend.observe(None)?
+        course.backend.observe(None)?
     } else {
         surroundings.warn("[dry-run]: without root, rules that are installed already cannot be seen");
-        Installed { rules: backend.nothing_installed(), has_address: false, record: None }
+        Installed { rules: course.backend.nothing_installed(), ..Installed::default() }
     };
-    print_changes(&backend.render(&plan, &installed)?, config.verbose, surroundings)
+    course.choose(&installed, surroundings)?;
+    print_changes(&course.backend.render(&course.plan, &installed)?, config.verbose, surroundings)
 }
 
 /// The changes by family, in Kuma's shape: a heading and what would be loaded.
