@@ -15,22 +15,23 @@ fn only(pod: &Pod, programs: &str) {
     ));
 }
 
-/// How many jumps of ours there are in nft and in legacy, IPv4; legacy is asked only where it has tables.
-fn jumps(pod: &Pod) -> (String, String) {
-    let count = "grep -c -e '-j KUMA_MESH_OUTBOUND$'; true";
-    let legacy = format!("test -s /proc/net/ip_tables_names && iptables-legacy-save | {count}");
-    let nft =
-        format!("command -v iptables-nft-save >/run/null && iptables-nft-save | {count}; rm -f /run/null");
-    let number = |script: &str| pod.sh(&format!("({script}) || true")).trim().to_owned();
-    (number(&nft), number(&legacy))
+/// How many jumps of ours there are in nft and in legacy, IPv4. Each is asked only where it has programs, legacy only where
+/// the kernel has its tables.
+fn jumps(pod: &Pod) -> [u32; 2] {
+    let count = "grep -c -e '-j KUMA_MESH_OUTBOUND$'";
+    let scripts = [
+        format!("command -v iptables-nft-save >&2 && iptables-nft-save | {count}"),
+        format!("grep -q . /proc/net/ip_tables_names && iptables-legacy-save | {count}"),
+    ];
+    scripts.map(|script| pod.sh(&format!("{{ {script}; }} || true")).trim().parse().unwrap_or(0))
 }
 
 fn is_nft(pod: &Pod) -> bool {
-    matches!((jumps(pod).0.as_str(), jumps(pod).1.as_str()), ("1", "" | "0"))
+    jumps(pod) == [1, 0]
 }
 
 fn is_legacy(pod: &Pod) -> bool {
-    matches!((jumps(pod).0.as_str(), jumps(pod).1.as_str()), ("" | "0", "1"))
+    jumps(pod) == [0, 1]
 }
 
 /// A rule of another program.
@@ -74,7 +75,8 @@ fn looking_at_an_empty_host_leaves_it_empty() {
     let Some(pod) = Pod::start() else { return };
     for verb in ["status", "check", "install --dry-run", "uninstall --dry-run", "uninstall"] {
         pod.tproxy(verb);
-        let tables = "cat /proc/net/ip_tables_names /proc/net/ip6_tables_names; nft list ruleset";
+        let tables =
+            "cat /proc/net/ip_tables_names /proc/net/ip6_tables_names; iptables-nft-save; ip6tables-nft-save";
         assert_eq!(pod.sh(tables), "", "{verb}");
     }
 }
