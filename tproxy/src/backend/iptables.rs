@@ -105,10 +105,11 @@ impl Iptables {
         let mut tools: Vec<Tool> =
             std::iter::once(&self.tools).chain(&self.second).flat_map(Tools::iter).cloned().collect();
         tools.extend(self.earlier.iter().cloned());
-        for family in IpFamily::ALL {
-            tools.extend(host::iptables::found(Flavour::Nft, family));
-            if host::iptables::has_legacy_tables(family) {
-                tools.extend(host::iptables::found(Flavour::Legacy, family));
+        for (flavour, family) in [Flavour::Nft, Flavour::Legacy].into_iter().flat_map(of_each_family) {
+            let is_known = tools.iter().any(|tool| (tool.flavour, tool.family) == (flavour, family));
+            let may_have_rules = flavour == Flavour::Nft || host::iptables::has_legacy_tables(family);
+            if may_have_rules && !is_known {
+                tools.extend(host::iptables::found(flavour, family));
             }
         }
         let mut seen = Vec::new();
@@ -119,6 +120,10 @@ impl Iptables {
         });
         tools
     }
+}
+
+fn of_each_family(flavour: Flavour) -> [(Flavour, IpFamily); 2] {
+    IpFamily::ALL.map(|family| (flavour, family))
 }
 
 fn is_there(tool: &Tool) -> bool {

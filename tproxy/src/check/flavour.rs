@@ -28,9 +28,11 @@ pub(super) fn findings(evidence: &Evidence) -> Vec<Finding> {
             }
         }
     };
-    let passed_over =
-        passed_over.iter().map(|why| Finding::warning(format!("{SUBJECT}/passed-over"), why, CHOOSE));
-    std::iter::once(finding).chain(passed_over).collect()
+    let mut findings = vec![finding];
+    findings.extend(
+        passed_over.iter().map(|why| Finding::warning(format!("{SUBJECT}/passed-over"), why, CHOOSE)),
+    );
+    findings
 }
 
 fn told(flavour: Flavour, seen: Seen) -> String {

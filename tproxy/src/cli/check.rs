@@ -1,5 +1,7 @@
 //! `tproxy check`.
 
+use std::time::{Duration, Instant};
+
 use clap::Args;
 use serde::Serialize;
 
@@ -15,6 +17,9 @@ use crate::host::iptables::{Candidates, ToolError};
 use crate::host::{self, HostFacts};
 use crate::iptables::Flavour;
 use crate::iptables::render::Installed;
+
+/// How long the tries that choose programs may take altogether; one takes some milliseconds.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The flags of `tproxy check`: those of `install`.
 #[derive(Debug, Args)]
@@ -104,15 +109,16 @@ fn choose(
         unused.map(|(tool, words)| format!("{} does not work here: {words}", tool.save.display()));
     let mut chosen = Chosen { choice, seen, passed_over: passed_over.collect() };
     let mut case = case_of(config, facts.clone(), &backend)?;
-    let lacking = backend.lacking(&case.plan);
+    let until = Instant::now() + PATIENCE;
+    let lacking = backend.lacking(&case.plan, until);
     case.refuses_comments = lacking.iter().any(|one| one.need.is_dispensable());
     if let Some(first) = lacking.iter().find(|one| !one.need.is_dispensable())
-        && let Some((other, choice)) = backend.instead(&case.plan, &installed)
+        && let Some((other, choice)) = backend.instead(&case.plan, &installed, until)
     {
         chosen.choice = choice;
         chosen.passed_over.push(first.to_string());
         case = case_of(case.config, facts, &other)?;
-        case.refuses_comments = other.lacking(&case.plan).iter().any(|one| one.need.is_dispensable());
+        case.refuses_comments = other.lacking(&case.plan, until).iter().any(|one| one.need.is_dispensable());
     }
     Ok((case, Ok(Some(chosen))))
 }

@@ -4,6 +4,7 @@
 
 use super::Surroundings;
 use super::error::CliError;
+use crate::apply::patience::Patience;
 use crate::backend::Backend;
 use crate::backend::iptables::{Iptables, Lacking};
 use crate::config::Config;
@@ -23,6 +24,16 @@ pub(super) struct Course<'a> {
     facts: HostFacts,
     sidecar: Sidecar,
     with_comments: bool,
+}
+
+/// What lies before an installation.
+pub(super) enum Way {
+    /// Nothing that is known to be missing.
+    Straight,
+    /// Backend or plan is another now.
+    Round,
+    /// Something is missing, and nothing leads round it.
+    Blocked(Box<Lacking>),
 }
 
 impl<'a> Course<'a> {
@@ -61,29 +72,19 @@ impl<'a> Course<'a> {
         Ok(choice)
     }
 
-    /// Finds out what programs or kernel lack, and goes round it: true when backend or plan is another now.
-    ///
-    /// # Errors
-    /// Something is missing that nothing leads round.
+    /// Finds out what programs or kernel lack, and goes round it where something leads round.
     pub(super) fn go_round(
         &mut self,
         installed: &Installed,
+        patience: &Patience,
         surroundings: &mut Surroundings<'_>,
-    ) -> Result<bool, CliError> {
-        let lacking = self.backend.lacking(&self.plan);
+    ) -> Result<Way, CliError> {
+        let lacking = self.backend.lacking(&self.plan, patience.deadline);
         let Some(first) = lacking.iter().find(|one| !one.need.is_dispensable()) else {
-            for one in &lacking {
-                let Lacking { tool, words, .. } = one;
-                let program = tool.restore.display();
-                surroundings
-                    .warn(format!("rules are written without comments: {program} refuses them: {words}"));
-            }
-            self.with_comments &= lacking.is_empty();
-            self.plan.iptables.comments &= self.with_comments;
-            return Ok(!lacking.is_empty());
+            return Ok(self.without_comments(&lacking, surroundings));
         };
-        let Some((other, choice)) = self.backend.instead(&self.plan, installed) else {
-            return Err(CliError::Lacking(Box::new(first.clone())));
+        let Some((other, choice)) = self.backend.instead(&self.plan, installed, patience.deadline) else {
+            return Ok(Way::Blocked(Box::new(first.clone())));
         };
         self.backend = other;
         surroundings.warn(format!("{choice}; {first}"));
@@ -92,7 +93,18 @@ impl<'a> Course<'a> {
         for note in self.notes.iter().filter(|note| !told.contains(note)) {
             surroundings.warn(note);
         }
-        Ok(true)
+        Ok(Way::Round)
+    }
+
+    /// Where comments are all that is lacking.
+    fn without_comments(&mut self, lacking: &[Lacking], surroundings: &mut Surroundings<'_>) -> Way {
+        for Lacking { tool, words, .. } in lacking {
+            let program = tool.restore.display();
+            surroundings.warn(format!("rules are written without comments: {program} refuses them: {words}"));
+        }
+        self.with_comments &= lacking.is_empty();
+        self.plan.iptables.comments &= self.with_comments;
+        if lacking.is_empty() { Way::Straight } else { Way::Round }
     }
 
     /// The plan for another backend. Families may differ: each has programs of its own.

@@ -38,6 +38,8 @@ pub(super) enum CliError {
     Unsupported(#[from] Unsupported),
     #[error("{0}")]
     Lacking(Box<Lacking>),
+    #[error("{error}; {lacking}")]
+    Blocked { error: ApplyError, lacking: Box<Lacking> },
     #[error("--backend ebpf: this build has no eBPF backend; leave --backend and --ebpf-enabled out")]
     WithoutEbpf,
     #[error(transparent)]
@@ -85,6 +87,7 @@ impl CliError {
             | Self::Host(_)
             | Self::Lock(_)
             | Self::Apply(_)
+            | Self::Blocked { .. }
             | Self::Validation(_)
             | Self::Signals(_)
             | Self::Output(_) => FAILED,

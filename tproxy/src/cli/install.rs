@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::Surroundings;
 use super::arguments::ConfigurationFlags;
-use super::course::Course;
+use super::course::{Course, Way};
 use super::error::CliError;
 use super::limits::Limits;
 use super::sources;
@@ -66,9 +66,15 @@ impl Install {
                 complete(&journal, before, surroundings);
                 break changes;
             }
-            // What every installation needs is there almost always, and trying it first costs as much as loading it.
-            if Iptables::asks_for_more(&course.plan) && course.go_round(&installed, surroundings)? {
-                continue;
+            // What every installation needs is there almost always, and a try costs as much as loading it.
+            if Iptables::asks_for_more(&course.plan) {
+                match course.go_round(&installed, &patience, surroundings)? {
+                    Way::Round => continue,
+                    Way::Blocked(lacking) if lacking.is_asked_for() => {
+                        return Err(CliError::Lacking(lacking));
+                    }
+                    Way::Blocked(_) | Way::Straight => {}
+                }
             }
             show(config.verbose, &changes, surroundings);
             let work = Work {
@@ -79,8 +85,10 @@ impl Install {
             };
             match commit(work, &patience, &journal, before.clone(), surroundings) {
                 Err(CliError::Apply(error)) if error.is_refusal() => {
-                    if !course.go_round(&installed, surroundings)? {
-                        return Err(error.into());
+                    match course.go_round(&installed, &patience, surroundings)? {
+                        Way::Round => {}
+                        Way::Blocked(lacking) => return Err(CliError::Blocked { error, lacking }),
+                        Way::Straight => return Err(error.into()),
                     }
                 }
                 done => break done.map(|()| changes)?,

@@ -3,6 +3,8 @@
 //! Must never change the caller's network, nor touch its xtables lock. (The kernel may load modules of its own accord,
 //! as it would for an installation.)
 
+use std::time::{Duration, Instant};
+
 use crate::check::{Attempt, Trial};
 use crate::family::IpFamily;
 use crate::iptables::Tool;
@@ -56,39 +58,44 @@ fn trial(place: &Result<Apart, String>, attempt: &Attempt) -> Trial {
     }
 }
 
-/// What programs and kernel refuse of `needs`, each with their words; nothing where it cannot be tried. One try where
-/// nothing is missing.
+/// What programs and kernel refuse of `needs`, each with their words; nothing where it cannot be tried, or not in time.
+/// One try where nothing is missing.
 #[must_use]
-pub fn lacking(tool: &Tool, needs: Vec<Need>) -> Vec<(Need, String)> {
-    if refused(tool, &feature::together(&needs)).is_none() {
+pub fn lacking(tool: &Tool, needs: Vec<Need>, until: Instant) -> Vec<(Need, String)> {
+    if refused(tool, &feature::together(&needs), until).is_none() {
         return Vec::new();
     }
-    let words = |need: Need| refused(tool, &need.feature.text()).map(|words| (need, words));
+    let words = |need: Need| refused(tool, &need.feature.text(), until).map(|words| (need, words));
     needs.into_iter().filter_map(words).collect()
 }
 
 /// Why `tool` can load nothing here, in its words; `None` where it can, or where it cannot be tried.
 #[must_use]
 pub fn useless(tool: &Tool) -> Option<String> {
-    refused(tool, &feature::BASE.text())
+    refused(tool, &feature::BASE.text(), Instant::now() + process::READING)
 }
 
-fn refused(tool: &Tool, text: &str) -> Option<String> {
-    let loaded = [Apart::Network, Apart::NetworkAndUser].into_iter().map(|apart| run(apart, tool, text));
+fn refused(tool: &Tool, text: &str, until: Instant) -> Option<String> {
+    let left = || until.saturating_duration_since(Instant::now()).min(process::READING);
+    let loaded =
+        [Apart::Network, Apart::NetworkAndUser].into_iter().map(|apart| run(apart, tool, text, left()));
     // Where no namespace can be made, nothing is known.
     let mut tried = loaded.filter(|loaded| !matches!(loaded, Err(ProcessError::Start { .. })));
-    match tried.next().map(trial_of) {
-        Some(Trial::Refused(words)) => Some(words),
-        Some(Trial::Loaded | Trial::NotTried(_)) | None => None,
+    match tried.next() {
+        Some(Err(ProcessError::Hangs { .. })) | None => None,
+        Some(loaded) => match trial_of(loaded) {
+            Trial::Refused(words) => Some(words),
+            Trial::Loaded | Trial::NotTried(_) => None,
+        },
     }
 }
 
 fn load(apart: Apart, tool: &Tool, text: &str) -> Trial {
-    trial_of(run(apart, tool, text))
+    trial_of(run(apart, tool, text, process::READING))
 }
 
-fn run(apart: Apart, tool: &Tool, text: &str) -> Result<Output, ProcessError> {
-    process::run_apart(apart, &tool.restore, &["--noflush"], &[OWN_LOCK], text, process::READING)
+fn run(apart: Apart, tool: &Tool, text: &str, within: Duration) -> Result<Output, ProcessError> {
+    process::run_apart(apart, &tool.restore, &["--noflush"], &[OWN_LOCK], text, within)
 }
 
 fn trial_of(loaded: Result<Output, ProcessError>) -> Trial {

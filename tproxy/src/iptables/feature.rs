@@ -266,7 +266,7 @@ mod tests {
     #[rstest]
     #[case("redirect: { inbound: { excludePorts: [22, 23] }, outbound: { excludePortsForUIDs: ['tcp:443:1', 'tcp:80:2'] } }",
         "ports", &["--exclude-inbound-ports", "--exclude-outbound-ports-for-uids"])]
-    #[case("redirect: { inbound: { excludePorts: [22, 23] }, outbound: { excludePorts: [22] } }", "several-ports", &["--exclude-inbound-ports"])]
+    #[case("redirect: { inbound: { excludePorts: [22, 80] }, outbound: { excludePorts: [22] } }", "several-ports", &["--exclude-inbound-ports"])]
     #[case("redirect: { dns: { enabled: true } }", "dns-zones", &["--redirect-dns"])]
     #[case("redirect: { dns: { captureAll: true } }", "udp", &["--redirect-all-dns-traffic"])]
     #[case("redirect: { outbound: { excludeInterfaces: [eth1] }, vnet: { networks: ['br0:10.1.0.0/16'] } }",

@@ -324,14 +324,16 @@ fn a_flavour_whose_kernel_side_loads_nothing_is_not_used() {
 }
 
 #[test]
-fn a_flavour_that_was_asked_for_and_does_not_work_is_refused() {
+fn a_flavour_that_was_asked_for_is_not_gone_round_and_what_it_lacks_is_named() {
     for flavour in ["nft", "legacy"] {
         let Some(pod) = Pod::start() else { return };
         refusing(&pod, flavour, "REDIRECT", KERNEL, 4);
         let before = without_empty_tables(&pod);
         let refused = pod.tproxy(&format!("install --max-retries 0 --backend iptables-{flavour}"));
-        assert_refused(&refused, &format!("iptables-{flavour} cannot capture IPv4 here"));
-        assert!(refused.stderr_text().contains(KERNEL), "{refused}");
+        let said = refused.stderr_text();
+        assert_eq!(refused.exit, Exit::Code(1), "{refused}");
+        let told = format!("everything was taken back; iptables-{flavour} cannot capture IPv4 here");
+        assert!(said.contains(&told) && said.contains(KERNEL), "{said}");
         assert_eq!(without_empty_tables(&pod), before);
     }
 }
@@ -384,6 +386,33 @@ fn where_the_kernel_has_no_nf_tables_at_all_legacy_is_used_by_every_verb() {
 }
 
 #[test]
+fn a_try_that_hangs_ends_with_the_time_of_the_run() {
+    let Some(pod) = Pod::start() else { return };
+    instead(&pod, "nft", "restore", "exec sleep 600");
+    let failed = pod.tproxy("install --exclude-inbound-ports 22 --timeout 500ms");
+    assert_eq!(failed.exit, Exit::Code(1), "{failed}");
+    assert!(failed.stderr_text().contains("did not finish"), "{failed}");
+    assert_eq!(jumps(&pod), [0, 0]);
+}
+
+#[test]
+fn the_defaults_cost_four_programs_and_doing_nothing_two() {
+    let Some(pod) = Pod::start() else { return };
+    for what in ["save", "restore"] {
+        instead(&pod, "nft", what, &format!("echo {what} >>/run/started"));
+    }
+    let started = |verb: &str| {
+        pod.sh("rm -f /run/started");
+        pod.done(verb);
+        pod.sh("sort /run/started").split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(started("install"), "restore restore save save");
+    assert_eq!(started("install"), "save save");
+    // One try a family of all that the option needs.
+    assert_eq!(started("install --exclude-inbound-ports 22"), "restore restore restore restore save save");
+}
+
+#[test]
 fn a_save_that_fails_while_rules_can_be_loaded_stops_everything() {
     let Some(pod) = Pod::start() else { return };
     instead(&pod, "nft", "save", "echo \"$0: out of luck\" >&2; exit 1");
@@ -433,7 +462,9 @@ fn named_programs_are_used_exactly_and_nothing_is_gone_round() {
     let named = "--iptables-executables iptables:/run/own/iptables,iptables-save:/run/own/iptables-save,\
                  iptables-restore:/run/own/iptables-restore";
     let refused = pod.tproxy(&format!("install --ip-family-mode ipv4 {named}"));
-    assert_refused(&refused, "/run/own/iptables-restore could not load");
+    assert_eq!(refused.exit, Exit::Code(1), "{refused}");
+    assert!(refused.stderr_text().contains("/run/own/iptables-restore could not load"), "{refused}");
+    assert_eq!(jumps(&pod), [0, 0]);
     pod.sh("ln -sf /usr/sbin/iptables-nft-restore /run/own/iptables-restore");
     let said = pod.done(&format!("install --verbose {named}")).stdout_text();
     assert!(said.contains("# iptables-nft is used: --iptables-executables names its programs"), "{said}");

@@ -2,6 +2,8 @@
 //!
 //! Must never weigh evidence: that is for `iptables::choice`.
 
+use std::time::Instant;
+
 use super::Iptables;
 use crate::host::iptables::ToolError;
 use crate::iptables::choice::{self, Choice, Reason, Seen};
@@ -38,7 +40,7 @@ impl Iptables {
     /// This backend with the other flavour, for a plan of which this one lacks something: where the user left it open,
     /// nothing is installed that would have to move, and the other one has it all. From there no way leads back.
     #[must_use]
-    pub fn instead(&self, plan: &Plan, installed: &Installed) -> Option<(Self, Choice)> {
+    pub fn instead(&self, plan: &Plan, installed: &Installed, until: Instant) -> Option<(Self, Choice)> {
         let flavour = self.second.as_ref()?.flavour;
         if !installed.is_empty() || !self.seen(flavour, installed).usable {
             return None;
@@ -46,7 +48,7 @@ impl Iptables {
         let mut other = self.clone();
         other.swap();
         other.second = None;
-        let has_all = other.lacking(plan).iter().all(|one| one.need.is_dispensable());
+        let has_all = other.lacking(plan, until).iter().all(|one| one.need.is_dispensable());
         has_all.then_some((other, Choice { flavour, reason: Reason::Only, is_doubtful: false }))
     }
 

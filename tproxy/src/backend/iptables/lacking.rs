@@ -3,6 +3,8 @@
 //! Must never be asked where nothing speaks for it: each try is a process.
 
 use std::fmt;
+use std::thread::ScopedJoinHandle;
+use std::time::Instant;
 
 use super::Iptables;
 use crate::host::probe;
@@ -21,6 +23,14 @@ pub struct Lacking {
     pub words: String,
 }
 
+impl Lacking {
+    /// Whether an option asks for it, which can be left out.
+    #[must_use]
+    pub fn is_asked_for(&self) -> bool {
+        !self.need.options.is_empty()
+    }
+}
+
 impl Iptables {
     /// Whether `plan` needs more than every installation does, so that options may have to be refused.
     #[must_use]
@@ -29,13 +39,15 @@ impl Iptables {
         needs.into_iter().any(|need| !need.options.is_empty())
     }
 
-    /// What is missing of all that `plan` needs, one family beside the other; nothing where it cannot be tried.
+    /// What is missing of all that `plan` needs, one family beside the other; nothing where it cannot be tried, or
+    /// not in time.
     #[must_use]
-    pub fn lacking(&self, plan: &Plan) -> Vec<Lacking> {
+    pub fn lacking(&self, plan: &Plan, until: Instant) -> Vec<Lacking> {
         let tools = self.tools.iter().filter(|tool| plan.policy.families.contains(&tool.family));
         std::thread::scope(|scope| {
-            let families: Vec<_> = tools.map(|tool| scope.spawn(|| of_family(tool, plan))).collect();
-            let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+            let families: Vec<_> =
+                tools.map(|tool| scope.spawn(move || of_family(tool, plan, until))).collect();
+            let join = |thread: ScopedJoinHandle<'_, _>| {
                 thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             };
             families.into_iter().flat_map(join).collect()
@@ -43,8 +55,8 @@ impl Iptables {
     }
 }
 
-fn of_family(tool: &Tool, plan: &Plan) -> Vec<Lacking> {
-    let lacking = probe::lacking(tool, feature::needed(plan, tool.family)).into_iter();
+fn of_family(tool: &Tool, plan: &Plan, until: Instant) -> Vec<Lacking> {
+    let lacking = probe::lacking(tool, feature::needed(plan, tool.family), until).into_iter();
     lacking.map(|(need, words)| Lacking { need, tool: tool.clone(), words }).collect()
 }
 
