@@ -59,44 +59,65 @@ impl Install {
         let installed = course.backend.observe(before.clone())?;
         warn_of_doubtful(&installed, surroundings);
         course.choose(&installed, surroundings)?;
-        let changes = loop {
-            let changes = course.backend.render(&course.plan, &installed)?;
-            if changes.is_empty() {
-                surroundings.tell("# the same configuration is installed already: nothing to change");
-                complete(&journal, before, surroundings);
-                break changes;
-            }
-            // What every installation needs is there almost always, and a try costs as much as loading it.
-            if Iptables::asks_for_more(&course.plan) {
-                match course.go_round(&installed, &patience, surroundings)? {
-                    Way::Round => continue,
-                    Way::Blocked(lacking) if lacking.is_asked_for() => {
-                        return Err(CliError::Lacking(lacking));
-                    }
-                    Way::Blocked(_) | Way::Straight => {}
-                }
-            }
-            show(config.verbose, &changes, surroundings);
-            let work = Work {
-                changes: &changes,
-                backend: &course.backend,
-                plan: &course.plan,
-                configuration: print::chosen(&resolved),
-            };
-            match commit(work, &patience, &journal, before.clone(), surroundings) {
-                Err(CliError::Apply(error)) if error.is_refusal() => {
-                    match course.go_round(&installed, &patience, surroundings)? {
-                        Way::Round => {}
-                        Way::Blocked(lacking) => return Err(CliError::Blocked { error, lacking }),
-                        Way::Straight => return Err(error.into()),
-                    }
-                }
-                done => break done.map(|()| changes)?,
-            }
-        };
+        let (verbose, configuration) = (config.verbose, print::chosen(&resolved));
+        let means = Means { patience, journal, before, configuration, verbose };
+        let changes = carry_out(&mut course, &installed, &means, surroundings)?;
         print_done(&changes, surroundings)?;
         surroundings.tell("# transparent proxy setup completed successfully");
         Ok(())
+    }
+}
+
+/// With what an installation is carried out.
+struct Means {
+    patience: Patience,
+    journal: Journal,
+    /// What the journal said before.
+    before: Option<Record>,
+    /// The settings that the user chose.
+    configuration: serde_json::Value,
+    /// Whether to show what is executed.
+    verbose: bool,
+}
+
+/// Installs, going round what turns out to be missing, and returns the changes that were made.
+fn carry_out(
+    course: &mut Course<'_>,
+    installed: &Installed,
+    means: &Means,
+    surroundings: &mut Surroundings<'_>,
+) -> Result<Vec<Change>, CliError> {
+    loop {
+        let changes = course.backend.render(&course.plan, installed)?;
+        if changes.is_empty() {
+            surroundings.tell("# the same configuration is installed already: nothing to change");
+            complete(&means.journal, means.before.clone(), surroundings);
+            return Ok(changes);
+        }
+        // What every installation needs is there almost always, and a try costs as much as loading it.
+        if Iptables::asks_for_more(&course.plan) {
+            match course.go_round(installed, &means.patience, surroundings)? {
+                Way::Round => continue,
+                Way::Blocked(lacking) if lacking.is_asked_for() => return Err(CliError::Lacking(lacking)),
+                Way::Blocked(_) | Way::Straight => {}
+            }
+        }
+        show(means.verbose, &changes, surroundings);
+        let work = Work {
+            changes: &changes,
+            backend: &course.backend,
+            plan: &course.plan,
+            configuration: means.configuration.clone(),
+        };
+        let error = match commit(work, means, surroundings) {
+            Err(CliError::Apply(error)) if error.is_refusal() => error,
+            done => return done.map(|()| changes),
+        };
+        match course.go_round(installed, &means.patience, surroundings)? {
+            Way::Round => {}
+            Way::Blocked(lacking) => return Err(CliError::Blocked { error, lacking }),
+            Way::Straight => return Err(error.into()),
+        }
     }
 }
 
@@ -154,9 +175,7 @@ struct Work<'a> {
 /// Applies changes between two records of the journal; on failure the journal says again what it said before.
 fn commit(
     work: Work<'_>,
-    patience: &Patience,
-    journal: &Journal,
-    before: Option<Record>,
+    Means { patience, journal, before, .. }: &Means,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<(), CliError> {
     let (boot_id, id) = (netns::boot_id()?, work.backend.id().to_string());
@@ -171,7 +190,9 @@ fn commit(
         }
         Err(error) => {
             if let ApplyError::RolledBack { .. } = error {
-                note(before.map_or_else(|| journal.remove(), |before| journal.write(&before)), surroundings);
+                let restored =
+                    before.as_ref().map_or_else(|| journal.remove(), |before| journal.write(before));
+                note(restored, surroundings);
             }
             Err(error.into())
         }

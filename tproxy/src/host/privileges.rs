@@ -8,6 +8,9 @@ const NET_ADMIN: u32 = 12;
 const NET_RAW: u32 = 13;
 
 /// The effective user and capabilities.
+///
+/// # Errors
+/// /proc cannot be read.
 pub fn own() -> Result<Privileges, HostError> {
     let path = "/proc/thread-self/status";
     let status =
