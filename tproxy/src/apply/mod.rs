@@ -35,6 +35,15 @@ pub enum ApplyError {
     },
 }
 
+impl ApplyError {
+    /// Whether a program refused what it was given to load, and nothing of it stayed.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        use crate::process::ProcessError::Failed;
+        matches!(self, Self::RolledBack { cause: ExecuteError::Restore { error: Failed { .. }, .. } })
+    }
+}
+
 fn join(errors: &[ExecuteError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

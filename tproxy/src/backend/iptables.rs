@@ -2,30 +2,55 @@
 //!
 //! Must never decide on a rule.
 
+mod choosing;
+mod lacking;
+
+use std::thread::ScopedJoinHandle;
+
 use super::{Backend, BackendId, Capabilities};
 use crate::apply::change::Change;
 use crate::apply::record::Record;
 use crate::family::IpFamily;
 use crate::host;
-use crate::host::iptables::{ToolError, Tools};
+use crate::host::iptables::{Candidates, Reading, ToolError, Tools};
+use crate::iptables::choice::Reason;
 use crate::iptables::render::{self, Installed, InstalledRules, Unsupported};
 use crate::iptables::{Flavour, Tool};
 use crate::plan::Plan;
+
+pub use lacking::Lacking;
 
 /// iptables with the programs of one flavour; installations of the other flavour are seen and removed, too.
 #[derive(Debug, Clone)]
 pub struct Iptables {
     tools: Tools,
+    /// The programs of the other flavour, where there is a choice.
+    second: Option<Tools>,
+    /// Why there is none, where the user left none.
+    decided: Option<Reason>,
     /// Programs that an earlier run used and that may not be found otherwise.
     earlier: Vec<Tool>,
+    /// Whether all of an installation must be seen, so that nothing of it stays.
+    removes: bool,
+    /// Programs that can do nothing here, with their words, once it was looked.
+    useless: Vec<(Tool, String)>,
     loopback: String,
 }
 
 impl Iptables {
-    /// A backend that installs with `tools`.
+    /// A backend that installs with the first of `candidates`, until it is [chosen](Self::choose).
     #[must_use]
-    pub fn new(tools: Tools, loopback: &str) -> Self {
-        Self { tools, earlier: Vec::new(), loopback: loopback.to_owned() }
+    pub fn new(candidates: Candidates, loopback: &str) -> Self {
+        let Candidates { first, second, decided } = candidates;
+        Self {
+            tools: first,
+            second,
+            decided,
+            earlier: Vec::new(),
+            removes: false,
+            useless: Vec::new(),
+            loopback: loopback.to_owned(),
+        }
     }
 
     /// A backend that removes whatever is there, with the programs of any flavour and those that `record` names.
@@ -40,9 +65,9 @@ impl Iptables {
             let mut found = found.filter_map(|flavour| host::iptables::found(flavour, family));
             earlier.iter().find(|tool| tool.family == family).cloned().or_else(|| found.next())
         };
-        let ipv4 = first(IpFamily::V4).ok_or(ToolError::NotFound(Flavour::Nft))?;
+        let ipv4 = first(IpFamily::V4).ok_or(ToolError::NotFound(None))?;
         let tools = Tools { flavour: ipv4.flavour, ipv6: first(IpFamily::V6), ipv4 };
-        Ok(Self { tools, earlier, loopback: loopback.to_owned() })
+        Ok(Self { earlier, removes: true, ..Self::new(Candidates::only(tools), loopback) })
     }
 
     /// Insists that whatever `record` says was installed can be seen, and so removed.
@@ -62,23 +87,29 @@ impl Iptables {
         }
     }
 
+    /// The programs to install with, family by family.
+    pub fn tools(&self) -> impl Iterator<Item = &Tool> {
+        self.tools.iter()
+    }
+
     /// What a host shows where nothing is installed, for those who may not look.
     #[must_use]
     pub fn nothing_installed(&self) -> Vec<InstalledRules> {
-        let tools = [Some(self.tools.ipv4.clone()), self.tools.ipv6.clone()].into_iter().flatten();
-        tools.map(|tool| InstalledRules { tool, tables: Vec::new() }).collect()
+        let tools = std::iter::once(&self.tools).chain(&self.second).flat_map(Tools::iter);
+        tools.map(|tool| InstalledRules { tool: tool.clone(), tables: Vec::new() }).collect()
     }
 
     /// The programs to ask: those that install, those of earlier runs, and those of the other flavour where it may
     /// have rules. One a flavour and family.
     fn observers(&self) -> Vec<Tool> {
         let mut tools: Vec<Tool> =
-            [Some(self.tools.ipv4.clone()), self.tools.ipv6.clone()].into_iter().flatten().collect();
+            std::iter::once(&self.tools).chain(&self.second).flat_map(Tools::iter).cloned().collect();
         tools.extend(self.earlier.iter().cloned());
-        for family in IpFamily::ALL {
-            tools.extend(host::iptables::found(Flavour::Nft, family));
-            if host::iptables::has_legacy_tables(family) {
-                tools.extend(host::iptables::found(Flavour::Legacy, family));
+        for (flavour, family) in [Flavour::Nft, Flavour::Legacy].into_iter().flat_map(of_each_family) {
+            let is_known = tools.iter().any(|tool| (tool.flavour, tool.family) == (flavour, family));
+            let may_have_rules = flavour == Flavour::Nft || host::iptables::has_legacy_tables(family);
+            if may_have_rules && !is_known {
+                tools.extend(host::iptables::found(flavour, family));
             }
         }
         let mut seen = Vec::new();
@@ -91,8 +122,33 @@ impl Iptables {
     }
 }
 
+fn of_each_family(flavour: Flavour) -> [(Flavour, IpFamily); 2] {
+    IpFamily::ALL.map(|family| (flavour, family))
+}
+
 fn is_there(tool: &Tool) -> bool {
     host::iptables::is_executable(&tool.save) && host::iptables::is_executable(&tool.restore)
+}
+
+/// What a program shows; in its words why it is useless, where it shows nothing because it can do nothing here at all.
+fn look(tool: &Tool) -> Result<Result<Reading, String>, ToolError> {
+    match host::iptables::read(tool) {
+        Err(ToolError::Process(error)) => match host::probe::useless(tool) {
+            Some(words) => Ok(Err(words)),
+            None => Err(error.into()),
+        },
+        reading => reading.map(Ok),
+    }
+}
+
+/// Insists that programs which see nothing here hide nothing: something else was found, and the record, if there is one,
+/// does not say that rules were loaded with them.
+fn in_sight(installed: Installed) -> Result<Installed, ToolError> {
+    let recorded = |tool: &Tool| installed.record.iter().any(|record| record.tools.contains(tool));
+    match installed.useless.iter().find(|(tool, _)| installed.is_empty() || recorded(tool)) {
+        Some((tool, words)) => Err(ToolError::Unusable { tool: tool.clone(), words: words.clone() }),
+        None => Ok(installed),
+    }
 }
 
 impl Backend for Iptables {
@@ -108,8 +164,10 @@ impl Backend for Iptables {
     }
 
     fn probe(&self) -> Capabilities {
-        let without_ipv6 = match self.tools.ipv6 {
-            Some(_) => None,
+        let without_ipv6 = match &self.tools.ipv6 {
+            Some(tool) => self
+                .words_of(tool)
+                .map(|words| format!("ip6tables-{} does not work here: {words}", tool.flavour)),
             None => Some(format!("no ip6tables of the {} flavour was found", self.tools.flavour)),
         };
         Capabilities { without_ipv6 }
@@ -118,17 +176,31 @@ impl Backend for Iptables {
     fn observe(&self, record: Option<Record>) -> Result<Installed, ToolError> {
         let tools = self.observers();
         // Each is a process of its own: ask all at once.
-        let tables = std::thread::scope(|scope| {
-            let asked: Vec<_> = tools.iter().map(|tool| scope.spawn(|| host::iptables::read(tool))).collect();
-            asked
-                .into_iter()
-                .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect::<Result<Vec<_>, _>>()
-        })?;
-        let rules =
-            tools.into_iter().zip(tables).map(|(tool, tables)| InstalledRules { tool, tables }).collect();
+        let readings: Vec<_> = std::thread::scope(|scope| {
+            let asked: Vec<_> = tools.iter().map(|tool| scope.spawn(|| look(tool))).collect();
+            let join = |thread: ScopedJoinHandle<'_, _>| {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            asked.into_iter().map(join).collect()
+        });
         let has_address = host::has_address(&self.loopback, IpFamily::V6.passthrough())?;
-        Ok(Installed { rules, has_address, record })
+        let mut installed = Installed { has_address, record, ..Installed::default() };
+        for (tool, reading) in tools.into_iter().zip(readings) {
+            let tables = match reading? {
+                Ok(Reading { ours, others }) => {
+                    if tool.family == IpFamily::V4 {
+                        installed.others.insert(tool.flavour, others);
+                    }
+                    ours
+                }
+                Err(words) => {
+                    installed.useless.push((tool.clone(), words));
+                    Vec::new()
+                }
+            };
+            installed.rules.push(InstalledRules { tool, tables });
+        }
+        if self.removes { in_sight(installed) } else { Ok(installed) }
     }
 
     fn render(&self, plan: &Plan, installed: &Installed) -> Result<Vec<Change>, Unsupported> {

@@ -4,8 +4,8 @@
 
 use super::finding::{Finding, Outcome};
 use crate::apply::change::Change;
-use crate::iptables::feature::Feature;
-use crate::iptables::{Flavour, Tool};
+use crate::iptables::Tool;
+use crate::iptables::feature::Need;
 
 /// Something to load in a network namespace that ends with the try.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Attempt {
     pub text: String,
     /// It names users and groups other than the caller's own, which a user namespace does not know.
     pub names_others: bool,
+    /// Rules are written without it where it is missing.
+    is_dispensable: bool,
     /// What it is, for people.
     shown: String,
     /// What to do then.
@@ -36,15 +38,17 @@ pub enum Trial {
 }
 
 /// The attempt that shows one feature.
-pub(super) fn of_feature(feature: &Feature, tool: &Tool) -> Attempt {
-    let by_the_kernel = by_the_kernel(tool);
+pub(super) fn of_need(need: &Need, tool: &Tool) -> Attempt {
+    let (feature, by_the_kernel) = (&need.feature, by_the_kernel(tool));
     Attempt {
         subject: format!("{}/{}", tool.family, feature.name),
         tool: tool.clone(),
         text: feature.text(),
         names_others: false,
+        is_dispensable: need.is_dispensable(),
         shown: feature.rules(),
         advice: match feature.instead {
+            _ if need.is_dispensable() => format!("rules are written without; {by_the_kernel}"),
             "" => by_the_kernel,
             instead => format!("{by_the_kernel}, or {instead}"),
         },
@@ -60,6 +64,7 @@ pub(super) fn of_change(change: &Change) -> Option<Attempt> {
         tool: tool.clone(),
         text: forward.clone(),
         names_others: true,
+        is_dispensable: false,
         shown: format!("all {rules} rules of this configuration"),
         advice: by_the_kernel(tool),
     })
@@ -67,11 +72,10 @@ pub(super) fn of_change(change: &Change) -> Option<Attempt> {
 
 /// Programs are chosen by what is installed, and the kernel may not have what they need (Kuma issue 12658).
 fn by_the_kernel(tool: &Tool) -> String {
-    let other = match tool.flavour {
-        Flavour::Nft => Flavour::Legacy,
-        Flavour::Legacy => Flavour::Nft,
-    };
-    format!("let the kernel have the module that is missing, or try --backend iptables-{other}")
+    format!(
+        "let the kernel have the module that is missing, or try --backend iptables-{}",
+        tool.flavour.other()
+    )
 }
 
 impl Attempt {
@@ -81,7 +85,7 @@ impl Attempt {
         match trial {
             Trial::Loaded => Finding::works(&self.subject, format!("loads {}", self.shown)),
             Trial::Refused(words) => Finding::advised(
-                Outcome::Missing,
+                if self.is_dispensable { Outcome::Warning } else { Outcome::Missing },
                 &self.subject,
                 format!("{program} could not load {}: {words}", self.shown),
                 &self.advice,

@@ -26,6 +26,8 @@ pub struct Case {
     pub notes: Vec<Note>,
     /// Why nobody knows who the sidecar is.
     pub without_sidecar: Option<PlanError>,
+    /// Whether rules are written without comments, since they would be refused.
+    pub refuses_comments: bool,
 }
 
 impl Case {
@@ -42,7 +44,7 @@ impl Case {
                 (plan, notes, Some(error))
             }
         };
-        Ok(Self { config, facts, tools, plan, notes, without_sidecar })
+        Ok(Self { config, facts, tools, plan, notes, without_sidecar, refuses_comments: false })
     }
 
     /// What to try on this host, the features one by one, then the rules as a whole.
@@ -50,7 +52,7 @@ impl Case {
     pub fn attempts(&self) -> Vec<Attempt> {
         let features = self.captured().flat_map(|tool| {
             let features = feature::needed(&self.plan, tool.family);
-            features.into_iter().map(|feature| attempt::of_feature(&feature, tool))
+            features.into_iter().map(|need| attempt::of_need(&need, tool))
         });
         features.chain(self.rules().unwrap_or_default()).collect()
     }
@@ -65,7 +67,9 @@ impl Case {
         let Some(first) = self.tools.first() else { return Ok(Vec::new()) };
         let nothing = |tool: &Tool| InstalledRules { tool: tool.clone(), tables: Vec::new() };
         let empty = Installed { rules: self.tools.iter().map(nothing).collect(), ..Installed::default() };
-        let changes = render::install(&self.plan, &empty, first.flavour)?;
+        let mut plan = self.plan.clone();
+        plan.iptables.comments &= !self.refuses_comments;
+        let changes = render::install(&plan, &empty, first.flavour)?;
         Ok(changes.iter().filter_map(attempt::of_change).collect())
     }
 

@@ -6,8 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use super::attempt::{Attempt, Trial};
-use crate::iptables::Tool;
+use crate::iptables::choice::{Choice, Seen};
 use crate::iptables::save::SavedTable;
+use crate::iptables::{Flavour, Tool};
 
 /// All that was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Evidence {
     pub privileges: Privileges,
     /// The programs that would install, or why there are none.
     pub programs: Result<Vec<Program>, Lack>,
+    /// Which flavour would install; `None` where there is none.
+    pub chosen: Option<Chosen>,
     /// Why iptables over `x_tables` cannot lock its file; `None` where it can, or need not.
     pub without_lock: Option<String>,
     /// What came of the attempts.
@@ -34,6 +37,17 @@ pub struct Evidence {
     pub has_firewalld: bool,
     /// Mounted file systems of the kinds that the eBPF backend needs.
     pub mounts: Vec<Mount>,
+}
+
+/// The flavour that would install, and what led to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    /// The flavour.
+    pub choice: Choice,
+    /// What was seen of each flavour, or why that is not known.
+    pub seen: Result<[(Flavour, Seen); 2], String>,
+    /// Programs of the other flavour that cannot do what is needed, with the reason.
+    pub passed_over: Vec<String>,
 }
 
 /// Something that is not there, and what to do.
@@ -54,6 +68,14 @@ pub struct Privileges {
     pub net_admin: bool,
     /// Open raw sockets (`CAP_NET_RAW`), as iptables over `x_tables` does.
     pub net_raw: bool,
+}
+
+impl Privileges {
+    /// Whether rules may be looked at.
+    #[must_use]
+    pub fn may_look(self) -> bool {
+        self.uid == 0 && self.net_admin
+    }
 }
 
 /// A program that loads rules.

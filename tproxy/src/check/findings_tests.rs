@@ -9,6 +9,7 @@ use crate::config::Layers;
 use crate::family::IpFamily;
 use crate::host::resolv_conf::{self, Resolver};
 use crate::host::{HostFacts, InterfaceAddress, Users};
+use crate::iptables::choice::{self, Choice, Reason, Seen};
 use crate::iptables::save;
 use crate::iptables::{Flavour, Tool};
 
@@ -51,6 +52,7 @@ fn host() -> Host {
             kernel: "6.18.0".to_owned(),
             privileges: Privileges { uid: 0, net_admin: true, net_raw: true },
             programs: Ok(tools.iter().map(version).collect()),
+            chosen: None,
             without_lock: None,
             trials: Vec::new(),
             others: Some(Others::default()),
@@ -100,6 +102,15 @@ fn listener(host: &mut Host, uid: u32, name: Option<&str>, address: Option<&str>
     host.evidence.dns_listeners.push(DnsListener { uid, name: name.map(str::to_owned), address });
 }
 
+/// Which flavour was chosen, and what was seen; `None` for what may not be seen.
+fn chosen(host: &mut Host, reason: Reason, is_doubtful: bool, seen: Option<Seen>) {
+    let choice = Choice { flavour: Flavour::Nft, reason, is_doubtful };
+    let seen = seen.ok_or("no root".to_owned()).map(|seen| [(Flavour::Nft, seen), (Flavour::Legacy, seen)]);
+    host.evidence.chosen = Some(Chosen { choice, seen, passed_over: Vec::new() });
+}
+
+const RULES: Seen = Seen { usable: true, others: choice::Others { rules: true, docker: false }, ours: false };
+
 const FOREIGN: &str = "*nat\n:PREROUTING ACCEPT\n:OUTPUT ACCEPT\n:X -\n-A OUTPUT -d 1.2.3.4/32 -j X\n\
     -A OUTPUT -p tcp -j KUMA_MESH_OUTBOUND\n-A OUTPUT -j LATER\nCOMMIT\n";
 const FOREIGN_RAW: &str = "*raw\n:PREROUTING ACCEPT\n-A PREROUTING -j NOTRACK\nCOMMIT\n*mangle\n:PREROUTING ACCEPT\n-A PREROUTING -j MARK\nCOMMIT\n";
@@ -133,6 +144,19 @@ const NATIVE: &str = r#"{"nftables":[{"chain":{"family":"inet","table":"t","name
 #[case::a_program_that_does_not_start(QUIET, |host: &mut Host| {
     host.evidence.programs.as_mut().unwrap()[1].version = Err("cannot start".to_owned());
 }, &["missing ipv6/programs"])]
+#[case::a_clear_flavour(QUIET, |host: &mut Host| chosen(host, Reason::Others, false, Some(RULES)), &[])]
+#[case::a_doubtful_flavour(QUIET, |host: &mut Host| chosen(host, Reason::Usual, true, Some(RULES)), &["warning flavour"])]
+#[case::a_flavour_chosen_without_looking(QUIET, |host: &mut Host| chosen(host, Reason::Usual, false, None), &["unknown flavour"])]
+#[case::a_flavour_without_another(QUIET, |host: &mut Host| chosen(host, Reason::Only, false, None), &[])]
+#[case::a_flavour_that_was_asked_for(QUIET, |host: &mut Host| chosen(host, Reason::Asked, false, None), &[])]
+#[case::a_flavour_that_was_passed_over(QUIET, |host: &mut Host| {
+    chosen(host, Reason::Only, false, Some(RULES));
+    host.evidence.chosen.as_mut().unwrap().passed_over.push("no kernel".to_owned());
+}, &["warning flavour/passed-over"])]
+#[case::comments_are_done_without(QUIET, |host: &mut Host| host.trial = |attempt| match attempt.subject.as_str() {
+    "ipv4/comment" => Trial::Refused("no comment".to_owned()),
+    _ => Trial::Loaded,
+}, &["warning ipv4/comment"])]
 #[case::no_ipv6(QUIET, |host: &mut Host| host.facts.without_ipv6 = Some("it is off".to_owned()), &["warning ipv6"])]
 #[case::ipv4_is_enough("ipFamilyMode: ipv4\nredirect: { inbound: { enabled: false } }", |host: &mut Host| {
     host.facts.without_ipv6 = Some("it is off".to_owned());
@@ -214,6 +238,23 @@ const NATIVE: &str = r#"{"nftables":[{"chain":{"family":"inet","table":"t","name
 }, &["missing ebpf/backend", "unknown ebpf/kernel", "missing ebpf/cgroup2", "missing ebpf/bpffs"])]
 fn a_host_has_these_troubles(#[case] yaml: &str, #[case] change: fn(&mut Host), #[case] expected: &[&str]) {
     assert_eq!(troubles(yaml, change), expected, "{:#?}", judged(yaml, change));
+}
+
+#[test]
+fn what_was_seen_of_each_flavour_is_told() {
+    let found = judged(QUIET, |host: &mut Host| {
+        let docker = choice::Others { rules: true, docker: true };
+        chosen(host, Reason::Usual, true, Some(Seen { usable: true, others: docker, ours: true }));
+        if let Some(Chosen { seen: Ok(seen), .. }) = &mut host.evidence.chosen {
+            seen[1].1 = Seen::default();
+        }
+    });
+    let flavour = found.iter().find(|finding| finding.subject == "flavour").unwrap();
+    assert!(flavour.evidence.starts_with("iptables-nft is used: "), "{flavour:?}");
+    let seen =
+        "(nft: rules of Docker's name server and an earlier installation, legacy: no programs that work)";
+    assert!(flavour.evidence.ends_with(seen), "{flavour:?}");
+    assert!(flavour.advice.as_ref().unwrap().contains("--backend"), "{flavour:?}");
 }
 
 #[test]

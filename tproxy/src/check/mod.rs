@@ -10,6 +10,7 @@ mod ebpf;
 mod evidence;
 mod features;
 mod finding;
+mod flavour;
 mod nft;
 mod others;
 mod people;
@@ -17,7 +18,7 @@ mod ssh;
 
 pub use attempt::{Attempt, Trial};
 pub use case::Case;
-pub use evidence::{DnsListener, Evidence, Lack, Mount, Others, Privileges, Program};
+pub use evidence::{Chosen, DnsListener, Evidence, Lack, Mount, Others, Privileges, Program};
 pub use finding::{Finding, Outcome};
 
 use crate::config::BackendChoice;
@@ -31,6 +32,7 @@ pub fn findings(case: &Case, evidence: &Evidence) -> Vec<Finding> {
     if ebpf {
         findings.extend(ebpf::findings(evidence));
     } else {
+        findings.extend(flavour::findings(evidence));
         findings.extend(features::findings(case, evidence));
     }
     findings.extend(dns::findings(case, evidence));

@@ -1,5 +1,7 @@
 //! `tproxy check`.
 
+use std::time::{Duration, Instant};
+
 use clap::Args;
 use serde::Serialize;
 
@@ -10,11 +12,15 @@ use super::limits::NoLimits;
 use super::{sources, table};
 use crate::backend::Backend;
 use crate::backend::iptables::Iptables;
-use crate::check::{self, Case, Evidence, Finding, Lack, Outcome};
+use crate::check::{self, Case, Chosen, Evidence, Finding, Lack, Outcome};
 use crate::config::{BackendChoice, Config};
-use crate::host;
-use crate::host::iptables::{ToolError, Tools};
-use crate::iptables::Tool;
+use crate::host::iptables::{Candidates, ToolError};
+use crate::host::{self, HostFacts};
+use crate::iptables::Flavour;
+use crate::iptables::render::Installed;
+
+/// How long the tries that choose programs may take altogether; one takes some milliseconds.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The flags of `tproxy check`: those of `install`.
 #[derive(Debug, Args)]
@@ -68,30 +74,75 @@ fn look(config: Config) -> Result<(Case, Evidence), CliError> {
         resolver.as_ref().map(|resolver| resolver.servers.clone()).map_err(ToString::to_string);
     let asks = config.dns.enabled && !config.dns.capture_all;
     let resolver = resolver.ok().filter(|_| asks).unwrap_or_default();
-    let mut facts = host::facts_beside(&config, resolver)?;
-    let (tools, lack) = match host::iptables::find(&config) {
-        _ if config.backend == BackendChoice::Ebpf => (Vec::new(), None),
-        Ok(tools) => {
-            let without_ipv6 = Iptables::new(tools.clone(), &facts.loopback).probe().without_ipv6;
-            facts.without_ipv6 = facts.without_ipv6.or(without_ipv6);
-            (listed(tools), None)
+    let facts = host::facts_beside(&config, resolver)?;
+    let (case, chosen) = if config.backend == BackendChoice::Ebpf {
+        (Case::new(config, facts, Vec::new())?, Ok(None))
+    } else {
+        match host::iptables::candidates(&config) {
+            Ok(candidates) => choose(config, facts, candidates)?,
+            Err(error) => (Case::new(config, facts, Vec::new())?, Err(lack(&error))),
         }
-        Err(error) => (Vec::new(), Some(lack(&error))),
     };
-    let case = Case::new(config, facts, tools)?;
-    let evidence = host::evidence::collect(&case, lack, name_servers)?;
+    let evidence = host::evidence::collect(&case, chosen, name_servers)?;
     Ok((case, evidence))
 }
 
-fn listed(tools: Tools) -> Vec<Tool> {
-    [Some(tools.ipv4), tools.ipv6].into_iter().flatten().collect()
+/// The case with the programs that an installation would take, and why these.
+fn choose(
+    config: Config,
+    facts: HostFacts,
+    candidates: Candidates,
+) -> Result<(Case, Result<Option<Chosen>, Lack>), CliError> {
+    let mut backend = Iptables::new(candidates, &facts.loopback);
+    let looked = if host::privileges::own()?.may_look() {
+        backend.observe(None).map_err(|error| error.to_string())
+    } else {
+        Err("rules cannot be seen without root".to_owned())
+    };
+    let blind = || Installed { rules: backend.nothing_installed(), ..Installed::default() };
+    let installed = looked.as_ref().map_or_else(|_| blind(), Clone::clone);
+    let seen =
+        looked.map(|_| [Flavour::Nft, Flavour::Legacy].map(|one| (one, backend.seen(one, &installed))));
+    let choice = match backend.choose(&installed) {
+        Ok(choice) => choice,
+        Err(error) => return Ok((Case::new(config, facts, Vec::new())?, Err(lack(&error)))),
+    };
+    let unused = installed.useless.iter().filter(|(tool, _)| tool.flavour != choice.flavour);
+    let passed_over =
+        unused.map(|(tool, words)| format!("{} does not work here: {words}", tool.save.display()));
+    let mut chosen = Chosen { choice, seen, passed_over: passed_over.collect() };
+    let mut case = case_of(config, facts.clone(), &backend)?;
+    let until = Instant::now() + PATIENCE;
+    let lacking = backend.lacking(&case.plan, until);
+    case.refuses_comments = lacking.iter().any(|one| one.need.is_dispensable());
+    if let Some(first) = lacking.iter().find(|one| !one.need.is_dispensable())
+        && let Some((other, choice)) = backend.instead(&case.plan, &installed, until)
+    {
+        chosen.choice = choice;
+        chosen.passed_over.push(first.to_string());
+        case = case_of(case.config, facts, &other)?;
+        case.refuses_comments = other.lacking(&case.plan, until).iter().any(|one| one.need.is_dispensable());
+    }
+    Ok((case, Ok(Some(chosen))))
+}
+
+fn case_of(config: Config, mut facts: HostFacts, backend: &Iptables) -> Result<Case, CliError> {
+    facts.without_ipv6 = facts.without_ipv6.or(backend.probe().without_ipv6);
+    Ok(Case::new(config, facts, backend.tools().cloned().collect())?)
 }
 
 fn lack(error: &ToolError) -> Lack {
     let (evidence, advice) = match error {
         ToolError::NotFound(flavour) => (
-            format!("no iptables of the {flavour} flavour was found"),
+            match flavour {
+                Some(flavour) => format!("no iptables of the {flavour} flavour was found"),
+                None => "no iptables was found".to_owned(),
+            },
             "install the package iptables, or name the programs with --iptables-executables",
+        ),
+        ToolError::Unusable { tool, words } => (
+            format!("iptables-{} does not work here: {words}", tool.flavour),
+            "let the kernel have the modules that it needs, or install programs of the other flavour",
         ),
         named => (named.to_string(), "correct --iptables-executables, or leave it out"),
     };

@@ -10,6 +10,7 @@ use super::misuse::Misuse;
 use super::{Manner, Surroundings};
 use crate::apply::ApplyError;
 use crate::apply::lock::LockError;
+use crate::backend::iptables::Lacking;
 use crate::config::Problems;
 use crate::diagnostic::{Colours, visible};
 use crate::host::HostError;
@@ -43,6 +44,10 @@ pub(super) enum CliError {
     Plan(#[from] PlanError),
     #[error(transparent)]
     Unsupported(#[from] Unsupported),
+    #[error("{0}")]
+    Lacking(Box<Lacking>),
+    #[error("{error}; {lacking}")]
+    Blocked { error: ApplyError, lacking: Box<Lacking> },
     #[error("this build has no eBPF backend; leave --backend and --ebpf-enabled out")]
     WithoutEbpf,
     #[error(transparent)]
@@ -76,12 +81,14 @@ impl CliError {
             | Self::Configuration(_)
             | Self::Plan(_)
             | Self::Unsupported(_)
+            | Self::Lacking(_)
             | Self::WithoutEbpf
             | Self::Host(HostError::ResolvConf { .. })
             | Self::Forbidden(_)
             | Self::NotRoot(..) => REFUSED,
             Self::Tools(
                 ToolError::NotFound(_)
+                | ToolError::Unusable { .. }
                 | ToolError::NotExecutable(_)
                 | ToolError::Blind { .. }
                 | ToolError::NotIptables { .. }
@@ -91,6 +98,7 @@ impl CliError {
             | Self::Host(_)
             | Self::Lock(_)
             | Self::Apply(_)
+            | Self::Blocked { .. }
             | Self::Validation(_)
             | Self::Signals(_)
             | Self::Page { .. }

@@ -7,6 +7,7 @@ use clap::Args;
 use super::Surroundings;
 use super::arguments::ConfigurationFlags;
 use super::blame::blame;
+use super::course::{Course, Way};
 use super::error::CliError;
 use super::limits::Limits;
 use super::sources;
@@ -19,11 +20,12 @@ use crate::apply::{self, ApplyError};
 use crate::backend::Backend;
 use crate::backend::iptables::Iptables;
 use crate::config::{BackendChoice, Config, Resolved, print};
-use crate::host::iptables::{ToolError, Tools};
-use crate::host::{self, netns};
+use crate::host::iptables::{self, Candidates, ToolError};
+use crate::host::netns;
+use crate::iptables::Flavour;
 use crate::iptables::render::Installed;
 use crate::iptables::rule;
-use crate::plan::{self, Plan, Sidecar};
+use crate::plan::{Plan, Sidecar};
 
 /// The flags of `tproxy install`.
 #[derive(Debug, Args)]
@@ -57,30 +59,72 @@ impl Install {
         }
         permit_changes(surroundings)?;
         let patience = self.limits.patience(config.loading.clone());
-        let tools = host::iptables::find(config)?;
-        let (backend, plan) = plan(config, tools, Sidecar::MustExist, surroundings)?;
+        let mut course = Course::begin(config, iptables::candidates(config)?, Sidecar::MustExist)?;
         let _lock = Lock::acquire(patience.left())?;
         let journal = Journal::of_this_namespace(Path::new(journal::DIRECTORY))?;
         let before = read_record(&journal, surroundings);
-        let installed = backend.observe(before.clone())?;
+        let installed = course.backend.observe(before.clone())?;
         warn_of_doubtful(&installed, surroundings);
-        let changes = backend.render(&plan, &installed)?;
-        if changes.is_empty() {
-            surroundings.tell("# the same configuration is installed already: nothing to change");
-            complete(&journal, before, surroundings);
-        } else {
-            show(config.verbose, &changes, surroundings);
-            let work = Work {
-                changes: &changes,
-                backend: &backend,
-                plan: &plan,
-                configuration: print::chosen(resolved),
-            };
-            commit(work, &patience, &journal, before, surroundings)?;
-        }
+        course.choose(&installed, surroundings)?;
+        let (verbose, configuration) = (config.verbose, print::chosen(resolved));
+        let means = Means { patience, journal, before, configuration, verbose };
+        let changes = carry_out(&mut course, &installed, &means, surroundings)?;
         print_done(&changes, surroundings)?;
         surroundings.tell("# transparent proxy setup completed successfully");
         Ok(())
+    }
+}
+
+/// With what an installation is carried out.
+struct Means {
+    patience: Patience,
+    journal: Journal,
+    /// What the journal said before.
+    before: Option<Record>,
+    /// The settings that the user chose.
+    configuration: serde_json::Value,
+    /// Whether to show what is executed.
+    verbose: bool,
+}
+
+/// Installs, going round what turns out to be missing, and returns the changes that were made.
+fn carry_out(
+    course: &mut Course<'_>,
+    installed: &Installed,
+    means: &Means,
+    surroundings: &mut Surroundings<'_>,
+) -> Result<Vec<Change>, CliError> {
+    loop {
+        let changes = course.backend.render(&course.plan, installed)?;
+        if changes.is_empty() {
+            surroundings.tell("# the same configuration is installed already: nothing to change");
+            complete(&means.journal, means.before.clone(), surroundings);
+            return Ok(changes);
+        }
+        // What every installation needs is there almost always, and a try costs as much as loading it.
+        if Iptables::asks_for_more(&course.plan) {
+            match course.go_round(installed, &means.patience, surroundings)? {
+                Way::Round => continue,
+                Way::Blocked(lacking) if lacking.is_asked_for() => return Err(CliError::Lacking(lacking)),
+                Way::Blocked(_) | Way::Straight => {}
+            }
+        }
+        show(means.verbose, &changes, surroundings);
+        let work = Work {
+            changes: &changes,
+            backend: &course.backend,
+            plan: &course.plan,
+            configuration: means.configuration.clone(),
+        };
+        let error = match commit(work, means, surroundings) {
+            Err(CliError::Apply(error)) if error.is_refusal() => error,
+            done => return done.map(|()| changes),
+        };
+        match course.go_round(installed, &means.patience, surroundings)? {
+            Way::Round => {}
+            Way::Blocked(lacking) => return Err(CliError::Blocked { error, lacking }),
+            Way::Straight => return Err(error.into()),
+        }
     }
 }
 
@@ -97,23 +141,6 @@ pub(super) fn permit_changes(surroundings: &Surroundings<'_>) -> Result<(), CliE
     } else {
         Err(CliError::NotRoot("changing this network namespace", ", or with --dry-run to look only"))
     }
-}
-
-/// The backend that installs with `tools`, and the plan for this host.
-fn plan(
-    config: &Config,
-    tools: Tools,
-    sidecar: Sidecar,
-    surroundings: &mut Surroundings<'_>,
-) -> Result<(Iptables, Plan), CliError> {
-    let mut facts = host::facts(config)?;
-    let backend = Iptables::new(tools, &facts.loopback);
-    facts.without_ipv6 = facts.without_ipv6.or(backend.probe().without_ipv6);
-    let (plan, notes) = plan::resolve(config, &facts, sidecar)?;
-    for note in notes {
-        surroundings.warn(note);
-    }
-    Ok((backend, plan))
 }
 
 /// A journal that cannot be read is said and done without: rules are recognised without it.
@@ -155,9 +182,7 @@ struct Work<'a> {
 /// Applies changes between two records of the journal; on failure the journal says again what it said before.
 fn commit(
     work: Work<'_>,
-    patience: &Patience,
-    journal: &Journal,
-    before: Option<Record>,
+    Means { patience, journal, before, .. }: &Means,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<(), CliError> {
     let (boot_id, id) = (netns::boot_id()?, work.backend.id().to_string());
@@ -172,7 +197,9 @@ fn commit(
         }
         Err(error) => {
             if let ApplyError::RolledBack { .. } = error {
-                note(before.map_or_else(|| journal.remove(), |before| journal.write(&before)), surroundings);
+                let restored =
+                    before.as_ref().map_or_else(|| journal.remove(), |before| journal.write(before));
+                note(restored, surroundings);
             }
             Err(error.into())
         }
@@ -198,25 +225,26 @@ pub(super) fn show(verbose: bool, changes: &[Change], surroundings: &mut Surroun
 
 /// Prints what would be changed, where there are no programs to change it with, too (Kuma behaviour).
 fn dry_run(config: &Config, surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {
-    let (tools, are_there) = match host::iptables::find(config) {
+    let (candidates, are_there) = match iptables::candidates(config) {
         Err(ToolError::NotFound(flavour)) => {
             let error = ToolError::NotFound(flavour);
             surroundings.warn(format!("[dry-run]: {error}; these are the rules of a host that has it"));
-            (Tools::assumed(flavour), false)
+            (Candidates::assumed(flavour.unwrap_or(Flavour::Nft)), false)
         }
         found => (found?, true),
     };
-    let (backend, plan) = plan(config, tools, Sidecar::MayBeAssumed, surroundings)?;
+    let mut course = Course::begin(config, candidates, Sidecar::MayBeAssumed)?;
     let is_root = nix::unistd::geteuid().is_root();
     if !is_root {
         surroundings.warn("[dry-run]: without root, rules that are installed already cannot be seen");
     }
     let installed = if is_root && are_there {
-        backend.observe(None)?
+        course.backend.observe(None)?
     } else {
-        Installed { rules: backend.nothing_installed(), has_address: false, record: None }
+        Installed { rules: course.backend.nothing_installed(), ..Installed::default() }
     };
-    print_changes(&backend.render(&plan, &installed)?, config.verbose, surroundings)
+    course.choose(&installed, surroundings)?;
+    print_changes(&course.backend.render(&course.plan, &installed)?, config.verbose, surroundings)
 }
 
 /// The changes by family, in Kuma's shape: a heading and what would be loaded.

@@ -6,6 +6,7 @@ mod arguments;
 mod blame;
 mod check;
 mod config;
+mod course;
 mod error;
 mod explain;
 mod flow;
@@ -144,7 +145,10 @@ impl Surroundings<'_> {
 
     /// Puts signals off from now on, until the command is done and has said so.
     fn put_signals_off(&mut self) -> Result<&Interruptions, CliError> {
-        let signals = Interruptions::put_off().map_err(CliError::Signals)?;
+        let signals = match self.signals.take() {
+            Some(signals) => signals,
+            None => Interruptions::put_off().map_err(CliError::Signals)?,
+        };
         Ok(self.signals.insert(signals))
     }
 

@@ -9,25 +9,27 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{AccessFlags, access};
 
 use super::{HostError, mounts, others, privileges, probe, resolvers};
-use crate::check::{Case, Evidence, Lack, Program};
+use crate::check::{Case, Chosen, Evidence, Lack, Program};
 use crate::iptables::{Flavour, Tool};
 use crate::process;
 
-/// The evidence for `case`. `lack` says why it has no programs, `name_servers` which servers its file names.
+/// The evidence for `case`. `chosen` says of which flavour its programs are, or why it has none, `name_servers` which
+/// servers its file names.
 ///
 /// # Errors
 /// /proc or the user database cannot be read.
 pub fn collect(
     case: &Case,
-    lack: Option<Lack>,
+    chosen: Result<Option<Chosen>, Lack>,
     name_servers: Result<Vec<IpAddr>, String>,
 ) -> Result<Evidence, HostError> {
     let privileges = privileges::own()?;
-    let may_look = privileges.uid == 0 && privileges.net_admin;
+    let may_look = privileges.may_look();
     Ok(Evidence {
         kernel: kernel()?,
         privileges,
-        programs: lack.map_or_else(|| Ok(case.tools.iter().map(program).collect()), Err),
+        programs: chosen.as_ref().map(|_| case.tools.iter().map(program).collect()).map_err(Clone::clone),
+        chosen: chosen.ok().flatten(),
         without_lock: if may_look { without_lock(&case.tools) } else { None },
         trials: probe::all(case.attempts(), &case.tools),
         others: may_look.then(|| others::seen(&case.tools)),

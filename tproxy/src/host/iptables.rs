@@ -2,29 +2,45 @@
 //!
 //! Must never create a table by looking for one: legacy tables are read only where the kernel lists them.
 
+mod candidates;
+mod programs;
+
 use std::path::{Path, PathBuf};
 
 use super::HostError;
-use crate::config::{AbsolutePath, BackendChoice, Config, ProgramSet};
 use crate::family::IpFamily;
+use crate::iptables::choice::Others;
 use crate::iptables::save::{self, SaveError, SavedTable};
 use crate::iptables::state::TableState;
 use crate::iptables::{Flavour, Tool};
 use crate::process::{self, ProcessError};
 
-/// Where programs are looked for besides PATH (Kuma behaviour).
-const DIRECTORIES: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+pub use candidates::{Candidates, Tools, candidates};
+pub(super) use programs::look_up;
+pub use programs::{found, is_executable};
 
 /// Why the rules cannot be read or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolError {
-    /// There is no iptables of this flavour.
+    /// There is no iptables, of this flavour or at all.
     #[error(
-        "no iptables of the {0} flavour was found in PATH or {places}: install the package iptables, or name the \
-         programs with --iptables-executables",
-        places = DIRECTORIES.join(", ")
+        "no iptables{} was found in PATH or {places}: install the package iptables, or name the programs with \
+         --iptables-executables",
+        of_flavour(*.0),
+        places = programs::DIRECTORIES.join(", ")
     )]
-    NotFound(Flavour),
+    NotFound(Option<Flavour>),
+    /// Programs are there, and none can see or load rules.
+    #[error(
+        "iptables-{} does not work here: {words}; let the kernel have the modules that it needs, or install programs \
+         of the other flavour", tool.flavour
+    )]
+    Unusable {
+        /// The programs.
+        tool: Tool,
+        /// What they say.
+        words: String,
+    },
     /// An explicit program is not there.
     #[error("{} is not a program that can be run", .0.display())]
     NotExecutable(PathBuf),
@@ -73,138 +89,28 @@ pub enum ToolError {
     Host(#[from] HostError),
 }
 
-/// The programs to install with.
+fn of_flavour(flavour: Option<Flavour>) -> String {
+    flavour.map(|flavour| format!(" of the {flavour} flavour")).unwrap_or_default()
+}
+
+/// What `tool` shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tools {
-    /// The flavour chosen.
-    pub flavour: Flavour,
-    /// IPv4's programs.
-    pub ipv4: Tool,
-    /// IPv6's programs, where the host has them.
-    pub ipv6: Option<Tool>,
+pub struct Reading {
+    /// Our part, table by table.
+    pub ours: Vec<TableState>,
+    /// What else there is.
+    pub others: Others,
 }
 
-impl Tools {
-    /// The programs that a host with this flavour has, by name: to write rules for, not to be run.
-    #[must_use]
-    pub fn assumed(flavour: Flavour) -> Self {
-        let tool = |family| {
-            let program = |suffix: &str| PathBuf::from(format!("{}-{flavour}{suffix}", base(family)));
-            Tool { flavour, family, save: program("-save"), restore: program("-restore") }
-        };
-        Self { flavour, ipv4: tool(IpFamily::V4), ipv6: Some(tool(IpFamily::V6)) }
-    }
-}
-
-/// The programs that the user named, else those of the flavour asked for; over nf_tables where none was.
-///
-/// # Errors
-/// None are there, or those named do not belong together.
-pub fn find(config: &Config) -> Result<Tools, ToolError> {
-    let explicit = &config.iptables_executables;
-    let asked = match config.backend {
-        BackendChoice::IptablesLegacy => Some(Flavour::Legacy),
-        BackendChoice::IptablesNft => Some(Flavour::Nft),
-        BackendChoice::Auto | BackendChoice::Ebpf => None,
-    };
-    let ipv4 = match named(&explicit.ipv4, IpFamily::V4)? {
-        Some(tool) => agreeing(tool, asked)?,
-        None => {
-            let flavour = asked.unwrap_or(Flavour::Nft);
-            found(flavour, IpFamily::V4).ok_or(ToolError::NotFound(flavour))?
-        }
-    };
-    let flavour = ipv4.flavour;
-    let ipv6 = match named(&explicit.ipv6, IpFamily::V6)? {
-        Some(tool) => Some(agreeing(tool, Some(flavour))?),
-        None => found(flavour, IpFamily::V6),
-    };
-    Ok(Tools { flavour, ipv4, ipv6 })
-}
-
-fn agreeing(tool: Tool, expected: Option<Flavour>) -> Result<Tool, ToolError> {
-    match expected.filter(|expected| *expected != tool.flavour) {
-        Some(expected) => {
-            Err(ToolError::MixedFlavours { program: tool.restore, found: tool.flavour, expected })
-        }
-        None => Ok(tool),
-    }
-}
-
-/// The programs of `flavour` for `family` on this host.
-#[must_use]
-pub fn found(flavour: Flavour, family: IpFamily) -> Option<Tool> {
-    let base = base(family);
-    let suffixed = |suffix: &str| look_up(&format!("{base}-{flavour}{suffix}"));
-    if let (Some(save), Some(restore)) = (suffixed("-save"), suffixed("-restore")) {
-        return Some(Tool { flavour, family, save, restore });
-    }
-    let plain = |suffix: &str| look_up(&format!("{base}{suffix}"));
-    let (save, restore) = (plain("-save")?, plain("-restore")?);
-    let right = |program: &Path| flavour_of(program).is_ok_and(|found| found == flavour);
-    (right(&save) && right(&restore)).then_some(Tool { flavour, family, save, restore })
-}
-
-fn base(family: IpFamily) -> &'static str {
-    match family {
-        IpFamily::V4 => "iptables",
-        IpFamily::V6 => "ip6tables",
-    }
-}
-
-/// A program by name, from PATH or where administrators' programs are.
-pub(super) fn look_up(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .filter(|directory| directory.is_absolute())
-        .chain(DIRECTORIES.iter().map(PathBuf::from))
-        .map(|directory| directory.join(name))
-        .find(|program| is_executable(program))
-}
-
-/// Whether a file is there and may be run.
-#[must_use]
-pub fn is_executable(program: &Path) -> bool {
-    program.is_file() && nix::unistd::access(program, nix::unistd::AccessFlags::X_OK).is_ok()
-}
-
-fn named(programs: &ProgramSet, family: IpFamily) -> Result<Option<Tool>, ToolError> {
-    let ProgramSet { base: Some(base), save: Some(save), restore: Some(restore) } = programs else {
-        return Ok(None);
-    };
-    let [base, save, restore] = [base, save, restore].map(AbsolutePath::as_path);
-    if let Some(program) = [base, save, restore].into_iter().find(|program| !is_executable(program)) {
-        return Err(ToolError::NotExecutable(program.to_owned()));
-    }
-    let flavour = flavour_of(base)?;
-    for program in [save, restore] {
-        let found = flavour_of(program)?;
-        if found != flavour {
-            return Err(ToolError::MixedFlavours { program: program.to_owned(), found, expected: flavour });
-        }
-    }
-    Ok(Some(Tool { flavour, family, save: save.to_owned(), restore: restore.to_owned() }))
-}
-
-/// `iptables-save v1.8.9 (nf_tables)`; releases before 1.8 name no flavour and are legacy.
-fn flavour_of(program: &Path) -> Result<Flavour, ToolError> {
-    let said = process::run(program, &["--version"], "", process::READING)?.stdout;
-    let line = said.lines().next().unwrap_or_default();
-    let is_iptables = line.starts_with("iptables") || line.starts_with("ip6tables");
-    match line.rsplit_once('(') {
-        Some((_, "nf_tables)")) if is_iptables => Ok(Flavour::Nft),
-        Some((_, "legacy)")) if is_iptables => Ok(Flavour::Legacy),
-        None if is_iptables => Ok(Flavour::Legacy),
-        _ => Err(ToolError::NotIptables { program: program.to_owned(), said: line.to_owned() }),
-    }
-}
-
-/// Our part of what `tool` shows, table by table.
+/// What `tool` shows: our part, and whether there is anything else.
 ///
 /// # Errors
 /// The program fails, or prints what cannot be read.
-pub fn read(tool: &Tool) -> Result<Vec<TableState>, ToolError> {
-    Ok(TableState::of_all(&read_all(tool)?))
+pub fn read(tool: &Tool) -> Result<Reading, ToolError> {
+    let tables = read_all(tool)?;
+    let ours = TableState::of_all(&tables);
+    let others = Others::of(&tables, &ours);
+    Ok(Reading { ours, others })
 }
 
 /// All that `tool` shows, ours and others', table by table.

@@ -8,7 +8,10 @@ const NET_ADMIN: u32 = 12;
 const NET_RAW: u32 = 13;
 
 /// The effective user and capabilities.
-pub(super) fn own() -> Result<Privileges, HostError> {
+///
+/// # Errors
+/// /proc cannot be read.
+pub fn own() -> Result<Privileges, HostError> {
     let path = "/proc/thread-self/status";
     let status =
         std::fs::read_to_string(path).map_err(|error| HostError::Read { path: path.to_owned(), error })?;

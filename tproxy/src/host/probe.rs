@@ -3,10 +3,13 @@
 //! Must never change the caller's network, nor touch its xtables lock. (The kernel may load modules of its own accord,
 //! as it would for an installation.)
 
+use std::time::{Duration, Instant};
+
 use crate::check::{Attempt, Trial};
 use crate::family::IpFamily;
 use crate::iptables::Tool;
-use crate::process::{self, Apart, ProcessError};
+use crate::iptables::feature::{self, Need};
+use crate::process::{self, Apart, Output, ProcessError};
 
 /// iptables over `x_tables` locks a file before it loads. Its standard input is a file that nobody else has.
 const OWN_LOCK: (&str, &str) = ("XTABLES_LOCKFILE", "/proc/self/fd/0");
@@ -55,8 +58,48 @@ fn trial(place: &Result<Apart, String>, attempt: &Attempt) -> Trial {
     }
 }
 
+/// What programs and kernel refuse of `needs`, each with their words; nothing where it cannot be tried, or not in time.
+/// One try where nothing is missing.
+#[must_use]
+pub fn lacking(tool: &Tool, needs: Vec<Need>, until: Instant) -> Vec<(Need, String)> {
+    if refused(tool, &feature::together(&needs), until).is_none() {
+        return Vec::new();
+    }
+    let words = |need: Need| refused(tool, &need.feature.text(), until).map(|words| (need, words));
+    needs.into_iter().filter_map(words).collect()
+}
+
+/// Why `tool` can load nothing here, in its words; `None` where it can, or where it cannot be tried.
+#[must_use]
+pub fn useless(tool: &Tool) -> Option<String> {
+    refused(tool, &feature::BASE.text(), Instant::now() + process::READING)
+}
+
+fn refused(tool: &Tool, text: &str, until: Instant) -> Option<String> {
+    let left = || until.saturating_duration_since(Instant::now()).min(process::READING);
+    let loaded =
+        [Apart::Network, Apart::NetworkAndUser].into_iter().map(|apart| run(apart, tool, text, left()));
+    // Where no namespace can be made, nothing is known.
+    let mut tried = loaded.filter(|loaded| !matches!(loaded, Err(ProcessError::Start { .. })));
+    match tried.next() {
+        Some(Err(ProcessError::Hangs { .. })) | None => None,
+        Some(loaded) => match trial_of(loaded) {
+            Trial::Refused(words) => Some(words),
+            Trial::Loaded | Trial::NotTried(_) => None,
+        },
+    }
+}
+
 fn load(apart: Apart, tool: &Tool, text: &str) -> Trial {
-    match process::run_apart(apart, &tool.restore, &["--noflush"], &[OWN_LOCK], text, process::READING) {
+    trial_of(run(apart, tool, text, process::READING))
+}
+
+fn run(apart: Apart, tool: &Tool, text: &str, within: Duration) -> Result<Output, ProcessError> {
+    process::run_apart(apart, &tool.restore, &["--noflush"], &[OWN_LOCK], text, within)
+}
+
+fn trial_of(loaded: Result<Output, ProcessError>) -> Trial {
+    match loaded {
         Ok(_) => Trial::Loaded,
         Err(ProcessError::Failed { status, stderr, .. }) if stderr.is_empty() => {
             Trial::Refused(format!("it ended with {status} and said nothing"))

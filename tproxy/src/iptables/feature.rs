@@ -3,11 +3,13 @@
 //! Who loads such a rule set knows that programs and kernel have the feature; the rules capture nothing of anybody's.
 //! Must never say what it means when one is missing: that is for `check`.
 
+use std::collections::BTreeMap;
+
 use crate::config::interface::VirtualNetwork;
 use crate::config::ports::Ports;
 use crate::family::IpFamily;
 use crate::plan::flow::Protocol;
-use crate::plan::{Exclusion, Plan};
+use crate::plan::{Dns, Plan};
 
 /// One feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,38 +95,100 @@ const LOG: Feature = Feature {
     ..NEEDED
 };
 
-/// The features that the rules of `plan` need in one family.
-#[must_use]
-pub fn needed(plan: &Plan, family: IpFamily) -> Vec<Feature> {
-    let (policy, options) = (&plan.policy, &plan.iptables);
-    let (inbound, outbound, exclusions) = (&policy.inbound, &policy.outbound, &policy.outbound.exclusions);
-    let captures_dns = policy.dns_of(family).is_some();
-    let lists =
-        [&inbound.include_ports, &inbound.exclude_ports, &outbound.include_ports, &outbound.exclude_ports];
-    let has_network =
-        |vnet: &VirtualNetwork| vnet.networks.iter().any(|network| IpFamily::of(network.addr()) == family);
-    let has_vnet = policy.vnets.iter().any(has_network);
-    let has_interfaces = [&inbound.exclude_interfaces, &outbound.exclude_interfaces];
-    let has_interfaces = has_interfaces.iter().any(|patterns| !patterns.is_empty());
-    let features = [
-        (REDIRECT, true),
-        (OWNER, true),
-        (GROUP, exclusions.iter().any(|one| one.gids.is_some())),
-        (PORTS, tcp_ports_of(exclusions).chain(lists).any(|ports| !ports.is_empty())),
-        (SEVERAL_PORTS, tcp_ports_of(exclusions).chain(lists).any(|ports| ports.ranges().count() > 1)),
-        (UDP, captures_dns),
-        (ZONES, captures_dns && options.conntrack_zones),
-        (INTERFACES, has_interfaces || has_vnet),
-        (COMMENT, options.comments),
-        (INVALID, policy.drop_invalid),
-        (LOG, options.log_level.is_some()),
-    ];
-    features.into_iter().filter(|(_, wanted)| *wanted).map(|(feature, _)| feature).collect()
+/// A feature, and what asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Need {
+    /// The feature.
+    pub feature: Feature,
+    /// The flags of the options that ask for it; none where every installation does.
+    pub options: Vec<&'static str>,
 }
 
-/// The ports of exclusions that concern connections: those of queries need no match on ports.
-fn tcp_ports_of(exclusions: &[Exclusion]) -> impl Iterator<Item = &Ports> {
-    exclusions.iter().filter(|one| one.protocol != Some(Protocol::Udp)).map(|one| &one.ports)
+/// The feature without which nothing is captured. Whoever has it not cannot be installed with.
+pub const BASE: Feature = REDIRECT;
+
+/// The features that the rules of `plan` need in one family.
+#[must_use]
+pub fn needed(plan: &Plan, family: IpFamily) -> Vec<Need> {
+    let (policy, options) = (&plan.policy, &plan.iptables);
+    let exclusions = &policy.outbound.exclusions;
+    let captures_dns = policy.dns_of(family).is_some();
+    let dns = match policy.dns {
+        Some(Dns { servers: Some(_), .. }) => "--redirect-dns",
+        _ => "--redirect-all-dns-traffic",
+    };
+    let (lists, interfaces) = (ports(plan), interfaces(plan, family));
+    let always = |feature| (feature, true, Vec::new());
+    let asked = |feature, options: Vec<&'static str>| (feature, !options.is_empty(), options);
+    let flag = |feature, wanted, option| (feature, wanted, vec![option]);
+    let features = [
+        always(REDIRECT),
+        always(OWNER),
+        flag(GROUP, exclusions.iter().any(|one| one.gids.is_some()), "--exclude-outbound-gids"),
+        asked(PORTS, flags(&lists, |ports| !ports.is_empty())),
+        asked(SEVERAL_PORTS, flags(&lists, |ports| ports.ranges().count() > 1)),
+        flag(UDP, captures_dns, dns),
+        flag(ZONES, captures_dns && options.conntrack_zones, dns),
+        asked(INTERFACES, interfaces),
+        (COMMENT, options.comments, Vec::new()),
+        flag(INVALID, policy.drop_invalid, "--drop-invalid-packets"),
+        flag(LOG, options.log_level.is_some(), "--iptables-logs"),
+    ];
+    let wanted = features.into_iter().filter(|(_, wanted, _)| *wanted);
+    wanted.map(|(feature, _, options)| Need { feature, options }).collect()
+}
+
+/// The lists of ports that connections are told by, each with its flag. Those of queries need no match on ports.
+fn ports(plan: &Plan) -> Vec<(&'static str, &Ports)> {
+    let (inbound, outbound) = (&plan.policy.inbound, &plan.policy.outbound);
+    let lists = [
+        ("--include-inbound-ports", &inbound.include_ports),
+        ("--exclude-inbound-ports", &inbound.exclude_ports),
+        ("--include-outbound-ports", &outbound.include_ports),
+        ("--exclude-outbound-ports", &outbound.exclude_ports),
+    ];
+    let of_users = outbound.exclusions.iter().filter(|one| one.protocol != Some(Protocol::Udp));
+    let of_users = of_users.map(|one| ("--exclude-outbound-ports-for-uids", &one.ports));
+    lists.into_iter().chain(of_users).collect()
+}
+
+/// The flags of those lists that are so, each once.
+fn flags(lists: &[(&'static str, &Ports)], is_so: fn(&Ports) -> bool) -> Vec<&'static str> {
+    let mut flags: Vec<_> = lists.iter().filter(|(_, ports)| is_so(ports)).map(|(flag, _)| *flag).collect();
+    flags.dedup();
+    flags
+}
+
+/// The flags that name interfaces.
+fn interfaces(plan: &Plan, family: IpFamily) -> Vec<&'static str> {
+    let policy = &plan.policy;
+    let of_family =
+        |vnet: &VirtualNetwork| vnet.networks.iter().any(|network| IpFamily::of(network.addr()) == family);
+    let flags = [
+        ("--exclude-inbound-interfaces", !policy.inbound.exclude_interfaces.is_empty()),
+        ("--exclude-outbound-interfaces", !policy.outbound.exclude_interfaces.is_empty()),
+        ("--vnet", policy.vnets.iter().any(of_family)),
+    ];
+    flags.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag).collect()
+}
+
+/// One restore text for the rules of all of them.
+#[must_use]
+pub fn together(needs: &[Need]) -> String {
+    let mut tables: BTreeMap<&str, String> = BTreeMap::new();
+    for Need { feature, .. } in needs {
+        let rules = tables.entry(feature.table).or_default();
+        rules.extend(feature.rules.iter().map(|rule| format!("{rule}\n")));
+    }
+    tables.into_iter().map(|(table, rules)| format!("*{table}\n{rules}COMMIT\n")).collect()
+}
+
+impl Need {
+    /// Whether rules are written without it where it is missing.
+    #[must_use]
+    pub fn is_dispensable(&self) -> bool {
+        self.feature == COMMENT
+    }
 }
 
 impl Feature {
@@ -186,7 +250,7 @@ mod tests {
         #[case] expected: &str,
     ) {
         let names: Vec<_> =
-            needed(&plan(yaml), IpFamily::V4).into_iter().map(|feature| feature.name).collect();
+            needed(&plan(yaml), IpFamily::V4).into_iter().map(|need| need.feature.name).collect();
         let usual = ["redirect", "owner", "comment"];
         let missing = usual.iter().filter(|name| !names.contains(name)).map(|name| format!("-{name}"));
         let more = names.iter().filter(|name| !usual.contains(name)).map(|name| (*name).to_owned());
@@ -196,7 +260,35 @@ mod tests {
     #[test]
     fn a_family_without_name_servers_needs_nothing_for_dns() {
         let names = needed(&plan("redirect: { dns: { enabled: true } }"), IpFamily::V6);
-        assert!(names.iter().all(|feature| !["udp", "dns-zones"].contains(&feature.name)), "{names:?}");
+        assert!(names.iter().all(|need| !["udp", "dns-zones"].contains(&need.feature.name)), "{names:?}");
+    }
+
+    #[rstest]
+    #[case("redirect: { inbound: { excludePorts: [22, 23] }, outbound: { excludePortsForUIDs: ['tcp:443:1', 'tcp:80:2'] } }",
+        "ports", &["--exclude-inbound-ports", "--exclude-outbound-ports-for-uids"])]
+    #[case("redirect: { inbound: { excludePorts: [22, 80] }, outbound: { excludePorts: [22] } }", "several-ports", &["--exclude-inbound-ports"])]
+    #[case("redirect: { dns: { enabled: true } }", "dns-zones", &["--redirect-dns"])]
+    #[case("redirect: { dns: { captureAll: true } }", "udp", &["--redirect-all-dns-traffic"])]
+    #[case("redirect: { outbound: { excludeInterfaces: [eth1] }, vnet: { networks: ['br0:10.1.0.0/16'] } }",
+        "interfaces", &["--exclude-outbound-interfaces", "--vnet"])]
+    #[case("log: { enabled: true }", "log", &["--iptables-logs"])]
+    #[case("", "owner", &[])]
+    fn the_options_that_need_a_feature_are_named(
+        #[case] yaml: &str,
+        #[case] feature: &str,
+        #[case] options: &[&str],
+    ) {
+        let needs = needed(&plan(yaml), IpFamily::V4);
+        let need = needs.iter().find(|need| need.feature.name == feature).unwrap();
+        assert_eq!(need.options, options);
+    }
+
+    #[test]
+    fn rules_of_several_features_are_one_commit_a_table() {
+        let needs = needed(&plan("dropInvalidPackets: true\ncomments: { disabled: true }"), IpFamily::V4);
+        let text = together(&needs);
+        assert!(text.starts_with("*mangle\n-A PREROUTING -m conntrack"), "{text}");
+        assert_eq!((text.matches("COMMIT\n").count(), text.matches("-A OUTPUT").count()), (2, 2), "{text}");
     }
 
     #[test]

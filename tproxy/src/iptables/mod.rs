@@ -3,6 +3,7 @@
 //!
 //! Pure: texts and data in, texts and data out. Must never run a program or look at the system.
 
+pub mod choice;
 pub mod feature;
 pub mod hooks;
 mod kuma;
@@ -34,6 +35,17 @@ pub enum Flavour {
     Nft,
     /// iptables over x_tables.
     Legacy,
+}
+
+impl Flavour {
+    /// The other one of the two.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Nft => Self::Legacy,
+            Self::Legacy => Self::Nft,
+        }
+    }
 }
 
 impl fmt::Display for Flavour {

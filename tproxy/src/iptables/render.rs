@@ -3,6 +3,9 @@
 //! Must never touch the system, and never drop a part of the plan in silence: what iptables rules cannot express yet is
 //! [`Unsupported`].
 
+use std::collections::BTreeMap;
+
+use super::choice::{Others, Seen};
 use super::rule::{Rule, quoted};
 use super::rules;
 use super::stamp::Stamp;
@@ -46,6 +49,10 @@ pub struct Installed {
     pub has_address: bool,
     /// What the journal says; `None` without one.
     pub record: Option<Record>,
+    /// What other programs have, by flavour; of IPv4, which the choice of a flavour goes by.
+    pub others: BTreeMap<Flavour, Others>,
+    /// Programs that see and load nothing here, with their words.
+    pub useless: Vec<(Tool, String)>,
 }
 
 /// The rules of ours that one pair of programs sees.
@@ -62,6 +69,18 @@ impl Installed {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rules.iter().all(InstalledRules::is_empty) && !self.owns_address()
+    }
+
+    /// What speaks for and against a flavour, with programs in sight.
+    #[must_use]
+    pub fn seen(&self, flavour: Flavour) -> Seen {
+        let is_useless = |tool: &Tool| self.useless.iter().any(|(useless, _)| useless == tool);
+        let of_flavour = || self.rules.iter().filter(|rules| rules.tool.flavour == flavour);
+        Seen {
+            usable: of_flavour().any(|rules| rules.tool.family == IpFamily::V4 && !is_useless(&rules.tool)),
+            others: self.others.get(&flavour).copied().unwrap_or_default(),
+            ours: of_flavour().any(|rules| !rules.is_empty()),
+        }
     }
 
     /// Whether ::6 on loopback is ours: it is there, and the journal or a jump says that we added it.

@@ -235,6 +235,7 @@ fn rules_of_others_that_come_first_are_named() {
     assert_eq!(
         report.are("warning"),
         [
+            "flavour",
             "other-rules/iptables-nft/ipv4/nat/OUTPUT",
             "other-rules/iptables-legacy/ipv4/nat/PREROUTING",
             "other-rules/nftables/ip/mine/first",

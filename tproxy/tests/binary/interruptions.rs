@@ -23,8 +23,11 @@ const CATCHES: [(&str, &str); 3] = [
 /// Runs `tproxy install` with a restore program of one family that does `script` instead.
 fn install_with(pod: &Pod, flavour: &str, family: &str, script: &str, more: &str) -> Finished {
     pod.sh(&format!(
-        "mkdir -p /run/bin; cat >/run/bin/restore <<'END'\n#!/bin/sh\nreal=/usr/sbin/{family}-{flavour}-restore\n\
-         [ \"$1\" = --version ] && exec $real --version\n{script}\nEND\nchmod +x /run/bin/restore"
+        "mkdir -p /run/bin; readlink /proc/self/ns/net >/run/bin/here; cat >/run/bin/restore <<'END'\n#!/bin/sh\n\
+         real=/usr/sbin/{family}-{flavour}-restore\n[ \"$1\" = --version ] && exec $real --version\n\
+         # Tries in other namespaces change nothing.\n\
+         [ $(readlink /proc/self/ns/net) = $(cat /run/bin/here) ] || exec $real \"$@\"\n\
+         {script}\nEND\nchmod +x /run/bin/restore"
     ));
     let programs: Vec<String> = FAMILIES
         .iter()

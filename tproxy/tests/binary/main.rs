@@ -5,6 +5,7 @@
 mod check;
 mod defects;
 mod examples;
+mod flavours;
 mod hostile;
 mod interruptions;
 mod kuma;
@@ -13,5 +14,6 @@ mod pod;
 mod promises;
 mod readme;
 mod refusals;
+mod traffic;
 mod transcript;
 mod variables;

@@ -68,7 +68,7 @@ fn changing_the_flavour_leaves_no_rule_of_the_other() {
     pod.done("install");
     pod.done(LEGACY);
     assert_eq!(pod.sh("iptables-nft-save | grep -c KUMA; true").trim(), "0");
-    pod.done("install");
+    pod.done("install --backend iptables-nft");
     assert_eq!(pod.sh("iptables-legacy-save | grep -c KUMA; true").trim(), "0");
     pod.done("uninstall");
     assert_eq!(nothing_of_ours(&pod.state()), nothing_of_ours(&before));
