@@ -21,6 +21,7 @@ pub use statistics::{Estimate, Sample, Spread};
 use std::io;
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use tproxy::family::IpFamily;
 
 use crate::actor::ActorError;
@@ -32,6 +33,12 @@ use rig::{Rig, Round};
 
 /// Rounds that are not measured: caches fill, and the kernel allocates.
 const WARM_UP: usize = 1;
+
+/// As many networks as the cases with exclusions exclude, half of each family: the same in every run.
+#[must_use]
+pub fn exclusions() -> Vec<IpNet> {
+    IpFamily::ALL.iter().flat_map(|family| exclusions::networks(EXCLUSIONS / 2, *family, &[])).collect()
+}
 
 /// What a bench shall do.
 #[derive(Clone, Debug)]

@@ -1,10 +1,10 @@
 //! Finds the iptables programs of this host and reads the rules that they show.
 //!
-//! Must never create a table by looking for one: legacy tables are read only where the kernel lists them.
+//! Must never create a table by looking for one: tables are read only where the kernel has some.
 
 use std::path::{Path, PathBuf};
 
-use super::HostError;
+use super::{HostError, nftables};
 use crate::config::{AbsolutePath, BackendChoice, Config, ProgramSet};
 use crate::family::IpFamily;
 use crate::iptables::save::{self, SaveError, SavedTable};
@@ -203,7 +203,12 @@ pub fn read(tool: &Tool) -> Result<Vec<TableState>, ToolError> {
 /// # Errors
 /// The program fails, or prints what cannot be read.
 pub fn read_all(tool: &Tool) -> Result<Vec<SavedTable>, ToolError> {
-    if tool.flavour == Flavour::Legacy && !has_legacy_tables(tool.family) {
+    let has_tables = match tool.flavour {
+        Flavour::Legacy => has_legacy_tables(tool.family),
+        // Where the kernel does not say, the program does, or says why not.
+        Flavour::Nft => nftables::has_tables(tool.family).unwrap_or(true),
+    };
+    if !has_tables {
         return Ok(Vec::new());
     }
     let text = process::run(&tool.save, &[], "", process::READING)?.stdout;

@@ -8,6 +8,7 @@ pub mod iptables;
 mod ipv6;
 mod mounts;
 pub mod netns;
+mod nftables;
 mod others;
 mod privileges;
 mod probe;

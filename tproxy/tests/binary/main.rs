@@ -8,6 +8,7 @@ mod examples;
 mod hostile;
 mod interruptions;
 mod pod;
+mod programs;
 mod promises;
 mod readme;
 mod refusals;
