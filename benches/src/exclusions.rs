@@ -44,7 +44,8 @@ pub(super) fn measure(binaries: &Binaries) -> Result<String, Failure> {
 fn proven(node: &Node, flavour: &str, networks: usize) -> Result<(), Failure> {
     let mut rules = 0;
     for family in ["iptables", "ip6tables"] {
-        let saved = Program::new(&format!("{family}-{flavour}-save")).deadline(DEADLINE).run(node)?.checked()?;
+        let saved =
+            Program::new(&format!("{family}-{flavour}-save")).deadline(DEADLINE).run(node)?.checked()?;
         let saved = saved.stdout_text();
         rules += saved.lines().filter(|line| line.contains(" -d ") && line.ends_with(" -j RETURN")).count();
     }

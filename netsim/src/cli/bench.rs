@@ -77,7 +77,8 @@ impl Bench {
 
     /// The cases asked for, else all whose backend works here.
     fn possible(&self) -> Result<Vec<Case>, String> {
-        let mut chosen: Vec<Case> = if self.cases.is_empty() { Case::all().collect() } else { self.cases.clone() };
+        let mut chosen: Vec<Case> =
+            if self.cases.is_empty() { Case::all().collect() } else { self.cases.clone() };
         chosen.sort();
         chosen.dedup();
         let mut possible = Vec::new();

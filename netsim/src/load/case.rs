@@ -39,7 +39,9 @@ impl Case {
     pub fn all() -> impl Iterator<Item = Self> {
         let plain = [Way::Direct, Way::Straight].map(|way| Self { way, exclusions: 0 });
         let ways = BACKENDS.map(Way::Captured).into_iter().chain(BACKENDS.map(Way::Own));
-        plain.into_iter().chain(ways.flat_map(|way| [0, EXCLUSIONS].map(|exclusions| Self { way, exclusions })))
+        plain
+            .into_iter()
+            .chain(ways.flat_map(|way| [0, EXCLUSIONS].map(|exclusions| Self { way, exclusions })))
     }
 
     /// The case of a name.
@@ -102,6 +104,9 @@ mod tests {
         }
         assert_eq!(all.len(), 10);
         let said = Case::parse("iptables-nftt").unwrap_err();
-        assert!(said.contains("\"iptables-nftt\"") && said.contains("iptables-legacy/10000-exclusions"), "{said}");
+        assert!(
+            said.contains("\"iptables-nftt\"") && said.contains("iptables-legacy/10000-exclusions"),
+            "{said}"
+        );
     }
 }

@@ -69,8 +69,7 @@ mod tests {
                 networks.iter().zip(networks.iter().skip(1)).all(|(a, b)| a.broadcast() < b.network()),
                 "sorted networks overlap"
             );
-            let lengths: std::collections::BTreeSet<u8> =
-                networks.iter().map(IpNet::prefix_len).collect();
+            let lengths: std::collections::BTreeSet<u8> = networks.iter().map(IpNet::prefix_len).collect();
             assert!(lengths.len() >= 13, "{lengths:?}");
         }
     }

@@ -125,7 +125,10 @@ mod tests {
         failed.tally = Tally(BTreeMap::from([("peer".to_owned(), 1), ("connection reset".to_owned(), 1)]));
         let case = Case { way: Way::Direct, exclusions: 0 };
         let reason = of_round(case, 2, peer(), &failed).unwrap();
-        assert!(reason.contains("answered 1 and saw 2 of 2") && reason.contains("connection reset"), "{reason}");
+        assert!(
+            reason.contains("answered 1 and saw 2 of 2") && reason.contains("connection reset"),
+            "{reason}"
+        );
     }
 
     #[test]

@@ -105,11 +105,8 @@ impl Rig {
         let wall = started.elapsed();
         let (pod, peer) = (pod.cpu_time()?, peer.cpu_time()?);
         self.made += connections as u64;
-        let round = Round {
-            wall,
-            pod: pod.saturating_sub(pod_before),
-            peer: peer.saturating_sub(peer_before),
-        };
+        let round =
+            Round { wall, pod: pod.saturating_sub(pod_before), peer: peer.saturating_sub(peer_before) };
         let witness = Witness { tally, sidecar: self.sidecar.log().take(), peer: self.peer.log().take() };
         Ok((round, proof::of_round(self.case, connections, self.peer_address, &witness)))
     }

@@ -195,7 +195,7 @@ fn flavour_of(program: &Path) -> Result<Flavour, ToolError> {
 /// The program fails, or prints what cannot be read.
 pub fn read(tool: &Tool) -> Result<Vec<TableState>, ToolError> {
     let tables = read_all(tool)?;
-    Ok(tables.iter().map(TableState::of).filter(|state| !state.is_empty()).collect())
+    Ok(tables.into_iter().map(TableState::of).filter(|state| !state.is_empty()).collect())
 }
 
 /// All that `tool` shows, ours and others', table by table.

@@ -30,7 +30,7 @@ fn tool(flavour: Flavour, family: IpFamily) -> Tool {
 fn host(v4: &str, v6: &str, has_address: bool) -> Installed {
     let rules = [(IpFamily::V4, v4), (IpFamily::V6, v6)].map(|(family, text)| InstalledRules {
         tool: tool(Flavour::Nft, family),
-        tables: save::parse(text).unwrap().iter().map(TableState::of).collect(),
+        tables: save::parse(text).unwrap().into_iter().map(TableState::of).collect(),
     });
     Installed { rules: rules.into(), has_address, record: None }
 }

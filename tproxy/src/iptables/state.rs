@@ -42,32 +42,32 @@ impl TableState {
         self.chains.is_empty() && self.hooks.is_empty()
     }
 
-    /// Our part of a saved table.
+    /// Our part of a saved table. Takes it, since it may be large.
     #[must_use]
-    pub fn of(saved: &SavedTable) -> Self {
-        let mut state = Self::empty(&saved.name);
-        for chain in &saved.chains {
+    pub fn of(saved: SavedTable) -> Self {
+        let mut state = Self { table: saved.name, chains: Vec::new(), hooks: Vec::new() };
+        for chain in saved.chains {
             if chain.name.starts_with(CHAIN_PREFIX) {
-                state.chains.push(Chain { name: chain.name.clone(), rules: chain.rules.clone() });
+                state.chains.push(Chain { name: chain.name, rules: chain.rules });
                 continue;
             }
             let mut behind = 0;
-            for (index, rule) in chain.rules.iter().enumerate() {
+            for (index, rule) in chain.rules.into_iter().enumerate() {
                 if !rule.is_ours() {
                     behind += 1;
                     continue;
                 }
-                let (chain, rule) = (chain.name.clone(), rule.clone());
-                state.hooks.push(Hook { chain, place: Place::Seen { position: index + 1, behind }, rule });
+                let place = Place::Seen { position: index + 1, behind };
+                state.hooks.push(Hook { chain: chain.name.clone(), place, rule });
             }
         }
         state
     }
 
-    /// This state as it is seen once it was applied over `from`.
+    /// This state as it is seen once it was applied over `from`. Takes it, since it may be large.
     #[must_use]
-    pub fn applied_over(&self, from: &Self) -> Self {
-        Self { hooks: hooks::applied(&from.hooks, &self.hooks), ..self.clone() }
+    pub fn applied_over(self, from: &Self) -> Self {
+        Self { hooks: hooks::applied(&from.hooks, &self.hooks), ..self }
     }
 
     /// A chain of ours by name.
