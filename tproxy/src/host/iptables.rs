@@ -203,12 +203,12 @@ pub fn read(tool: &Tool) -> Result<Vec<TableState>, ToolError> {
 /// # Errors
 /// The program fails, or prints what cannot be read.
 pub fn read_all(tool: &Tool) -> Result<Vec<SavedTable>, ToolError> {
-    let has_tables = match tool.flavour {
+    let may_have_rules = match tool.flavour {
         Flavour::Legacy => has_legacy_tables(tool.family),
         // Where the kernel does not say, the program does, or says why not.
-        Flavour::Nft => nftables::has_tables(tool.family).unwrap_or(true),
+        Flavour::Nft => nftables::has_rules(tool.family).unwrap_or(true),
     };
-    if !has_tables {
+    if !may_have_rules {
         return Ok(Vec::new());
     }
     let text = process::run(&tool.save, &[], "", process::READING)?.stdout;

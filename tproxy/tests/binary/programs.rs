@@ -55,6 +55,23 @@ fn looking_where_nothing_is_starts_no_program() {
 }
 
 #[test]
+fn empty_tables_that_an_uninstall_leaves_are_not_looked_at() {
+    let Some(pod) = Pod::start() else { return };
+    pod.done("install");
+    pod.done("uninstall");
+    assert_eq!(started(&pod, "status"), (Vec::new(), Exit::Code(3)));
+}
+
+#[test]
+fn an_empty_chain_of_ours_is_found() {
+    let Some(pod) = Pod::start() else { return };
+    pod.sh("ip6tables-nft -t nat -N KUMA_MESH_INBOUND");
+    let (programs, exit) = started(&pod, "status");
+    assert_eq!(programs, ["ip6tables-nft-save"]);
+    assert_ne!(exit, Exit::Code(3));
+}
+
+#[test]
 fn tables_of_other_programs_are_looked_at_in_their_family_only() {
     let Some(pod) = Pod::start() else { return };
     pod.sh("ip6tables-nft -t mangle -A INPUT -p tcp -j ACCEPT");
