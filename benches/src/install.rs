@@ -1,17 +1,19 @@
 //! `tproxy install` of the default rules, both families, as a process, beside the two bare restores that it contains.
 //!
-//! Both load the same rules into the same pod, in alternation, and every round is checked to have loaded them.
+//! All load the same rules into the same pod, in alternation, and every round is checked to have loaded them.
 
 use std::time::Duration;
 
 use netsim::link::{Network, NetworkOptions};
+use netsim::load::Sample;
 use netsim::node::{Finished, Node, Program};
 use netsim::topology::Topology;
 
-use super::spread::Sample;
-use super::{Binaries, Failure};
+use super::{Binaries, Failure, milliseconds};
 
 const ROUNDS: usize = 40;
+/// Longer than any of these takes on a busy machine.
+pub(super) const DEADLINE: Duration = Duration::from_secs(60);
 const FLAVOUR: &str = "nft";
 
 /// Wall and processor time of one way to load the rules.
@@ -21,25 +23,47 @@ struct Cost {
     cpu: Duration,
 }
 
+/// The ways to load the rules.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// The bare restores, one after the other.
+    InTurn,
+    /// The bare restores at the same time.
+    AtOnce,
+    Tproxy,
+}
+
+const WAYS: [Way; 3] = [Way::InTurn, Way::AtOnce, Way::Tproxy];
+
 pub(super) fn measure(binaries: &Binaries) -> Result<String, Failure> {
-    let mut options = NetworkOptions::default();
-    options.base.programs.push(("tproxy".to_owned(), binaries.tproxy.clone()));
-    let network = Network::up(&Topology::ready("pod")?, &options)?;
+    let network = pod(binaries)?;
     let node = network.node("pod")?;
     let texts = rules(node)?;
-    let (mut bare, mut install) = (Vec::new(), Vec::new());
+    let mut costs = WAYS.map(|way| (way, Vec::new()));
     for round in 0..ROUNDS {
-        for step in [round % 2, (round + 1) % 2] {
-            let cost = if step == 0 { restores(node, &texts)? } else { installs(node)? };
-            (if step == 0 { &mut bare } else { &mut install }).push(cost);
+        costs.rotate_left(round % WAYS.len());
+        for (way, costs) in &mut costs {
+            costs.push(match way {
+                Way::InTurn => restores_in_turn(node, &texts)?,
+                Way::AtOnce => restores_at_once(node, &texts)?,
+                Way::Tproxy => cost(&tproxy(node, &["install"])?),
+            });
             proven(node)?;
             tproxy(node, &["uninstall"])?;
         }
     }
-    let again = reinstalls(node)?;
-    let memory = peak_memory(node)?;
+    let of = |wanted: Way| costs.iter().find(|(way, _)| *way == wanted).map_or(&[][..], |(_, costs)| costs);
+    let beside = table(of(Way::InTurn), of(Way::AtOnce), of(Way::Tproxy));
+    let looking = looking(node)?;
     network.down()?;
-    Ok(format!("{}{memory}", table(&bare, &install, &again)))
+    Ok(beside + &looking)
+}
+
+/// A pod with the tproxy that is measured.
+pub(super) fn pod(binaries: &Binaries) -> Result<Network, Failure> {
+    let mut options = NetworkOptions::default();
+    options.base.programs.push(("tproxy".to_owned(), binaries.tproxy.clone()));
+    Ok(Network::up(&Topology::ready("pod")?, &options)?)
 }
 
 /// The restore texts of the default installation, family by family.
@@ -52,30 +76,49 @@ fn rules(node: &Node) -> Result<Vec<(&'static str, String)>, Failure> {
     Ok(vec![("iptables", part("### IPv4 ###\n")?), ("ip6tables", part("### IPv6 ###\n")?)])
 }
 
-fn restores(node: &Node, texts: &[(&'static str, String)]) -> Result<Cost, Failure> {
-    let mut cost = Cost { wall: Duration::ZERO, cpu: Duration::ZERO };
+fn restore(family: &str, text: &str) -> Program {
+    Program::new(&format!("{family}-{FLAVOUR}-restore")).arg("--noflush").stdin(text)
+}
+
+fn restores_in_turn(node: &Node, texts: &[(&'static str, String)]) -> Result<Cost, Failure> {
+    let mut sum = Cost { wall: Duration::ZERO, cpu: Duration::ZERO };
     for (family, text) in texts {
-        let restore =
-            Program::new(&format!("{family}-{FLAVOUR}-restore")).arg("--noflush").stdin(text.as_str());
-        let finished = restore.run(node)?.checked()?;
-        cost.wall += finished.elapsed;
-        cost.cpu += finished.cpu;
+        let Cost { wall, cpu } = cost(&restore(family, text).run(node)?.checked()?);
+        sum = Cost { wall: sum.wall + wall, cpu: sum.cpu + cpu };
     }
-    Ok(cost)
+    Ok(sum)
 }
 
-fn installs(node: &Node) -> Result<Cost, Failure> {
-    let finished = tproxy(node, &["install"])?;
-    Ok(Cost { wall: finished.elapsed, cpu: finished.cpu })
+fn restores_at_once(node: &Node, texts: &[(&'static str, String)]) -> Result<Cost, Failure> {
+    let running = texts.iter().map(|(family, text)| restore(family, text).start(node));
+    let running = running.collect::<Result<Vec<_>, _>>()?;
+    let mut sum = Cost { wall: Duration::ZERO, cpu: Duration::ZERO };
+    for running in running {
+        let Cost { wall, cpu } = cost(&running.finish(DEADLINE)?.checked()?);
+        sum = Cost { wall: sum.wall.max(wall), cpu: sum.cpu + cpu };
+    }
+    Ok(sum)
 }
 
-fn reinstalls(node: &Node) -> Result<Vec<Cost>, Failure> {
+fn cost(finished: &Finished) -> Cost {
+    Cost { wall: finished.elapsed, cpu: finished.cpu }
+}
+
+/// What only looks, while the default rules are installed.
+fn looking(node: &Node) -> Result<String, Failure> {
     tproxy(node, &["install"])?;
-    (0..ROUNDS).map(|_| installs(node)).collect()
+    let mut text = String::new();
+    for (name, verb) in [("the same install again   ", "install"), ("tproxy status            ", "status")] {
+        let costs: Result<Vec<Cost>, Failure> =
+            (0..ROUNDS).map(|_| Ok(cost(&tproxy(node, &[verb])?))).collect();
+        text += &line(name, &costs?);
+    }
+    tproxy(node, &["uninstall"])?;
+    Ok(text)
 }
 
-fn tproxy(node: &Node, arguments: &[&str]) -> Result<Finished, Failure> {
-    Ok(Program::new("tproxy").args(arguments.iter().copied()).run(node)?.checked()?)
+pub(super) fn tproxy(node: &Node, arguments: &[&str]) -> Result<Finished, Failure> {
+    Ok(Program::new("tproxy").args(arguments.iter().copied()).deadline(DEADLINE).run(node)?.checked()?)
 }
 
 /// A round without the rules of both families in place is void.
@@ -89,34 +132,26 @@ fn proven(node: &Node) -> Result<(), Failure> {
     Ok(())
 }
 
-fn table(bare: &[Cost], install: &[Cost], again: &[Cost]) -> String {
-    let line = |name: &str, costs: &[Cost]| {
-        let (wall, cpu) = (costs.iter().map(|cost| cost.wall), costs.iter().map(|cost| cost.cpu));
-        format!("{name}  wall {} ms  cpu {} ms\n", Sample::of(wall).show(1), Sample::of(cpu).show(1))
-    };
-    let ratio = |of: fn(&Cost) -> Duration| {
-        let ratios = install.iter().zip(bare).map(|(a, b)| of(a).as_secs_f64() / of(b).as_secs_f64());
-        Sample::of_numbers(ratios).show(2)
-    };
-    format!(
-        "{ROUNDS} rounds in alternation, iptables-{FLAVOUR}\n\n{}{}{}ratio install / restores  wall {}  cpu {}\n",
-        line("two bare restores        ", bare),
-        line("tproxy install           ", install),
-        line("the same install again   ", again),
-        ratio(|cost| cost.wall),
-        ratio(|cost| cost.cpu)
-    )
+fn line(name: &str, costs: &[Cost]) -> String {
+    let (wall, cpu) = (costs.iter().map(|cost| cost.wall), costs.iter().map(|cost| cost.cpu));
+    format!("{name}  wall {} ms  cpu {} ms\n", milliseconds(wall).show(1), milliseconds(cpu).show(1))
 }
 
-/// Peak resident memory of `tproxy install` and the programs it runs, by Debian's `time`.
-fn peak_memory(node: &Node) -> Result<String, Failure> {
-    tproxy(node, &["uninstall"])?;
-    let timed = Program::new("time").args(["-f", "%M", "tproxy", "install"]).run(node);
-    Ok(match timed.and_then(Finished::checked) {
-        Ok(finished) => {
-            let said = finished.stderr_text();
-            format!("peak memory of tproxy install: {} KiB\n", said.lines().last().unwrap_or_default().trim())
-        }
-        Err(error) => format!("peak memory of tproxy install: not measured ({error})\n"),
-    })
+fn table(in_turn: &[Cost], at_once: &[Cost], install: &[Cost]) -> String {
+    let ratio = |of: fn(&Cost) -> Duration, to: &[Cost]| {
+        let ratios = install.iter().zip(to).map(|(a, b)| of(a).as_secs_f64() / of(b).as_secs_f64());
+        ratios.collect::<Sample>().spread().show(2)
+    };
+    let (wall, cpu): (fn(&Cost) -> Duration, fn(&Cost) -> Duration) = (|cost| cost.wall, |cost| cost.cpu);
+    format!(
+        "{ROUNDS} rounds in alternation, iptables-{FLAVOUR}\n\n{}{}{}\
+         install / restores in turn  wall {}  cpu {}\ninstall / restores at once  wall {}  cpu {}\n",
+        line("two bare restores in turn", in_turn),
+        line("two bare restores at once", at_once),
+        line("tproxy install           ", install),
+        ratio(wall, in_turn),
+        ratio(cpu, in_turn),
+        ratio(wall, at_once),
+        ratio(cpu, at_once),
+    )
 }

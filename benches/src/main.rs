@@ -2,27 +2,46 @@
 //!
 //! Reported, never asserted. What is compared is measured in alternation, in one pod, in one run. Needs root.
 
+mod exclusions;
 mod install;
 mod scenarios;
-mod spread;
 mod topology;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
+
+use netsim::load::{Environment, Sample, Spread};
 
 /// Why a figure could not be had.
 type Failure = Box<dyn std::error::Error>;
 
+/// One figure, or several that belong together.
+type Measure = fn(&Binaries) -> Result<String, Failure>;
+
+const FIGURES: [(&str, Measure); 4] = [
+    ("topologies", topology::measure),
+    ("install", install::measure),
+    ("exclusions", exclusions::measure),
+    ("scenarios", scenarios::measure),
+];
+
 fn main() -> ExitCode {
-    let figures = [("topologies", topology::measure as fn(&Binaries) -> Result<String, Failure>)]
-        .into_iter()
-        .chain([("scenarios", scenarios::measure as _), ("tproxy install", install::measure as _)]);
+    let chosen: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(unknown) = chosen.iter().find(|own| FIGURES.iter().all(|(name, _)| own != name)) {
+        let known = FIGURES.map(|(name, _)| name).join(", ");
+        eprintln!("there are no figures {unknown:?}; there are {known}");
+        return ExitCode::from(2);
+    }
     let binaries = match Binaries::beside_this_one() {
         Ok(binaries) => binaries,
         Err(error) => return failed("binaries", &error),
     };
-    println!("{}", machine());
-    for (name, measure) in figures {
+    println!("{}; median [quartiles]\n", Environment::now());
+    for (name, measure) in FIGURES {
+        if !chosen.is_empty() && !chosen.iter().any(|own| own == name) {
+            continue;
+        }
         match measure(&binaries) {
             Ok(text) => println!("## {name}\n\n{text}"),
             Err(error) => return failed(name, &error),
@@ -59,15 +78,7 @@ impl Binaries {
     }
 }
 
-/// What the figures were measured on.
-fn machine() -> String {
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
-    let processors = std::thread::available_parallelism().map_or(0, usize::from);
-    let model = read("/proc/cpuinfo");
-    let model = model.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
-    format!(
-        "Linux {}, {processors} processors{model}, load {}; median [quartiles]\n",
-        read("/proc/sys/kernel/osrelease"),
-        read("/proc/loadavg")
-    )
+/// A sample's median and spread, in milliseconds.
+fn milliseconds(durations: impl IntoIterator<Item = Duration>) -> Spread {
+    durations.into_iter().map(|duration| duration.as_secs_f64() * 1000.0).collect::<Sample>().spread()
 }

@@ -4,8 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use super::spread::Sample;
-use super::{Binaries, Failure};
+use super::{Binaries, Failure, milliseconds};
 
 const ROUNDS: usize = 3;
 
@@ -22,5 +21,5 @@ pub(super) fn measure(binaries: &Binaries) -> Result<String, Failure> {
             return Err(format!("the scenarios do not pass: {last}").into());
         }
     }
-    Ok(format!("all variants, both families, {ROUNDS} rounds: {} ms ({last})\n", Sample::of(times).show(0)))
+    Ok(format!("all variants, both families, {ROUNDS} rounds: {} ms ({last})\n", milliseconds(times).show(0)))
 }

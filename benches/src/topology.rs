@@ -6,8 +6,7 @@ use std::time::Instant;
 use netsim::link::{Network, NetworkOptions};
 use netsim::topology::Topology;
 
-use super::spread::Sample;
-use super::{Binaries, Failure};
+use super::{Binaries, Failure, milliseconds};
 
 const ROUNDS: usize = 40;
 
@@ -29,8 +28,8 @@ pub(super) fn measure(_: &Binaries) -> Result<String, Failure> {
     let residue = if left.is_empty() { "nothing".to_owned() } else { left.join(", ") };
     Ok(format!(
         "pod-and-peer, {ROUNDS} rounds: up {} ms, down {} ms; left: {residue}\n",
-        Sample::of(up).show(1),
-        Sample::of(down).show(1)
+        milliseconds(up).show(1),
+        milliseconds(down).show(1)
     ))
 }
 

@@ -2,11 +2,12 @@
 //!
 //! [`scenario`] files say what must happen; [`topology`] says what nodes there are and how they are joined; [`node`]
 //! makes them, [`link`] joins them; [`actor`] puts applications, sidecars and clients into them; [`run`] installs
-//! tproxy there, drives real traffic and judges; [`report`] shows it.
+//! tproxy there, drives real traffic and judges; [`report`] shows it. [`load`] measures what a redirection costs.
 
 pub mod actor;
 pub mod cli;
 pub mod link;
+pub mod load;
 pub mod node;
 pub mod report;
 pub mod require;

@@ -1,16 +1,19 @@
 //! Every variant of every scenario is a test of its own.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::{Arc, OnceLock};
+mod built;
+
+use std::path::Path;
+use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use netsim::require::{self, Requirement};
 use netsim::run::{self, Options};
 use netsim::scenario::{self, Variant};
 use netsim::{node, report};
+
+use built::tproxy;
 
 fn main() {
     let mut arguments = Arguments::from_args();
@@ -49,50 +52,4 @@ fn trial(variant: Variant) -> Trial {
 fn prove(variant: &Variant) -> Result<(), Failed> {
     let report = run::run(variant, &Options { tproxy: tproxy() })?;
     if report.passed() { Ok(()) } else { Err(report::failure(&report).into()) }
-}
-
-/// The tproxy binary of the sources as they are. Cargo knows of no binary of another package, so that this looks itself.
-fn tproxy() -> PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let current = || {
-        // This program is target/PROFILE/deps/scenarios-…: the binary lies a folder up.
-        let me = std::env::current_exe().unwrap();
-        let folder = me.parent().and_then(Path::parent).unwrap();
-        let binary = folder.join("tproxy");
-        if !is_newer_than_its_sources(&binary) {
-            build(folder);
-        }
-        binary
-    };
-    BUILT.get_or_init(current).clone()
-}
-
-/// Cargo writes no list of a binary's sources when it builds tests: all of the package counts.
-fn is_newer_than_its_sources(binary: &Path) -> bool {
-    let modified = |path: &Path| std::fs::metadata(path).and_then(|data| data.modified()).ok();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let sources = ["Cargo.toml", "Cargo.lock", "tproxy/Cargo.toml", "tproxy/src"].map(|path| root.join(path));
-    let built = modified(binary);
-    built.is_some() && sources.iter().flat_map(|path| files(path)).all(|source| modified(&source) <= built)
-}
-
-fn files(path: &Path) -> Vec<PathBuf> {
-    match std::fs::read_dir(path) {
-        Ok(entries) => entries.flat_map(|entry| files(&entry.unwrap().path())).collect(),
-        Err(_) => vec![path.to_owned()],
-    }
-}
-
-fn build(folder: &Path) {
-    let profile = match folder.file_name().and_then(|name| name.to_str()) {
-        Some("debug") | None => "dev",
-        Some(profile) => profile,
-    };
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--package=tproxy", "--bin=tproxy", "--profile", profile])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env("CARGO_TARGET_DIR", folder.parent().unwrap())
-        .status()
-        .unwrap();
-    assert!(built.success(), "tproxy cannot be built");
 }

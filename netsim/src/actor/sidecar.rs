@@ -30,6 +30,8 @@ pub enum Mode {
     Record,
     /// It connects to the original destination and copies both ways: inbound from the passthrough address.
     Forward,
+    /// It connects there, wherever the connection was going: for those who call the sidecar themselves.
+    ForwardTo(SocketAddr),
 }
 
 /// What a sidecar shall be like.
@@ -141,7 +143,12 @@ impl Proxy {
             record(Handled::Overload);
             return reset(&stream);
         };
-        if original_destination.is_some_and(|destination| self.is_own_listener(destination, local)) {
+        let fixed = match self.spec.mode {
+            Mode::ForwardTo(destination) => Some(destination),
+            Mode::Record | Mode::Forward => None,
+        };
+        let destination = fixed.or(original_destination);
+        if destination.is_some_and(|destination| self.is_own_listener(destination, local)) {
             record(Handled::Loop);
             return reset(&stream);
         }
@@ -152,7 +159,7 @@ impl Proxy {
                 let answer = Answer { actor, local, client: source, original_destination };
                 let _ = answer.give(&mut stream).await;
             }
-            Mode::Forward => match connect(side, original_destination).await {
+            Mode::Forward | Mode::ForwardTo(_) => match connect(side, destination).await {
                 Ok(onward) => {
                     record(Handled::Forwarded);
                     copy(stream, onward).await;

@@ -1,6 +1,7 @@
 //! The command line of netsim: one file per verb. Exit codes: 0 all passed; 1 something failed, or a required test was
 //! skipped; 2 bad file, usage or environment.
 
+mod bench;
 mod check;
 mod demo;
 mod exec;
@@ -29,6 +30,8 @@ enum Verb {
     Check(check::Check),
     /// Show the variants that would run; needs no root
     List(list::List),
+    /// Measure what a redirection costs a connection; needs root
+    Bench(bench::Bench),
     /// Show what tproxy is for, in a throw-away pod; needs root
     Demo(demo::Demo),
     /// Run a command in a throw-away node of its own; needs root
@@ -58,6 +61,7 @@ pub fn main() -> ExitCode {
             Verb::Run(run) => run.run(),
             Verb::Check(check) => check.run(),
             Verb::List(list) => list.run(),
+            Verb::Bench(bench) => bench.run(),
             Verb::Demo(demo) => demo.run(),
             Verb::Exec(exec) => exec.run(),
         },

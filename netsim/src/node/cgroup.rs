@@ -13,12 +13,15 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, mkdirat};
-use nix::unistd::{Pid, UnlinkatFlags, unlinkat, write};
+use nix::unistd::{Pid, UnlinkatFlags, read, unlinkat, write};
 
 use super::sweep;
 
 /// How long killed processes and ended threads may take to leave a cgroup.
 const LEAVING: Duration = Duration::from_secs(5);
+
+/// More than the kernel writes into `cpu.stat`.
+const STATISTICS: usize = 4096;
 
 /// What can go wrong with cgroups.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +67,14 @@ pub enum CgroupError {
         file: &'static str,
         /// The value.
         value: String,
+        /// Why.
+        source: Errno,
+    },
+    /// The account of the processor time.
+    #[error("cannot read the processor time in cpu.stat of cgroup {name}: {source}")]
+    Time {
+        /// The cgroup's name.
+        name: String,
         /// Why.
         source: Errno,
     },
@@ -147,6 +158,18 @@ impl Cgroup {
         })
     }
 
+    /// The processor time, user and system, that everything in this cgroup and below has used so far. The kernel keeps
+    /// this account without any controller.
+    pub(super) fn cpu_time(&self) -> Result<Duration, CgroupError> {
+        let failed = |source| CgroupError::Time { name: self.name(), source };
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        let file = openat(&self.dir, c"cpu.stat", flags, Mode::empty()).map_err(failed)?;
+        let mut text = [0; STATISTICS];
+        let length = read(&file, &mut text).map_err(failed)?;
+        let text = String::from_utf8_lossy(text.get(..length).unwrap_or_default());
+        usage(&text).ok_or_else(|| failed(Errno::ENODATA))
+    }
+
     /// Kills every process in this cgroup and below, but no thread of this process.
     pub(super) fn kill_processes(&self) {
         sweep::kill_processes(self.dir.as_fd(), Pid::this());
@@ -207,4 +230,10 @@ impl Entrance {
 pub(super) fn set(dir: BorrowedFd<'_>, file: &str, value: &str) -> nix::Result<()> {
     let control = openat(dir, file, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())?;
     write(&control, value.as_bytes()).map(drop)
+}
+
+/// User and system time together, in a text like `usage_usec 12`.
+fn usage(text: &str) -> Option<Duration> {
+    let number = text.lines().find_map(|line| line.strip_prefix("usage_usec "))?;
+    number.trim().parse().ok().map(Duration::from_micros)
 }

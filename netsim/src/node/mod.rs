@@ -222,6 +222,18 @@ impl Node {
         self.set_up(move || sysctl::set(&key, &value))
     }
 
+    /// The processor time, user and system, that the node's threads, actors and programs have used so far. What the
+    /// kernel does for a packet counts for whoever runs while it is done, which can be the node at the other end.
+    ///
+    /// # Errors
+    /// When the kernel does not tell, or the node has ended.
+    pub fn cpu_time(&self) -> Result<Duration, NodeError> {
+        let cgroup = self.cgroup.as_ref().ok_or_else(|| self.ended())?;
+        cgroup
+            .cpu_time()
+            .map_err(|source| NodeError::Setup { thread: self.name().to_owned(), source: source.into() })
+    }
+
     /// Ends the node as dropping it does, and tells what went wrong.
     ///
     /// # Errors

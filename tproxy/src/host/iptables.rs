@@ -1,13 +1,13 @@
 //! Finds the iptables programs of this host and reads the rules that they show.
 //!
-//! Must never create a table by looking for one: legacy tables are read only where the kernel lists them.
+//! Must never create a table by looking for one: tables are read only where the kernel has some.
 
 mod candidates;
 mod programs;
 
 use std::path::{Path, PathBuf};
 
-use super::HostError;
+use super::{HostError, nftables};
 use crate::family::IpFamily;
 use crate::iptables::choice::Others;
 use crate::iptables::save::{self, SaveError, SavedTable};
@@ -108,9 +108,8 @@ pub struct Reading {
 /// The program fails, or prints what cannot be read.
 pub fn read(tool: &Tool) -> Result<Reading, ToolError> {
     let tables = read_all(tool)?;
-    let ours = TableState::of_all(&tables);
-    let others = Others::of(&tables, &ours);
-    Ok(Reading { ours, others })
+    let others = Others::of(&tables);
+    Ok(Reading { ours: TableState::of_all(tables), others })
 }
 
 /// All that `tool` shows, ours and others', table by table.
@@ -118,7 +117,12 @@ pub fn read(tool: &Tool) -> Result<Reading, ToolError> {
 /// # Errors
 /// The program fails, or prints what cannot be read.
 pub fn read_all(tool: &Tool) -> Result<Vec<SavedTable>, ToolError> {
-    if tool.flavour == Flavour::Legacy && !has_legacy_tables(tool.family) {
+    let may_have_rules = match tool.flavour {
+        Flavour::Legacy => has_legacy_tables(tool.family),
+        // Where the kernel does not say, the program does, or says why not.
+        Flavour::Nft => nftables::has_rules(tool.family).unwrap_or(true),
+    };
+    if !may_have_rules {
         return Ok(Vec::new());
     }
     let text = process::run(&tool.save, &[], "", process::READING)?.stdout;

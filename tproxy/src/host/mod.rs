@@ -9,6 +9,7 @@ pub mod iptables;
 mod ipv6;
 mod mounts;
 pub mod netns;
+mod nftables;
 mod others;
 pub mod privileges;
 pub mod probe;

@@ -7,7 +7,6 @@ use std::fmt;
 
 use super::rule::Rule;
 use super::save::SavedTable;
-use super::state::TableState;
 use super::{CHAIN_PREFIX, Flavour};
 
 /// The chain of Docker's own name server. It stands where Docker put it, whatever else there is.
@@ -68,18 +67,14 @@ pub enum Reason {
 }
 
 impl Others {
-    /// What `tables` hold that is not among `ours`.
+    /// What `tables` hold that tproxy did not write.
     #[must_use]
-    pub fn of(tables: &[SavedTable], ours: &[TableState]) -> Self {
+    pub fn of(tables: &[SavedTable]) -> Self {
         let mut found = Self::default();
         for table in tables.iter().filter(|table| TABLES.contains(&table.name.as_str())) {
-            let hooks = ours.iter().filter(|state| state.table == table.name).flat_map(|state| &state.hooks);
-            let hooks: Vec<_> = hooks.collect();
             for chain in table.chains.iter().filter(|chain| !chain.name.starts_with(CHAIN_PREFIX)) {
-                let is_ours =
-                    |rule: &Rule| hooks.iter().any(|hook| hook.chain == chain.name && hook.rule == *rule);
                 let is_builtin = BUILTIN.contains(&chain.name.as_str());
-                found.rules |= !is_builtin || !chain.rules.iter().all(is_ours);
+                found.rules |= !is_builtin || !chain.rules.iter().all(Rule::is_ours);
                 found.docker |= chain.name == DOCKER;
             }
         }

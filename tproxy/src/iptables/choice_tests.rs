@@ -83,5 +83,5 @@ fn an_installation_never_moves_of_its_own_accord() {
 )]
 fn what_is_not_ours_is_told_from_what_is(#[case] text: &str, #[case] expected: &str) {
     let tables = save::parse(text).unwrap();
-    assert_eq!(Others::of(&tables, &TableState::of_all(&tables)), seen(expected).others);
+    assert_eq!(Others::of(&tables), seen(expected).others);
 }

@@ -26,7 +26,7 @@ fn left_in(table: &str, rules: &str) -> String {
     if table != "nat" {
         text.push_str(&format!("*{table}\n{builtin}{rules}COMMIT\n"));
     }
-    let states = TableState::of_all(&save::parse(&text).unwrap());
+    let states = TableState::of_all(save::parse(&text).unwrap());
     let state = states.iter().find(|state| state.table == table);
     let line = |chain: &str, rule: &dyn std::fmt::Display| format!("-A {chain} {rule}");
     let ours: Vec<String> =
@@ -137,6 +137,6 @@ fn beside_chains_with_comments_no_bare_rule_is_claimed() {
         -A OUTPUT -j LOG --log-prefix \"OUTPUT:\" --log-level 7\n-A OUTPUT -p tcp -j KUMA_MESH_OUTBOUND\n\
         -A KUMA_MESH_OUTBOUND -m owner --uid-owner 5678 -m comment --comment kuma/mesh/transparent/proxy/x -j RETURN\n\
         -A KUMA_MESH_OUTBOUND -m owner --uid-owner 5678 -j RETURN\nCOMMIT\n";
-    let states = TableState::of_all(&save::parse(text).unwrap());
+    let states = TableState::of_all(save::parse(text).unwrap());
     assert_eq!(states[0].hooks.len(), 1);
 }

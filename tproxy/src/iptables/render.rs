@@ -138,7 +138,7 @@ pub fn install(plan: &Plan, installed: &Installed, flavour: Flavour) -> Result<V
         let wanted = rules.tool.flavour == flavour && plan.policy.families.contains(&rules.tool.family);
         // Both families' jumps speak of ::6, so that an install which was ended between the two leaves word of it.
         let tables = if wanted { rules::tables(plan, rules.tool.family, stamp) } else { Vec::new() };
-        changes.extend(restore(rules, &tables));
+        changes.extend(restore(rules, tables));
     }
     if !wants_v6 && installed.owns_address() {
         changes.push(Change::RemoveAddress(address));
@@ -149,7 +149,8 @@ pub fn install(plan: &Plan, installed: &Installed, flavour: Flavour) -> Result<V
 /// The changes that remove everything of ours.
 #[must_use]
 pub fn remove(installed: &Installed, loopback: &str) -> Vec<Change> {
-    let mut changes: Vec<Change> = installed.rules.iter().filter_map(|rules| restore(rules, &[])).collect();
+    let mut changes: Vec<Change> =
+        installed.rules.iter().filter_map(|rules| restore(rules, Vec::new())).collect();
     if installed.owns_address() {
         changes.push(Change::RemoveAddress(passthrough(loopback)));
     }
@@ -168,15 +169,16 @@ fn passthrough(loopback: &str) -> LoopbackAddress {
 const TABLES: [&str; 3] = ["raw", "nat", "mangle"];
 
 /// One restore for all tables of one family: from what is there to `wanted`.
-fn restore(rules: &InstalledRules, wanted: &[TableState]) -> Option<Change> {
+fn restore(rules: &InstalledRules, mut wanted: Vec<TableState>) -> Option<Change> {
     let others = rules.tables.iter().map(|state| state.table.as_str()).filter(|name| !TABLES.contains(name));
     let (mut forward, mut backward) = (String::new(), String::new());
     for name in TABLES.into_iter().chain(others) {
         // No copies: a table may have a rule for every second port.
         let nothing = TableState::empty(name);
         let from = rules.tables.iter().find(|state| state.table == name).unwrap_or(&nothing);
-        let to = wanted.iter().find(|table| table.table == name).unwrap_or(&nothing);
-        if let Some(text) = transition::text(from, to) {
+        let wanted = wanted.iter().position(|table| table.table == name).map(|at| wanted.swap_remove(at));
+        let to = wanted.unwrap_or_else(|| TableState::empty(name));
+        if let Some(text) = transition::text(from, &to) {
             forward.push_str(&text);
             backward.extend(transition::text(&to.applied_over(from), from));
         }

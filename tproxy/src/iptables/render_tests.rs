@@ -30,7 +30,7 @@ fn tool(flavour: Flavour, family: IpFamily) -> Tool {
 fn host(v4: &str, v6: &str, has_address: bool) -> Installed {
     let rules = [(IpFamily::V4, v4), (IpFamily::V6, v6)].map(|(family, text)| InstalledRules {
         tool: tool(Flavour::Nft, family),
-        tables: TableState::of_all(&save::parse(text).unwrap()),
+        tables: TableState::of_all(save::parse(text).unwrap()),
     });
     Installed { rules: rules.into(), has_address, ..Installed::default() }
 }

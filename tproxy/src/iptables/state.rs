@@ -45,47 +45,44 @@ impl TableState {
         self.chains.is_empty() && self.hooks.is_empty()
     }
 
-    /// Our part of the saved tables of one family and flavour, without those that hold nothing of interest.
+    /// Our part of the saved tables of one family and flavour, without those that hold nothing of interest. Takes them,
+    /// since they may be large.
     #[must_use]
-    pub fn of_all(saved: &[SavedTable]) -> Vec<Self> {
+    pub fn of_all(saved: Vec<SavedTable>) -> Vec<Self> {
         let kuma = saved.iter().find(|table| table.name == "nat").and_then(Uncommented::of);
-        let states = saved.iter().map(|table| Self::of(table, kuma.as_ref()));
+        let states = saved.into_iter().map(|table| Self::of(table, kuma.as_ref()));
         states.filter(|state| !state.is_empty() || !state.doubtful.is_empty()).collect()
     }
 
-    fn of(saved: &SavedTable, kuma: Option<&Uncommented>) -> Self {
+    fn of(saved: SavedTable, kuma: Option<&Uncommented>) -> Self {
         let mut state = Self::empty(&saved.name);
-        for chain in &saved.chains {
+        for chain in saved.chains {
             if chain.name.starts_with(CHAIN_PREFIX) {
-                state.chains.push(Chain { name: chain.name.clone(), rules: chain.rules.clone() });
+                state.chains.push(Chain { name: chain.name, rules: chain.rules });
                 continue;
             }
-            let owners = kuma.map(|kuma| kuma.owners(&saved.name, chain)).unwrap_or_default();
+            let owners = kuma.map(|kuma| kuma.owners(&saved.name, &chain)).unwrap_or_default();
             let mut behind = 0;
-            for (index, rule) in chain.rules.iter().enumerate() {
+            for (index, rule) in chain.rules.into_iter().enumerate() {
                 let owner = owners.get(index).copied().unwrap_or(Owner::Other);
-                let (chain, rule) = (chain.name.clone(), rule.clone());
                 if rule.is_ours() || owner == Owner::Kuma {
-                    state.hooks.push(Hook {
-                        chain,
-                        place: Place::Seen { position: index + 1, behind },
-                        rule,
-                    });
+                    let place = Place::Seen { position: index + 1, behind };
+                    state.hooks.push(Hook { chain: chain.name.clone(), place, rule });
                     continue;
                 }
                 behind += 1;
                 if owner == Owner::Doubtful {
-                    state.doubtful.push((chain, rule));
+                    state.doubtful.push((chain.name.clone(), rule));
                 }
             }
         }
         state
     }
 
-    /// This state as it is seen once it was applied over `from`.
+    /// This state as it is seen once it was applied over `from`. Takes it, since it may be large.
     #[must_use]
-    pub fn applied_over(&self, from: &Self) -> Self {
-        Self { hooks: hooks::applied(&from.hooks, &self.hooks), ..self.clone() }
+    pub fn applied_over(self, from: &Self) -> Self {
+        Self { hooks: hooks::applied(&from.hooks, &self.hooks), ..self }
     }
 
     /// A chain of ours by name.

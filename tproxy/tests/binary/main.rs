@@ -11,6 +11,7 @@ mod interruptions;
 mod kuma;
 mod output;
 mod pod;
+mod programs;
 mod promises;
 mod readme;
 mod refusals;

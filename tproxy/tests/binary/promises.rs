@@ -346,3 +346,23 @@ fn a_copy_of_resolv_conf_from_old_times_is_left_alone_and_told() {
     assert!(said.contains("/etc/resolv.conf.kuma-backup"), "{said}");
     assert_eq!(pod.sh("cat /etc/resolv.conf"), resolver);
 }
+
+#[test]
+fn networks_that_part_at_every_bit_can_be_excluded() {
+    // nf_tables refuses rules whose way leads through more than 16 chains.
+    let end = u128::from_be_bytes([0xfd; 16]);
+    let teeth = (1..=118_u32).map(|length| {
+        let bits = (end ^ (1 << (128 - length))) >> (128 - length) << (128 - length);
+        format!("{}/{length}", std::net::Ipv6Addr::from_bits(bits))
+    });
+    let at_the_end =
+        (0..400).map(|number| std::net::Ipv6Addr::from_bits((end & !1023) | (number * 2)).to_string());
+    let networks = teeth.chain(at_the_end).collect::<Vec<_>>().join(",");
+    for flags in ["", "--backend iptables-legacy"] {
+        let Some(pod) = Pod::start() else { return };
+        pod.done(&format!("install {flags} --redirect-all-dns-traffic --exclude-outbound-ips {networks}"));
+        pod.done("status");
+        pod.done("uninstall");
+        assert!(!pod.state().contains("KUMA"));
+    }
+}

@@ -89,7 +89,7 @@ pub(crate) fn saved_rules(text: &str) {
     for rule in tables.iter().flat_map(|table| &table.chains).flat_map(|chain| &chain.rules) {
         assert_eq!(rule::words(&rule.to_string()).map(Rule::from_words).as_ref(), Some(rule));
     }
-    let states = TableState::of_all(&tables);
+    let states = TableState::of_all(tables);
     // Beside Kuma's chains, rules without a comment may be Kuma's.
     let bare = |rule: &Rule| text.contains(CHAIN_PREFIX) && rule.comment().is_none();
     let hooks = || states.iter().flat_map(|state| &state.hooks);

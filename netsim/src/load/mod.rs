@@ -1,0 +1,128 @@
+//! What a redirection costs: connections of an application through a sidecar to a peer, counted and timed.
+//!
+//! All cases are set up at once, each in nodes of its own, and measured in turn, in random order, so that whatever else
+//! the machine does meets all of them. A case that did not redirect what it claims is void. Must never assert a time:
+//! figures are reported.
+
+mod case;
+mod environment;
+mod exclusions;
+mod outcome;
+mod proof;
+mod random;
+mod rig;
+mod statistics;
+
+pub use case::{Case, EXCLUSIONS, Way};
+pub use environment::Environment;
+pub use outcome::{Comparison, Figures, Measured, Outcome};
+pub use statistics::{Estimate, Sample, Spread};
+
+use std::io;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use tproxy::family::IpFamily;
+
+use crate::actor::ActorError;
+use crate::link::NetworkError;
+use crate::node::{NodeError, ProcessError};
+use crate::topology::TopologyError;
+use random::Random;
+use rig::{Rig, Round};
+
+/// Rounds that are not measured: caches fill, and the kernel allocates.
+const WARM_UP: usize = 1;
+
+/// As many networks as the cases with exclusions exclude, half of each family: the same in every run.
+#[must_use]
+pub fn exclusions() -> Vec<IpNet> {
+    IpFamily::ALL.iter().flat_map(|family| exclusions::networks(EXCLUSIONS / 2, *family, &[])).collect()
+}
+
+/// What a bench shall do.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The tproxy binary that installs.
+    pub tproxy: PathBuf,
+    /// The cases.
+    pub cases: Vec<Case>,
+    /// The family of all addresses.
+    pub family: IpFamily,
+    /// How often each case is measured.
+    pub rounds: usize,
+    /// How many connections a round makes.
+    pub connections: usize,
+    /// Chooses the order of cases, and resamples.
+    pub seed: u64,
+}
+
+/// A bench that could not be carried out; nothing is known of any case.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The topology.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
+    /// Nodes and links.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// One node.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// An actor.
+    #[error(transparent)]
+    Actor(#[from] ActorError),
+    /// A program.
+    #[error(transparent)]
+    Program(#[from] ProcessError),
+    /// A file of a node.
+    #[error("cannot read {file} in the pod: {source}")]
+    Read {
+        /// The file.
+        file: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// A case with what was measured of it so far.
+struct Running {
+    rig: Rig,
+    rounds: Vec<Round>,
+    void: Option<String>,
+}
+
+/// Measures all cases, and calls `progress` with the number of each round that begins; the first is the warm-up.
+///
+/// # Errors
+/// A topology, an installation or an actor could not be had. A void case is none: see [`Measured::void`].
+pub fn run(options: &Options, mut progress: impl FnMut(usize)) -> Result<Outcome, LoadError> {
+    let before = Environment::now();
+    let mut running = Vec::new();
+    for case in &options.cases {
+        let rig = Rig::up(*case, options.family, &options.tproxy)?;
+        running.push(Running { rig, rounds: Vec::new(), void: None });
+    }
+    let mtu = running.first().map_or(Ok(0), |first| first.rig.mtu())?;
+    let mut random = Random::new(options.seed);
+    for round in 0..WARM_UP + options.rounds {
+        progress(round);
+        random.shuffle(&mut running);
+        // What is void is not measured further.
+        for case in running.iter_mut().filter(|case| case.void.is_none()) {
+            let (measured, void) = case.rig.round(options.connections)?;
+            case.void = void;
+            if round >= WARM_UP {
+                case.rounds.push(measured);
+            }
+        }
+    }
+    running.sort_by_key(|case| case.rig.case);
+    let mut cases = Vec::new();
+    for Running { rig, rounds, void } in running {
+        let void = void.map_or_else(|| rig.counters(), |void| Ok(Some(void)))?;
+        cases.push((rig.case, rounds, void));
+        rig.down()?;
+    }
+    Ok(outcome::conclude(options, mtu, before, &cases))
+}
