@@ -9,7 +9,9 @@ use crate::family::IpFamily;
 use crate::host;
 use crate::host::iptables::{ToolError, Tools};
 use crate::iptables::render::{self, Installed, InstalledRules, Unsupported};
-use crate::iptables::{Flavour, Tool};
+use crate::iptables::save::SavedTable;
+use crate::iptables::state::TableState;
+use crate::iptables::{Flavour, Tool, wanted};
 use crate::plan::Plan;
 
 /// iptables with the programs of one flavour; installations of the other flavour are seen and removed, too.
@@ -62,11 +64,51 @@ impl Iptables {
         }
     }
 
+    /// All rules that are there once `plan` was applied over `installed`, as a record holds them.
+    #[must_use]
+    pub fn record_of(&self, plan: &Plan, installed: &Installed) -> Vec<InstalledRules> {
+        wanted::settled(wanted::recorded(plan, installed, self.tools.flavour), installed)
+    }
+
     /// What a host shows where nothing is installed, for those who may not look.
     #[must_use]
     pub fn nothing_installed(&self) -> Vec<InstalledRules> {
         let tools = [Some(self.tools.ipv4.clone()), self.tools.ipv6.clone()].into_iter().flatten();
         tools.map(|tool| InstalledRules { tool, tables: Vec::new() }).collect()
+    }
+
+    /// All rules that the programs show, ours and others', with counters.
+    ///
+    /// # Errors
+    /// A program fails, or prints what cannot be read.
+    pub fn shown(&self) -> Result<Vec<(Tool, Vec<SavedTable>)>, ToolError> {
+        let tools = self.observers();
+        // Each is a process of its own: ask all at once.
+        let tables = std::thread::scope(|scope| {
+            let asked: Vec<_> =
+                tools.iter().map(|tool| scope.spawn(|| host::iptables::read_all(tool))).collect();
+            asked
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect::<Result<Vec<_>, _>>()
+        })?;
+        Ok(tools.into_iter().zip(tables).collect())
+    }
+
+    /// What is installed, where the programs show these rules.
+    ///
+    /// # Errors
+    /// The addresses of this host cannot be listed.
+    pub fn installed(
+        &self,
+        shown: &[(Tool, Vec<SavedTable>)],
+        record: Option<Record>,
+    ) -> Result<Installed, ToolError> {
+        let rules = shown
+            .iter()
+            .map(|(tool, tables)| InstalledRules { tool: tool.clone(), tables: TableState::of_all(tables) });
+        let has_address = host::has_address(&self.loopback, IpFamily::V6.passthrough())?;
+        Ok(Installed { rules: rules.collect(), has_address, record })
     }
 
     /// The programs to ask: those that install, those of earlier runs, and those of the other flavour where it may
@@ -116,19 +158,7 @@ impl Backend for Iptables {
     }
 
     fn observe(&self, record: Option<Record>) -> Result<Installed, ToolError> {
-        let tools = self.observers();
-        // Each is a process of its own: ask all at once.
-        let tables = std::thread::scope(|scope| {
-            let asked: Vec<_> = tools.iter().map(|tool| scope.spawn(|| host::iptables::read(tool))).collect();
-            asked
-                .into_iter()
-                .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect::<Result<Vec<_>, _>>()
-        })?;
-        let rules =
-            tools.into_iter().zip(tables).map(|(tool, tables)| InstalledRules { tool, tables }).collect();
-        let has_address = host::has_address(&self.loopback, IpFamily::V6.passthrough())?;
-        Ok(Installed { rules, has_address, record })
+        self.installed(&self.shown()?, record)
     }
 
     fn render(&self, plan: &Plan, installed: &Installed) -> Result<Vec<Change>, Unsupported> {

@@ -65,17 +65,18 @@ impl Install {
         let installed = backend.observe(before.clone())?;
         warn_of_doubtful(&installed, surroundings);
         let changes = backend.render(&plan, &installed)?;
+        let work = Work {
+            changes: &changes,
+            backend: &backend,
+            plan: &plan,
+            installed: &installed,
+            configuration: print::chosen(resolved),
+        };
         if changes.is_empty() {
             surroundings.tell("# the same configuration is installed already: nothing to change");
-            complete(&journal, before, surroundings);
+            complete(work, &journal, before, surroundings)?;
         } else {
             show(config.verbose, &changes, surroundings);
-            let work = Work {
-                changes: &changes,
-                backend: &backend,
-                plan: &plan,
-                configuration: print::chosen(resolved),
-            };
             commit(work, &patience, &journal, before, surroundings)?;
         }
         print_done(&changes, surroundings)?;
@@ -134,13 +135,19 @@ pub(super) fn warn_of_doubtful(installed: &Installed, surroundings: &mut Surroun
     }
 }
 
-/// A run that was ended after its last change left word of work in progress: there is none.
-fn complete(journal: &Journal, before: Option<Record>, surroundings: &mut Surroundings<'_>) {
-    if let Some(record) = before.filter(|record| record.phase == Phase::Applying)
-        && let Err(error) = journal.write(&record.installed())
-    {
-        surroundings.warn(format!("{error}; going on without it"));
+/// The record of what is there already: written where there is none, or where a run that was ended after its last change
+/// left word of work in progress.
+fn complete(
+    work: Work<'_>,
+    journal: &Journal,
+    before: Option<Record>,
+    surroundings: &mut Surroundings<'_>,
+) -> Result<(), CliError> {
+    let is_complete = |record: &Record| record.phase == Phase::Installed && !record.rules.is_empty();
+    if !before.as_ref().is_some_and(is_complete) {
+        note(journal.write(&work.record(before.as_ref())?.installed()), surroundings);
     }
+    Ok(())
 }
 
 /// What is about to be done.
@@ -148,8 +155,26 @@ struct Work<'a> {
     changes: &'a [Change],
     backend: &'a Iptables,
     plan: &'a Plan,
+    /// What is there before.
+    installed: &'a Installed,
     /// The settings that the user chose.
     configuration: serde_json::Value,
+}
+
+impl Work<'_> {
+    /// The record of this run, over what `before` recorded.
+    fn record(self, before: Option<&Record>) -> Result<Record, CliError> {
+        let run = Run {
+            boot_id: &netns::boot_id()?,
+            backend: &self.backend.id().to_string(),
+            digest: self.plan.digest(),
+            configuration: self.configuration,
+            rules: self.backend.record_of(self.plan, self.installed),
+            comments: self.plan.iptables.comments,
+            changes: self.changes,
+        };
+        Ok(Record::applying(run, before))
+    }
 }
 
 /// Applies changes between two records of the journal; on failure the journal says again what it said before.
@@ -160,10 +185,8 @@ fn commit(
     before: Option<Record>,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<(), CliError> {
-    let (boot_id, id) = (netns::boot_id()?, work.backend.id().to_string());
-    let (digest, changes) = (work.plan.digest(), work.changes);
-    let run = Run { boot_id: &boot_id, backend: &id, digest, configuration: work.configuration, changes };
-    let record = Record::applying(run, before.as_ref());
+    let changes = work.changes;
+    let record = work.record(before.as_ref())?;
     note(journal.write(&record), surroundings);
     match apply::apply(changes, patience, surroundings.put_signals_off()?) {
         Ok(()) => {

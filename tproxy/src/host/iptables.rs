@@ -8,7 +8,6 @@ use super::HostError;
 use crate::config::{AbsolutePath, BackendChoice, Config, ProgramSet};
 use crate::family::IpFamily;
 use crate::iptables::save::{self, SaveError, SavedTable};
-use crate::iptables::state::TableState;
 use crate::iptables::{Flavour, Tool};
 use crate::process::{self, ProcessError};
 
@@ -199,15 +198,7 @@ fn flavour_of(program: &Path) -> Result<Flavour, ToolError> {
     }
 }
 
-/// Our part of what `tool` shows, table by table.
-///
-/// # Errors
-/// The program fails, or prints what cannot be read.
-pub fn read(tool: &Tool) -> Result<Vec<TableState>, ToolError> {
-    Ok(TableState::of_all(&read_all(tool)?))
-}
-
-/// All that `tool` shows, ours and others', table by table.
+/// All that `tool` shows, ours and others', table by table, with counters.
 ///
 /// # Errors
 /// The program fails, or prints what cannot be read.
@@ -215,7 +206,7 @@ pub fn read_all(tool: &Tool) -> Result<Vec<SavedTable>, ToolError> {
     if tool.flavour == Flavour::Legacy && !has_legacy_tables(tool.family) {
         return Ok(Vec::new());
     }
-    let text = process::run(&tool.save, &[], "", process::READING)?.stdout;
+    let text = process::run(&tool.save, &["-c"], "", process::READING)?.stdout;
     save::parse(&text).map_err(|error| ToolError::Output { program: tool.save.clone(), error })
 }
 
