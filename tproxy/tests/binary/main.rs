@@ -15,4 +15,5 @@ mod promises;
 mod readme;
 mod refusals;
 mod transcript;
+mod validate;
 mod variables;
