@@ -20,8 +20,14 @@ fn assert_damaged(pod: &Pod, line: &str, what: &str) {
     assert_eq!(text.exit, Exit::Code(4), "{text}");
     assert!(text.stdout_text().contains(&format!("damage         {line}")), "{line}: {text}");
     let json: serde_json::Value = serde_json::from_str(&pod.tproxy("status --json").stdout_text()).unwrap();
-    let kinds: Vec<&str> =
-        json["damage"].as_array().unwrap().iter().filter_map(|one| one["what"].as_str()).collect();
+    let kinds: Vec<&str> = json
+        .pointer("/damage")
+        .unwrap()
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|one| one.get("what")?.as_str())
+        .collect();
     assert!(kinds.contains(&what), "{what}: {kinds:?}");
 }
 

@@ -21,9 +21,12 @@ fn validate(pod: &Pod, arguments: &str, who: Identity) -> Finished {
 /// What came of the probe of one line in one family, and why.
 fn outcome(finished: &Finished, family: &str, line: &str) -> (String, String) {
     let json: Value = serde_json::from_str(&finished.stdout_text()).unwrap();
-    let probes = json["probes"].as_array().unwrap();
-    let probe = probes.iter().find(|probe| probe["family"] == family && probe["line"] == line).unwrap();
-    (probe["outcome"].as_str().unwrap().to_owned(), probe["why"].as_str().unwrap_or_default().to_owned())
+    let probes = json.pointer("/probes").unwrap().as_array().unwrap();
+    let text =
+        |probe: &Value, key: &str| probe.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let probe =
+        probes.iter().find(|probe| text(probe, "family") == family && text(probe, "line") == line).unwrap();
+    (text(probe, "outcome"), text(probe, "why"))
 }
 
 fn interfaces(pod: &Pod) -> String {

@@ -36,7 +36,7 @@ pub fn to_self_at(family: IpFamily, port: u16, uid: Option<u32>, progress: &mut 
         match connected.and_then(|mut client| meet(&listener, &mut client)) {
             Ok(()) => return Outcome::Works,
             Err(error) => {
-                last = format!("a connection to {destination} did not come back: {}", in_words(&error))
+                last = format!("a connection to {destination} did not come back: {}", in_words(&error));
             }
         }
         progress(&format!("[{turn}/{TRIES}] {last}"));
