@@ -14,3 +14,4 @@ pub mod host;
 pub mod iptables;
 pub mod plan;
 mod process;
+pub mod verify;

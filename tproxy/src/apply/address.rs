@@ -14,7 +14,7 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use super::change::LoopbackAddress;
 
 /// Adds an address; it must not be there yet.
-pub(super) fn add(address: &LoopbackAddress) -> io::Result<()> {
+pub(crate) fn add(address: &LoopbackAddress) -> io::Result<()> {
     let message = RouteNetlinkMessage::NewAddress(message(address)?);
     request(message, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL)
 }
@@ -41,7 +41,8 @@ fn message(address: &LoopbackAddress) -> io::Result<AddressMessage> {
     Ok(message)
 }
 
-fn request(message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
+/// Sends a request, and waits for the kernel's word on it.
+pub(crate) fn request(message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
     let mut socket = Socket::new(NETLINK_ROUTE)?;
     socket.bind_auto()?;
     socket.connect(&SocketAddr::new(0, 0))?;

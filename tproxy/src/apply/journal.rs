@@ -114,7 +114,15 @@ mod tests {
         let boot_id = netns::boot_id().unwrap();
         let configuration = serde_json::Value::Null;
         Record::applying(
-            Run { boot_id: &boot_id, backend: "iptables-nft", digest: 7, configuration, changes },
+            Run {
+                boot_id: &boot_id,
+                backend: "iptables-nft",
+                digest: 7,
+                configuration,
+                rules: Vec::new(),
+                comments: true,
+                changes,
+            },
             before,
         )
     }

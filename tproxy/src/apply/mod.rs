@@ -2,7 +2,7 @@
 //!
 //! Must never decide what to change: changes come rendered, with their inverses.
 
-mod address;
+pub(crate) mod address;
 pub mod change;
 mod execute;
 pub mod interruption;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::change::{Change, LoopbackAddress};
 use crate::family::IpFamily;
 use crate::iptables::Tool;
+use crate::iptables::render::InstalledRules;
 
 /// Version of the record's format. A record of another format is passed over.
 pub(super) const FORMAT: u32 = 1;
@@ -28,6 +29,13 @@ pub struct Record {
     /// The settings that the user chose, by key; empty in records of older versions.
     #[serde(default)]
     pub configuration: serde_json::Value,
+    /// All rules of the installation, each with the name of its line, whether they are loaded with comments or
+    /// without; each jump with its side of foreign rules. None in records of older versions.
+    #[serde(default)]
+    pub rules: Vec<InstalledRules>,
+    /// Whether the rules are loaded with comments.
+    #[serde(default)]
+    pub comments: bool,
     /// The changes of the run, each with its inverse.
     pub changes: Vec<Change>,
     /// Addresses that are there because of us, by this run or an earlier one.
@@ -57,6 +65,10 @@ pub struct Run<'a> {
     pub digest: u64,
     /// The settings that the user chose, by key.
     pub configuration: serde_json::Value,
+    /// All rules that are there afterwards, as a record holds them.
+    pub rules: Vec<InstalledRules>,
+    /// Whether they are loaded with comments.
+    pub comments: bool,
     /// What is about to be changed.
     pub changes: &'a [Change],
 }
@@ -84,6 +96,8 @@ impl Record {
             backend: run.backend.to_owned(),
             digest: format!("{:016x}", run.digest),
             configuration: run.configuration,
+            rules: run.rules,
+            comments: run.comments,
             changes: run.changes.to_vec(),
             addresses,
             tools,

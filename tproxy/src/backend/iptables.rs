@@ -12,10 +12,12 @@ use crate::apply::change::Change;
 use crate::apply::record::Record;
 use crate::family::IpFamily;
 use crate::host;
-use crate::host::iptables::{Candidates, Reading, ToolError, Tools};
-use crate::iptables::choice::Reason;
+use crate::host::iptables::{Candidates, ToolError, Tools};
+use crate::iptables::choice::{Others, Reason};
 use crate::iptables::render::{self, Installed, InstalledRules, Unsupported};
-use crate::iptables::{Flavour, Tool};
+use crate::iptables::save::{SavedTable, Shown};
+use crate::iptables::state::TableState;
+use crate::iptables::{Flavour, Tool, wanted};
 use crate::plan::Plan;
 
 pub use lacking::Lacking;
@@ -92,11 +94,59 @@ impl Iptables {
         self.tools.iter()
     }
 
+    /// All rules that are there once `plan` was applied over `installed`, as a record holds them.
+    #[must_use]
+    pub fn record_of(&self, plan: &Plan, installed: &Installed) -> Vec<InstalledRules> {
+        wanted::settled(wanted::recorded(plan, installed, self.tools.flavour), installed)
+    }
+
     /// What a host shows where nothing is installed, for those who may not look.
     #[must_use]
     pub fn nothing_installed(&self) -> Vec<InstalledRules> {
         let tools = std::iter::once(&self.tools).chain(&self.second).flat_map(Tools::iter);
         tools.map(|tool| InstalledRules { tool: tool.clone(), tables: Vec::new() }).collect()
+    }
+
+    /// All rules that the programs show, ours and others', with counters.
+    ///
+    /// # Errors
+    /// A program fails, or prints what cannot be read.
+    pub fn shown(&self) -> Result<Vec<Shown>, ToolError> {
+        let tools = self.observers();
+        // Each is a process of its own: ask all at once.
+        let looks: Vec<_> = std::thread::scope(|scope| {
+            let asked: Vec<_> = tools.iter().map(|tool| scope.spawn(|| look(tool))).collect();
+            let join = |thread: ScopedJoinHandle<'_, _>| {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            asked.into_iter().map(join).collect()
+        });
+        tools.into_iter().zip(looks).map(|(tool, look)| Ok(Shown { tool, tables: look? })).collect()
+    }
+
+    /// What is installed, where the programs show these rules.
+    ///
+    /// # Errors
+    /// The addresses of this host cannot be listed, or something that is to be removed cannot be seen.
+    pub fn installed(&self, shown: Vec<Shown>, record: Option<Record>) -> Result<Installed, ToolError> {
+        let has_address = host::has_address(&self.loopback, IpFamily::V6.passthrough())?;
+        let mut installed = Installed { has_address, record, ..Installed::default() };
+        for Shown { tool, tables } in shown {
+            let tables = match tables {
+                Ok(tables) => {
+                    if tool.family == IpFamily::V4 {
+                        installed.others.insert(tool.flavour, Others::of(&tables));
+                    }
+                    TableState::of_all(tables)
+                }
+                Err(words) => {
+                    installed.useless.push((tool.clone(), words));
+                    Vec::new()
+                }
+            };
+            installed.rules.push(InstalledRules { tool, tables });
+        }
+        if self.removes { in_sight(installed) } else { Ok(installed) }
     }
 
     /// The programs to ask: those that install, those of earlier runs, and those of the other flavour where it may
@@ -131,8 +181,8 @@ fn is_there(tool: &Tool) -> bool {
 }
 
 /// What a program shows; in its words why it is useless, where it shows nothing because it can do nothing here at all.
-fn look(tool: &Tool) -> Result<Result<Reading, String>, ToolError> {
-    match host::iptables::read(tool) {
+fn look(tool: &Tool) -> Result<Result<Vec<SavedTable>, String>, ToolError> {
+    match host::iptables::read_all(tool) {
         Err(ToolError::Process(error)) => match host::probe::useless(tool) {
             Some(words) => Ok(Err(words)),
             None => Err(error.into()),
@@ -174,33 +224,7 @@ impl Backend for Iptables {
     }
 
     fn observe(&self, record: Option<Record>) -> Result<Installed, ToolError> {
-        let tools = self.observers();
-        // Each is a process of its own: ask all at once.
-        let readings: Vec<_> = std::thread::scope(|scope| {
-            let asked: Vec<_> = tools.iter().map(|tool| scope.spawn(|| look(tool))).collect();
-            let join = |thread: ScopedJoinHandle<'_, _>| {
-                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            };
-            asked.into_iter().map(join).collect()
-        });
-        let has_address = host::has_address(&self.loopback, IpFamily::V6.passthrough())?;
-        let mut installed = Installed { has_address, record, ..Installed::default() };
-        for (tool, reading) in tools.into_iter().zip(readings) {
-            let tables = match reading? {
-                Ok(Reading { ours, others }) => {
-                    if tool.family == IpFamily::V4 {
-                        installed.others.insert(tool.flavour, others);
-                    }
-                    ours
-                }
-                Err(words) => {
-                    installed.useless.push((tool.clone(), words));
-                    Vec::new()
-                }
-            };
-            installed.rules.push(InstalledRules { tool, tables });
-        }
-        if self.removes { in_sight(installed) } else { Ok(installed) }
+        self.installed(self.shown()?, record)
     }
 
     fn render(&self, plan: &Plan, installed: &Installed) -> Result<Vec<Change>, Unsupported> {

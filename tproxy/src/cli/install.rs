@@ -98,7 +98,7 @@ fn carry_out(
         let changes = course.backend.render(&course.plan, installed)?;
         if changes.is_empty() {
             surroundings.tell("# the same configuration is installed already: nothing to change");
-            complete(&means.journal, means.before.clone(), surroundings);
+            complete(Work::of(course, installed, &changes, means), means, surroundings)?;
             return Ok(changes);
         }
         // What every installation needs is there almost always, and a try costs as much as loading it.
@@ -110,13 +110,7 @@ fn carry_out(
             }
         }
         show(means.verbose, &changes, surroundings);
-        let work = Work {
-            changes: &changes,
-            backend: &course.backend,
-            plan: &course.plan,
-            configuration: means.configuration.clone(),
-        };
-        let error = match commit(work, means, surroundings) {
+        let error = match commit(Work::of(course, installed, &changes, means), means, surroundings) {
             Err(CliError::Apply(error)) if error.is_refusal() => error,
             done => return done.map(|()| changes),
         };
@@ -161,13 +155,18 @@ pub(super) fn warn_of_doubtful(installed: &Installed, surroundings: &mut Surroun
     }
 }
 
-/// A run that was ended after its last change left word of work in progress: there is none.
-fn complete(journal: &Journal, before: Option<Record>, surroundings: &mut Surroundings<'_>) {
-    if let Some(record) = before.filter(|record| record.phase == Phase::Applying)
-        && let Err(error) = journal.write(&record.installed())
-    {
-        surroundings.warn(format!("{error}; going on without it"));
+/// The record of what is there already: written where there is none, or where a run that was ended after its last change
+/// left word of work in progress.
+fn complete(
+    work: Work<'_>,
+    Means { journal, before, .. }: &Means,
+    surroundings: &mut Surroundings<'_>,
+) -> Result<(), CliError> {
+    let is_complete = |record: &Record| record.phase == Phase::Installed && !record.rules.is_empty();
+    if !before.as_ref().is_some_and(is_complete) {
+        note(journal.write(&work.record(before.as_ref())?.installed()), surroundings);
     }
+    Ok(())
 }
 
 /// What is about to be done.
@@ -175,8 +174,31 @@ struct Work<'a> {
     changes: &'a [Change],
     backend: &'a Iptables,
     plan: &'a Plan,
+    /// What is there before.
+    installed: &'a Installed,
     /// The settings that the user chose.
     configuration: serde_json::Value,
+}
+
+impl<'a> Work<'a> {
+    fn of(course: &'a Course<'_>, installed: &'a Installed, changes: &'a [Change], means: &Means) -> Self {
+        let configuration = means.configuration.clone();
+        Self { changes, backend: &course.backend, plan: &course.plan, installed, configuration }
+    }
+
+    /// The record of this run, over what `before` recorded.
+    fn record(self, before: Option<&Record>) -> Result<Record, CliError> {
+        let run = Run {
+            boot_id: &netns::boot_id()?,
+            backend: &self.backend.id().to_string(),
+            digest: self.plan.digest(),
+            configuration: self.configuration,
+            rules: self.backend.record_of(self.plan, self.installed),
+            comments: self.plan.iptables.comments,
+            changes: self.changes,
+        };
+        Ok(Record::applying(run, before))
+    }
 }
 
 /// Applies changes between two records of the journal; on failure the journal says again what it said before.
@@ -185,10 +207,8 @@ fn commit(
     Means { patience, journal, before, .. }: &Means,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<(), CliError> {
-    let (boot_id, id) = (netns::boot_id()?, work.backend.id().to_string());
-    let (digest, changes) = (work.plan.digest(), work.changes);
-    let run = Run { boot_id: &boot_id, backend: &id, digest, configuration: work.configuration, changes };
-    let record = Record::applying(run, before.as_ref());
+    let changes = work.changes;
+    let record = work.record(before.as_ref())?;
     note(journal.write(&record), surroundings);
     match apply::apply(changes, patience, surroundings.put_signals_off()?) {
         Ok(()) => {

@@ -12,7 +12,7 @@ use super::error::{CliError, DONE};
 use super::install::Install;
 use super::misuse;
 use super::uninstall::Uninstall;
-use super::validate::Validate;
+use super::validate::Contract;
 
 /// Stands in for kumactl's commands for transparent proxying.
 #[derive(Debug, Parser)]
@@ -54,7 +54,7 @@ enum Installation {
     /// Redirect the traffic of this network namespace to the sidecar
     TransparentProxy(Box<WithArguments<Install>>),
     /// Try with connections that arriving traffic reaches the inbound port
-    TransparentProxyValidator(Validate),
+    TransparentProxyValidator(Contract),
 }
 
 #[derive(Debug, Subcommand)]

@@ -74,7 +74,7 @@ enum Verb {
     Check(Box<check::Check>),
     /// Print the configuration that files, variables and flags mean together
     Config(Box<config::Print>),
-    /// Try with connections that arriving traffic reaches the inbound port; run as the sidecar's user, before it starts
+    /// Try with connections and queries where they go; run as root or as the sidecar's user, before the sidecar starts
     Validate(validate::Validate),
     /// Print a script that completes commands and flags in a shell
     Completions(generate::Completions),

@@ -1,6 +1,5 @@
 //! `tproxy status`.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use clap::Args;
@@ -10,13 +9,16 @@ use serde_json::Value;
 use super::Surroundings;
 use super::error::{CliError, DAMAGED, DONE, NOT_INSTALLED};
 use super::install::read_record;
+use super::table::aligned;
 use crate::apply::journal::{self, Journal};
-use crate::apply::record::{Phase, Record};
-use crate::backend::Backend;
+use crate::apply::record::Record;
 use crate::backend::iptables::Iptables;
 use crate::config::Config;
+use crate::family::IpFamily;
 use crate::host;
-use crate::iptables::render::Installed;
+use crate::verify::assess::{Assessment, Author, assess};
+use crate::verify::counters::{LineCounters, by_line};
+use crate::verify::finding::Finding;
 
 /// The flags of `tproxy status`.
 #[derive(Debug, Args)]
@@ -29,9 +31,9 @@ pub(super) struct Status {}
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Report {
     state: State,
-    /// Why it is damaged.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    damage: Option<String>,
+    /// What is wrong; nothing where all is whole.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    damage: Vec<Damage>,
     /// `tproxy`, with the version where it is recorded, or `kuma`.
     #[serde(skip_serializing_if = "Option::is_none")]
     installed_by: Option<String>,
@@ -42,6 +44,17 @@ struct Report {
     /// The settings that were chosen, where they are recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     configuration: Option<Value>,
+    /// What each line of the policy counted; nothing where rules do not name their lines and no record does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    counters: Vec<LineCounters>,
+}
+
+/// A finding, and the sentence that it is in text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Damage {
+    #[serde(flatten)]
+    finding: Finding,
+    says: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -62,7 +75,11 @@ impl Status {
         let record = read_record(&journal, surroundings);
         let backend = Iptables::for_removal(record.as_ref(), &facts.loopback)?;
         backend.sees_all_of(record.as_ref())?;
-        let report = Report::of(&backend.observe(record)?);
+        let shown = backend.shown()?;
+        let installed = backend.installed(shown.clone(), record)?;
+        let assessment = assess(&installed);
+        let counters = by_line(&shown, assessment.record);
+        let report = Report::of(assessment, counters);
         if surroundings.output.json {
             surroundings.print_json(&report)?;
         } else {
@@ -77,33 +94,24 @@ impl Status {
 }
 
 impl Report {
-    fn of(installed: &Installed) -> Self {
-        let with_rules = installed.rules.iter().filter(|rules| !rules.is_empty());
-        let backends: BTreeSet<String> =
-            with_rules.map(|rules| format!("iptables-{}", rules.tool.flavour)).collect();
-        let digests: BTreeSet<String> =
-            installed.stamps().map(|stamp| format!("{:016x}", stamp.digest)).collect();
-        // Rules without comments tell no digest.
-        let record =
-            installed.record.as_ref().filter(|record| digests.is_empty() || digests.contains(&record.digest));
-        let damage = damage(installed, &backends, &digests);
-        let state = match (installed.is_empty(), &damage) {
-            (true, _) => State::NotInstalled,
-            (false, None) => State::Installed,
-            (false, Some(_)) => State::Damaged,
+    fn of(assessment: Assessment<'_>, counters: Vec<LineCounters>) -> Self {
+        let record = assessment.record;
+        let state = match assessment.author {
+            None => State::NotInstalled,
+            Some(_) if assessment.findings.is_empty() => State::Installed,
+            Some(_) => State::Damaged,
         };
-        // Our rules carry a stamp, unless they were to have no comments; an address without rules is ours where it counts.
-        let stampless = digests.is_empty() && !backends.is_empty() && record.is_none();
-        let by = if stampless { "kuma".to_owned() } else { author(record) };
+        let says = |finding: Finding| Damage { says: finding.to_string(), finding };
         Self {
             state,
-            damage: damage.filter(|_| state == State::Damaged),
-            installed_by: (state != State::NotInstalled).then_some(by),
-            backends: backends.into_iter().collect(),
-            digests: digests.into_iter().collect(),
+            damage: assessment.findings.into_iter().map(says).collect(),
+            installed_by: assessment.author.map(|author| name(author, record)),
+            backends: assessment.flavours.iter().map(|flavour| format!("iptables-{flavour}")).collect(),
+            digests: assessment.digests.iter().map(|digest| format!("{digest:016x}")).collect(),
             configuration: record
                 .map(|record| record.configuration.clone())
                 .filter(|chosen| !chosen.is_null()),
+            counters,
         }
     }
 
@@ -114,7 +122,7 @@ impl Report {
             State::Damaged => "damaged",
         };
         let mut lines = vec![format!("state          {state}")];
-        lines.extend(self.damage.iter().map(|damage| format!("damage         {damage}")));
+        lines.extend(self.damage_lines());
         lines.extend(self.installed_by.iter().map(|by| format!("installed by   {by}")));
         if !self.backends.is_empty() {
             lines.push(format!("backend        {}", self.backends.join(", ")));
@@ -133,22 +141,54 @@ impl Report {
             _ if self.state == State::NotInstalled => {}
             _ => lines.push("configuration  not recorded".to_owned()),
         }
-        lines.join("\n") + "\n"
+        let mut text = lines.join("\n") + "\n";
+        if !self.backends.is_empty() {
+            text.push_str(&self.counters_text());
+        }
+        text
+    }
+
+    /// A line a finding, as many as somebody reads.
+    fn damage_lines(&self) -> Vec<String> {
+        const MOST: usize = 20;
+        let shown = self.damage.iter().take(MOST).map(|damage| format!("damage         {}", damage.says));
+        let mut lines: Vec<String> = shown.collect();
+        if let Some(more) = self.damage.len().checked_sub(MOST).filter(|more| *more > 0) {
+            lines.push(format!("damage         and {more} more; --json prints all"));
+        }
+        if !lines.is_empty() {
+            lines.push("what to do     install or uninstall again".to_owned());
+        }
+        lines
+    }
+
+    fn counters_text(&self) -> String {
+        if self.counters.is_empty() {
+            return "counters       not known by line: the rules do not name their lines, and no record does\n".to_owned();
+        }
+        let of_family = |line: &LineCounters, family| match line.families.get(&family) {
+            Some(counters) => (counters.packets.to_string(), counters.bytes.to_string()),
+            None => ("-".to_owned(), "-".to_owned()),
+        };
+        let rows: Vec<[String; 7]> = self
+            .counters
+            .iter()
+            .map(|line| {
+                let (v4, v6) = (of_family(line, IpFamily::V4), of_family(line, IpFamily::V6));
+                let sum = (line.sum.packets.to_string(), line.sum.bytes.to_string());
+                [line.line.clone(), sum.0, sum.1, v4.0, v4.1, v6.0, v6.1]
+            })
+            .collect();
+        let headings =
+            ["counters", "packets", "bytes", "IPv4 packets", "IPv4 bytes", "IPv6 packets", "IPv6 bytes"];
+        aligned(headings, &rows)
     }
 }
 
-fn author(record: Option<&Record>) -> String {
-    record.map_or_else(|| "tproxy".to_owned(), |record| format!("tproxy {}", record.version))
-}
-
-/// What shows that no single installation is here as a whole.
-fn damage(installed: &Installed, backends: &BTreeSet<String>, digests: &BTreeSet<String>) -> Option<String> {
-    if backends.is_empty() {
-        return Some("the address ::6 of an installation is there, and none of its rules".to_owned());
+fn name(author: Author, record: Option<&Record>) -> String {
+    match (author, record) {
+        (Author::Kuma, _) => "kuma".to_owned(),
+        (Author::Tproxy, Some(record)) => format!("tproxy {}", record.version),
+        (Author::Tproxy, None) => "tproxy".to_owned(),
     }
-    if installed.record.as_ref().is_some_and(|record| record.phase == Phase::Applying) {
-        return Some("a run was ended before it was done; install or uninstall again".to_owned());
-    }
-    (backends.len() > 1 || digests.len() > 1)
-        .then(|| "rules of more than one installation are here; install or uninstall again".to_owned())
 }

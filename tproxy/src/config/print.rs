@@ -33,6 +33,16 @@ pub fn chosen(resolved: &Resolved) -> Json {
     Json::Object(chosen.collect())
 }
 
+/// What [`chosen`] says, with nested sections as in a file.
+#[must_use]
+pub fn nested(chosen: &Json) -> Json {
+    let mut root = Map::new();
+    for (key, value) in chosen.as_object().into_iter().flatten() {
+        insert(&mut root, key, value.clone());
+    }
+    Json::Object(root)
+}
+
 /// Where every value came from, by key.
 #[must_use]
 pub fn origins(resolved: &Resolved) -> Json {

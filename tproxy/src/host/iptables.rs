@@ -9,9 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::{HostError, nftables};
 use crate::family::IpFamily;
-use crate::iptables::choice::Others;
 use crate::iptables::save::{self, SaveError, SavedTable};
-use crate::iptables::state::TableState;
 use crate::iptables::{Flavour, Tool};
 use crate::process::{self, ProcessError};
 
@@ -93,26 +91,7 @@ fn of_flavour(flavour: Option<Flavour>) -> String {
     flavour.map(|flavour| format!(" of the {flavour} flavour")).unwrap_or_default()
 }
 
-/// What `tool` shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reading {
-    /// Our part, table by table.
-    pub ours: Vec<TableState>,
-    /// What else there is.
-    pub others: Others,
-}
-
-/// What `tool` shows: our part, and whether there is anything else.
-///
-/// # Errors
-/// The program fails, or prints what cannot be read.
-pub fn read(tool: &Tool) -> Result<Reading, ToolError> {
-    let tables = read_all(tool)?;
-    let others = Others::of(&tables);
-    Ok(Reading { ours: TableState::of_all(tables), others })
-}
-
-/// All that `tool` shows, ours and others', table by table.
+/// All that `tool` shows, ours and others', table by table, with counters.
 ///
 /// # Errors
 /// The program fails, or prints what cannot be read.
@@ -125,7 +104,7 @@ pub fn read_all(tool: &Tool) -> Result<Vec<SavedTable>, ToolError> {
     if !may_have_rules {
         return Ok(Vec::new());
     }
-    let text = process::run(&tool.save, &[], "", process::READING)?.stdout;
+    let text = process::run(&tool.save, &["-c"], "", process::READING)?.stdout;
     save::parse(&text).map_err(|error| ToolError::Output { program: tool.save.clone(), error })
 }
 

@@ -3,10 +3,14 @@
 //! Must never name a foreign rule, and never delete by number: another program may have changed the chain since it was
 //! read.
 
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
 use super::rule::Rule;
 
 /// A rule of ours in a chain that is not ours.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hook {
     /// The chain that it stands in.
     pub chain: String,
@@ -17,7 +21,8 @@ pub struct Hook {
 }
 
 /// A place in a chain that other programs use, too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Place {
     /// Seen at this place, counted from 1, behind so many foreign rules.
     Seen {
@@ -30,6 +35,8 @@ pub enum Place {
     First,
     /// Wanted behind the foreign rules that are there when it is first installed; it stays where it is found later.
     Last,
+    /// Wanted behind so many foreign rules, which were there when it was installed, or fewer.
+    Behind(usize),
 }
 
 /// One step in a chain.
@@ -49,6 +56,7 @@ impl Place {
         match (self, wanted) {
             (Self::Seen { behind, .. }, Self::First) => behind == 0,
             (Self::Seen { .. }, Self::Last) => true,
+            (Self::Seen { behind, .. }, Self::Behind(most)) => behind <= most,
             (here, there) => here == there,
         }
     }
@@ -56,13 +64,24 @@ impl Place {
     fn position(self) -> Option<usize> {
         match self {
             Self::Seen { position, .. } => Some(position),
-            Self::First | Self::Last => None,
+            Self::First | Self::Last | Self::Behind(_) => None,
+        }
+    }
+
+    /// How many foreign rules stand, or may stand, before a hook at this place; `None` where that is not known.
+    #[must_use]
+    pub fn behind(self) -> Option<usize> {
+        match self {
+            Self::Seen { behind, .. } | Self::Behind(behind) => Some(behind),
+            Self::First => Some(0),
+            Self::Last => None,
         }
     }
 }
 
 /// The steps that lead from the hooks `from` to the hooks `to`, within one commit: what must go first, then what comes.
-pub(super) fn steps<'a>(from: &'a [Hook], to: &'a [Hook]) -> Vec<Step<'a>> {
+/// `others` are the foreign rules of each chain.
+pub(super) fn steps<'a>(from: &'a [Hook], to: &'a [Hook], others: &BTreeMap<String, usize>) -> Vec<Step<'a>> {
     let kept = kept(from, to);
     let leaving: Vec<&Hook> = from
         .iter()
@@ -80,9 +99,10 @@ pub(super) fn steps<'a>(from: &'a [Hook], to: &'a [Hook]) -> Vec<Step<'a>> {
             Place::Seen { position, .. } => Some(position),
             // Behind those of ours that were put first before it.
             Place::First => Some(1 + first_ones(to, index, &hook.chain)),
-            Place::Last => {
-                predecessor(hook, &leaving).map(|position| shifted(position, &hook.chain, &leaving, &added))
-            }
+            Place::Last => after_predecessors(to, index, &leaving)
+                .map(|position| shifted(position, &hook.chain, &leaving, &added)),
+            Place::Behind(_) => behind(to, index, &leaving, others)
+                .map(|foreign| foreign + 1 + added.iter().filter(|(chain, _)| *chain == hook.chain).count()),
         };
         steps.push(match target {
             Some(position) => {
@@ -93,6 +113,47 @@ pub(super) fn steps<'a>(from: &'a [Hook], to: &'a [Hook]) -> Vec<Step<'a>> {
         });
     }
     steps
+}
+
+/// How many foreign rules a hook is to be put behind, so that it stands before those of ours that follow it; `None` where
+/// that is all that there are.
+fn behind(to: &[Hook], index: usize, leaving: &[&Hook], others: &BTreeMap<String, usize>) -> Option<usize> {
+    let foreign = followers(to, index).filter_map(|hook| {
+        let now = twin(hook, leaving).and_then(|old| old.place.behind());
+        now.into_iter().chain(hook.place.behind()).min()
+    });
+    let all = to.get(index).and_then(|hook| others.get(&hook.chain)).copied().unwrap_or_default();
+    foreign.min().filter(|foreign| *foreign < all)
+}
+
+/// The hook at `index` and those of its chain behind it.
+fn followers(to: &[Hook], index: usize) -> impl Iterator<Item = &Hook> {
+    let chain = to.get(index).map(|hook| hook.chain.as_str());
+    to.iter().skip(index).filter(move |hook| Some(hook.chain.as_str()) == chain)
+}
+
+/// The hooks `to` with the side of foreign rules on which each stands once they were applied over `from`.
+pub(super) fn settled(from: &[Hook], to: Vec<Hook>, others: &BTreeMap<String, usize>) -> Vec<Hook> {
+    let kept = kept(from, &to);
+    let before: Vec<&Hook> = from.iter().collect();
+    let settle = |(index, hook): (usize, Hook)| {
+        let same = kept.iter().find(|(_, new)| *new == index).and_then(|(old, _)| from.get(*old));
+        let side = match (same, hook.place) {
+            (_, Place::First) => Some(0),
+            (Some(same), _) => same.place.behind(),
+            (None, place) => {
+                let now = twin(&hook, &before).and_then(|old| old.place.behind());
+                let all = others.get(&hook.chain).copied().unwrap_or_default();
+                Some(now.into_iter().chain(place.behind()).min().unwrap_or(all))
+            }
+        };
+        let place = match hook.place {
+            Place::First => Place::First,
+            place => side.map_or(place, Place::Behind),
+        };
+        Hook { place, ..hook }
+    };
+    to.into_iter().enumerate().map(settle).collect()
 }
 
 /// The hooks `to` as they stand once they were applied over `from`: those that stay keep their seen places.
@@ -108,9 +169,12 @@ pub(super) fn applied(from: &[Hook], to: &[Hook]) -> Vec<Hook> {
         .collect()
 }
 
-/// Pairs of hooks, by index, that are the same rule and need not move. A repeated rule stays once.
+/// Pairs of hooks, by index, that are the same rule and need not move. A repeated rule stays once. Where hooks of a chain
+/// stand in the wrong order, or one of those that need not come first is missing or on the wrong side of foreign rules, none
+/// of that chain stays: all are put there again, in order.
 fn kept(from: &[Hook], to: &[Hook]) -> Vec<(usize, usize)> {
     let mut pairs: Vec<(usize, usize)> = Vec::new();
+    let mut anew: Vec<&str> = Vec::new();
     for (new, wanted) in to.iter().enumerate() {
         let twin = from.iter().enumerate().find(|(old, hook)| {
             !pairs.iter().any(|(taken, _)| taken == old)
@@ -118,8 +182,19 @@ fn kept(from: &[Hook], to: &[Hook]) -> Vec<(usize, usize)> {
                 && hook.rule == wanted.rule
                 && hook.place.serves(wanted.place)
         });
-        pairs.extend(twin.map(|(old, _)| (old, new)));
+        let Some((old, _)) = twin else {
+            if matches!(wanted.place, Place::Last | Place::Behind(_)) {
+                anew.push(&wanted.chain);
+            }
+            continue;
+        };
+        let is_of_chain = |index: &usize| from.get(*index).is_some_and(|hook| hook.chain == wanted.chain);
+        if pairs.iter().any(|(before, _)| *before > old && is_of_chain(before)) {
+            anew.push(&wanted.chain);
+        }
+        pairs.push((old, new));
     }
+    pairs.retain(|(_, new)| to.get(*new).is_some_and(|hook| !anew.contains(&hook.chain.as_str())));
     pairs
 }
 
@@ -128,10 +203,15 @@ fn first_ones(to: &[Hook], index: usize, chain: &str) -> usize {
     to.iter().take(index).filter(|hook| hook.chain == chain && hook.place == Place::First).count()
 }
 
-/// A new hook takes the place of one that leaves and had the same target, so that it keeps its side of foreign rules.
-fn predecessor(hook: &Hook, leaving: &[&Hook]) -> Option<usize> {
-    let twin = |old: &&&Hook| old.chain == hook.chain && old.rule.target() == hook.rule.target();
-    leaving.iter().find(twin).and_then(|old| old.place.position())
+/// A new hook takes the place of one that leaves and had the same target, so that it keeps its side of foreign rules; or
+/// that of one that follows it, where that comes first.
+fn after_predecessors(to: &[Hook], index: usize, leaving: &[&Hook]) -> Option<usize> {
+    let positions = followers(to, index).filter_map(|hook| twin(hook, leaving));
+    positions.filter_map(|old| old.place.position()).min()
+}
+
+fn twin<'a>(hook: &Hook, hooks: &[&'a Hook]) -> Option<&'a Hook> {
+    hooks.iter().find(|old| old.chain == hook.chain && old.rule.target() == hook.rule.target()).copied()
 }
 
 /// A seen position once `leaving` are gone and others were inserted.

@@ -14,6 +14,7 @@ pub mod save;
 pub mod stamp;
 pub mod state;
 mod transition;
+pub mod wanted;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::choice::{Others, Seen};
 use super::rule::{Rule, quoted};
-use super::rules;
 use super::stamp::Stamp;
 use super::state::TableState;
-use super::transition;
 use super::{Flavour, Tool};
+use super::{transition, wanted};
 use crate::apply::change::{Change, LoopbackAddress};
 use crate::apply::record::Record;
 use crate::config::ChainName;
@@ -56,7 +57,7 @@ pub struct Installed {
 }
 
 /// The rules of ours that one pair of programs sees.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstalledRules {
     /// The programs.
     pub tool: Tool,
@@ -115,6 +116,18 @@ impl InstalledRules {
     pub fn is_empty(&self) -> bool {
         self.tables.iter().all(TableState::is_empty)
     }
+
+    /// Whether `tool` sees the same rules.
+    #[must_use]
+    pub fn sees_as(&self, tool: &Tool) -> bool {
+        (self.tool.flavour, self.tool.family) == (tool.flavour, tool.family)
+    }
+
+    /// Our part of a table by its name.
+    #[must_use]
+    pub fn table(&self, name: &str) -> Option<&TableState> {
+        self.tables.iter().find(|state| state.table == name)
+    }
 }
 
 /// The changes that lead from `installed` to `plan`, with the programs of `flavour`; what is installed by other
@@ -125,20 +138,15 @@ impl InstalledRules {
 pub fn install(plan: &Plan, installed: &Installed, flavour: Flavour) -> Result<Vec<Change>, Unsupported> {
     supported(plan)?;
     let wants_v6 = plan.policy.families.contains(&IpFamily::V6);
-    let stamp = Stamp {
-        digest: plan.digest(),
-        added_address: wants_v6 && (installed.owns_address() || !installed.has_address),
-    };
+    let mut sets = wanted::loaded(wanted::recorded(plan, installed, flavour), plan.iptables.comments);
     let mut changes = Vec::new();
     let address = passthrough(&plan.host.loopback);
     if wants_v6 && !installed.has_address {
         changes.push(Change::AddAddress(address.clone()));
     }
     for rules in &installed.rules {
-        let wanted = rules.tool.flavour == flavour && plan.policy.families.contains(&rules.tool.family);
-        // Both families' jumps speak of ::6, so that an install which was ended between the two leaves word of it.
-        let tables = if wanted { rules::tables(plan, rules.tool.family, stamp) } else { Vec::new() };
-        changes.extend(restore(rules, tables));
+        let set = sets.iter_mut().find(|set| set.sees_as(&rules.tool));
+        changes.extend(restore(rules, set.map(|set| std::mem::take(&mut set.tables)).unwrap_or_default()));
     }
     if !wants_v6 && installed.owns_address() {
         changes.push(Change::RemoveAddress(address));
@@ -175,7 +183,7 @@ fn restore(rules: &InstalledRules, mut wanted: Vec<TableState>) -> Option<Change
     for name in TABLES.into_iter().chain(others) {
         // No copies: a table may have a rule for every second port.
         let nothing = TableState::empty(name);
-        let from = rules.tables.iter().find(|state| state.table == name).unwrap_or(&nothing);
+        let from = rules.table(name).unwrap_or(&nothing);
         let wanted = wanted.iter().position(|table| table.table == name).map(|at| wanted.swap_remove(at));
         let to = wanted.unwrap_or_else(|| TableState::empty(name));
         if let Some(text) = transition::text(from, &to) {
@@ -192,7 +200,7 @@ fn supported(plan: &Plan) -> Result<(), Unsupported> {
         "cannot be installed by the iptables backend of this version; leave it out, or at its default";
     let options = &plan.iptables;
     let chains = &options.chains;
-    let reserved = |key, name: &ChainName| (key, RESERVED, rules::is_reserved(name.as_str()));
+    let reserved = |key, name: &ChainName| (key, RESERVED, super::rules::is_reserved(name.as_str()));
     let parts = [
         reserved("redirect.inbound.chainName", &chains.inbound),
         reserved("redirect.inbound.redirectChainName", &chains.inbound_redirect),

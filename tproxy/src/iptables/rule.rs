@@ -4,10 +4,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::{CHAIN_PREFIX, COMMENT_PREFIX};
 
 /// The words of a rule without the command and the chain, in the order in which iptables-save prints them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Rule {
     words: Vec<String>,
 }
@@ -32,6 +35,17 @@ impl Rule {
         let comment = ["-m", "comment", "--comment", &format!("{COMMENT_PREFIX}{text}")].map(str::to_owned);
         self.words.splice(target..target, comment);
         self
+    }
+
+    /// The rule without what it says about itself.
+    #[must_use]
+    pub fn without_comment(&self) -> Self {
+        let mut words = self.words.clone();
+        let comment = words.windows(3).position(|part| part == ["-m", "comment", "--comment"]);
+        if let Some(at) = comment.filter(|at| at + 4 <= words.len()) {
+            words.drain(at..at + 4);
+        }
+        Self { words }
     }
 
     /// The chain or extension that the rule jumps or goes to.
@@ -99,6 +113,20 @@ impl Rule {
             }
         }
         None
+    }
+}
+
+impl From<Rule> for String {
+    fn from(rule: Rule) -> Self {
+        rule.to_string()
+    }
+}
+
+impl TryFrom<String> for Rule {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        words(&text).map(Self::from_words).ok_or("a rule with an open quote")
     }
 }
 
@@ -235,6 +263,14 @@ mod tests {
     #[case("-m comment --comment \"x\n-F OUTPUT\n\" -j KUMA_MESH_OUTBOUND", false)]
     fn only_our_targets_and_our_comments_make_a_rule_ours(#[case] line: &str, #[case] ours: bool) {
         assert_eq!(Rule::from_words(words(line).unwrap()).is_ours(), ours);
+    }
+
+    #[test]
+    fn a_rule_without_its_comment_is_the_rule_that_was_commented() {
+        for text in ["-p tcp -j KUMA_MESH_OUTBOUND", "-g KUMA_MESH_X", "-p udp -m owner --uid-owner 7"] {
+            assert_eq!(Rule::new(text).commented("x").without_comment(), Rule::new(text));
+            assert_eq!(Rule::new(text).without_comment(), Rule::new(text));
+        }
     }
 
     #[test]

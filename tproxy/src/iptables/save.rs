@@ -4,6 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
+use super::Tool;
 use super::rule::{Quotes, Rule, words};
 use crate::diagnostic::shortened;
 
@@ -45,9 +48,29 @@ pub struct SavedChain {
     pub name: String,
     /// Rules in order.
     pub rules: Vec<Rule>,
+    /// What each of them counted; zeros where counters were not asked for.
+    pub counters: Vec<Counters>,
 }
 
-/// The tables of a save text. Comments and counters are passed over.
+/// What a rule counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counters {
+    /// Packets.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// What a pair of programs shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// The programs.
+    pub tool: Tool,
+    /// The tables; in its words why a program is useless that can do nothing here at all.
+    pub tables: Result<Vec<SavedTable>, String>,
+}
+
+/// The tables of a save text. Comments are passed over, as are the counters of built-in chains.
 ///
 /// # Errors
 /// A line that is none of: comment, table, chain, rule, `COMMIT`; a table without its end, or one that is not shown.
@@ -89,6 +112,14 @@ struct Reader {
     places: BTreeMap<String, usize>,
 }
 
+impl Counters {
+    /// `packets:bytes`.
+    fn read(text: &str) -> Option<Self> {
+        let (packets, bytes) = text.split_once(':')?;
+        Some(Self { packets: packets.parse().ok()?, bytes: bytes.parse().ok()? })
+    }
+}
+
 /// Whether a line says that a table is not shown in which something of ours could be.
 fn is_hidden(line: &str) -> bool {
     let of_ours = ["raw", "nat", "mangle"].iter().any(|table| line.contains(&format!("`{table}'")));
@@ -126,13 +157,16 @@ impl Reader {
         if self.places.insert(name.clone(), chains.len()).is_some() {
             return None;
         }
-        chains.push(SavedChain { name, rules: Vec::new() });
+        chains.push(SavedChain { name, rules: Vec::new(), counters: Vec::new() });
         Some(())
     }
 
     /// `-A CHAIN rule`, with counters in front where they were asked for.
     fn append(&mut self, line: &str) -> Option<()> {
-        let rule = if line.starts_with('[') { line.split_once(']')?.1 } else { line };
+        let (counters, rule) = match line.strip_prefix('[') {
+            Some(line) => line.split_once(']').map(|(counters, rule)| (Counters::read(counters), rule))?,
+            None => (None, line),
+        };
         let mut words = words(rule)?.into_iter();
         if words.next()? != "-A" {
             return None;
@@ -140,6 +174,7 @@ impl Reader {
         let place = *self.places.get(&words.next()?)?;
         let chain = self.tables.last_mut()?.chains.get_mut(place)?;
         chain.rules.push(Rule::from_words(words.collect()));
+        chain.counters.push(counters.unwrap_or_default());
         Some(())
     }
 }
@@ -157,6 +192,7 @@ mod tests {
         let tables = parse(text).unwrap();
         assert_eq!(tables.len(), 1);
         assert_eq!(tables[0].chains[0].rules, [Rule::new("-j X")]);
+        assert_eq!(tables[0].chains[0].counters, [Counters { packets: 3, bytes: 180 }]);
         assert_eq!(tables[0].chains[1].rules, [Rule::new("-j RETURN")]);
     }
 

@@ -1,7 +1,11 @@
 //! What of a table is ours: our chains with their rules, and our rules in other chains. Wanted and observed states are
 //! the same data, so that the way from one to the other is one function.
 //!
-//! Must never hold anything of other programs.
+//! Must never hold anything of other programs but how many rules they have.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 use super::CHAIN_PREFIX;
 use super::hooks::{self, Hook, Place};
@@ -11,7 +15,7 @@ use super::save::SavedTable;
 use super::stamp::Stamp;
 
 /// Our part of one table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableState {
     /// `nat`, `raw` or `mangle`.
     pub table: String,
@@ -20,11 +24,15 @@ pub struct TableState {
     /// Our rules in chains that are not ours: jumps, and what Kuma puts there directly.
     pub hooks: Vec<Hook>,
     /// Rules that Kuma may have written and that others write, too: the chain and the rule. They are left alone.
+    #[serde(skip)]
     pub doubtful: Vec<(String, Rule)>,
+    /// How many rules of other programs stand in chains that are not ours, where it was looked.
+    #[serde(skip)]
+    pub others: BTreeMap<String, usize>,
 }
 
 /// A chain of ours.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chain {
     /// Name, with our prefix.
     pub name: String,
@@ -36,7 +44,13 @@ impl TableState {
     /// A table of which nothing is ours.
     #[must_use]
     pub fn empty(table: &str) -> Self {
-        Self { table: table.to_owned(), chains: Vec::new(), hooks: Vec::new(), doubtful: Vec::new() }
+        Self {
+            table: table.to_owned(),
+            chains: Vec::new(),
+            hooks: Vec::new(),
+            doubtful: Vec::new(),
+            others: BTreeMap::new(),
+        }
     }
 
     /// Whether nothing of the table is ours.
@@ -45,13 +59,11 @@ impl TableState {
         self.chains.is_empty() && self.hooks.is_empty()
     }
 
-    /// Our part of the saved tables of one family and flavour, without those that hold nothing of interest. Takes them,
-    /// since they may be large.
+    /// Our part of the saved tables of one family and flavour. Takes them, since they may be large.
     #[must_use]
     pub fn of_all(saved: Vec<SavedTable>) -> Vec<Self> {
         let kuma = saved.iter().find(|table| table.name == "nat").and_then(Uncommented::of);
-        let states = saved.into_iter().map(|table| Self::of(table, kuma.as_ref()));
-        states.filter(|state| !state.is_empty() || !state.doubtful.is_empty()).collect()
+        saved.into_iter().map(|table| Self::of(table, kuma.as_ref())).collect()
     }
 
     fn of(saved: SavedTable, kuma: Option<&Uncommented>) -> Self {
@@ -75,6 +87,7 @@ impl TableState {
                     state.doubtful.push((chain.name.clone(), rule));
                 }
             }
+            state.others.insert(chain.name.clone(), behind);
         }
         state
     }
@@ -83,6 +96,12 @@ impl TableState {
     #[must_use]
     pub fn applied_over(self, from: &Self) -> Self {
         Self { hooks: hooks::applied(&from.hooks, &self.hooks), ..self }
+    }
+
+    /// This state with the side of foreign rules on which each hook comes to stand when it is applied over `from`.
+    #[must_use]
+    pub fn settled_over(self, from: &Self) -> Self {
+        Self { hooks: hooks::settled(&from.hooks, self.hooks, &from.others), ..self }
     }
 
     /// A chain of ours by name.

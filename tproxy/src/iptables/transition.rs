@@ -41,7 +41,7 @@ fn commands<'a>(from: &'a TableState, to: &'a TableState) -> Vec<Command<'a>> {
     for chain in changed() {
         commands.extend(chain.rules.iter().map(|rule| Command::Append(&chain.name, rule)));
     }
-    commands.extend(hooks::steps(&from.hooks, &to.hooks).into_iter().map(Command::Step));
+    commands.extend(hooks::steps(&from.hooks, &to.hooks, &from.others).into_iter().map(Command::Step));
     let gone = || from.chains.iter().filter(|chain| to.chain(&chain.name).is_none());
     commands.extend(gone().map(|chain| Command::Flush(&chain.name)));
     commands.extend(gone().map(|chain| Command::DeleteChain(&chain.name)));

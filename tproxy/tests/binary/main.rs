@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod check;
+mod damage;
 mod defects;
 mod examples;
 mod flavours;
@@ -17,4 +18,5 @@ mod readme;
 mod refusals;
 mod traffic;
 mod transcript;
+mod validate;
 mod variables;

@@ -2,7 +2,7 @@
 //!
 //! Each rule's comment is the name of the policy line that it realises, and rules stand in the order of the policy's
 //! table, but for two things: what the sidecar sends to other hosts leaves first, because it always passes; and a chain
-//! that nothing needs is left out. Must never put a rule into a built-in chain that is not a jump to a chain of ours.
+//! that nothing needs is left out. Jumps have no comments yet. Must never put a rule into a built-in chain that is not a jump to a chain of ours.
 
 mod dns;
 mod exclusion;
@@ -15,7 +15,6 @@ mod vnet;
 use super::CHAIN_PREFIX;
 use super::hooks::{Hook, Place};
 use super::rule::Rule;
-use super::stamp::Stamp;
 use super::state::{Chain, TableState};
 use crate::family::IpFamily;
 use crate::plan::line::Line;
@@ -36,12 +35,11 @@ const LOG_PREROUTING: &str = "LOG_PREROUTING";
 struct Writer<'a> {
     plan: &'a Plan,
     family: IpFamily,
-    stamp: Stamp,
 }
 
 /// Our part of every table that we use: `nat` always, `raw` and `mangle` where the plan needs them.
-pub(super) fn tables(plan: &Plan, family: IpFamily, stamp: Stamp) -> Vec<TableState> {
-    let writer = Writer { plan, family, stamp };
+pub(super) fn tables(plan: &Plan, family: IpFamily) -> Vec<TableState> {
+    let writer = Writer { plan, family };
     [writer.raw(), Some(writer.nat()), writer.mangle()].into_iter().flatten().collect()
 }
 
@@ -61,14 +59,12 @@ impl<'a> Writer<'a> {
 
     /// A rule that realises a line of the policy.
     fn line(self, line: Line, text: &str) -> Rule {
-        let rule = Rule::new(text);
-        if self.options().comments { rule.commented(line.name()) } else { rule }
+        Rule::new(text).commented(line.name())
     }
 
     /// A jump from a built-in chain to one of ours.
     fn hook(self, chain: &str, place: Place, matching: &str, target: &str) -> Hook {
         let rule = Rule::new(&format!("{matching} -j {target}"));
-        let rule = if self.options().comments { rule.commented(&self.stamp.text()) } else { rule };
         Hook { chain: chain.to_owned(), place, rule }
     }
 
