@@ -40,7 +40,7 @@ fn installation(plan: &Plan) -> (Vec<String>, Record) {
     let nothing = IpFamily::ALL.map(|family| {
         rules(Flavour::Nft, family, "*nat\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -j FOREIGN\nCOMMIT\n")
     });
-    let before = Installed { rules: nothing.into(), ..Installed::default(), ..Installed::default() };
+    let before = Installed { rules: nothing.into(), ..Installed::default() };
     let wanted = wanted::settled(wanted::recorded(plan, &before, Flavour::Nft), &before);
     let changes = render::install(plan, &before, Flavour::Nft).unwrap();
     let run = Run {
@@ -164,7 +164,8 @@ fn a_flavour_for_each_family_is_no_installation() {
     let (texts, record) = installation(&plan(""));
     let halves = [(Flavour::Nft, IpFamily::V4, &texts[0]), (Flavour::Legacy, IpFamily::V6, &texts[1])];
     let halves = halves.map(|(flavour, family, text)| rules(flavour, family, text)).into();
-    let installed = Installed { rules: halves, has_address: true, record: Some(record), ..Installed::default() };
+    let installed =
+        Installed { rules: halves, has_address: true, record: Some(record), ..Installed::default() };
     let found: Vec<What> = assess(&installed).findings.iter().map(|finding| finding.what).collect();
     assert_eq!(found, [What::SeveralInstallations, What::FamilyMissing, What::FamilyForeign]);
 }
@@ -173,7 +174,12 @@ fn a_flavour_for_each_family_is_no_installation() {
 fn an_address_that_is_gone_is_missed() {
     let (texts, record) = installation(&plan(""));
     let shown = IpFamily::ALL.iter().zip(&texts).map(|(family, text)| rules(Flavour::Nft, *family, text));
-    let installed = Installed { rules: shown.collect(), has_address: false, record: Some(record), ..Installed::default() };
+    let installed = Installed {
+        rules: shown.collect(),
+        has_address: false,
+        record: Some(record),
+        ..Installed::default()
+    };
     let found: Vec<What> = assess(&installed).findings.iter().map(|finding| finding.what).collect();
     assert_eq!(found, [What::AddressMissing]);
 }
@@ -205,7 +211,8 @@ fn kumas_installation_is_whole_when_its_shape_is(#[case] without: &str, #[case] 
     let rules = vec![rules(Flavour::Nft, IpFamily::V4, &text)];
     // A record of an installation that Kuma has replaced since is about nothing that is there.
     for record in [None, Some(installation(&plan("")).1)] {
-        let installed = Installed { rules: rules.clone(), has_address: false, record, ..Installed::default() };
+        let installed =
+            Installed { rules: rules.clone(), has_address: false, record, ..Installed::default() };
         let assessment = assess(&installed);
         assert_eq!(assessment.author, Some(Author::Kuma));
         assert_eq!(assessment.findings.iter().map(|finding| finding.what).collect::<Vec<_>>(), what);
