@@ -10,6 +10,7 @@ mod flavours;
 mod hostile;
 mod interruptions;
 mod kuma;
+mod lacking;
 mod output;
 mod pod;
 mod programs;
