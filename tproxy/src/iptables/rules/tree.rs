@@ -13,7 +13,7 @@ use crate::iptables::state::Chain;
 pub(super) const STEM: &str = "TREE";
 /// So many networks are compared one after the other. Each costs a packet about 3 ns; each chain costs iptables-restore
 /// over nf_tables a question to the kernel.
-const LEAF: usize = 96;
+const LEAF: usize = 64;
 /// So many chains does one share its networks out to. Fewer make a deep tree, more are compared in vain.
 const BRANCHES: usize = 8;
 /// So many chains lead to a leaf at most; the last is a leaf whatever is left. nf_tables refuses a way through more than
