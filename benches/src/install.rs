@@ -138,11 +138,12 @@ fn line(name: &str, costs: &[Cost]) -> String {
 }
 
 fn table(in_turn: &[Cost], at_once: &[Cost], install: &[Cost]) -> String {
-    let ratio = |of: fn(&Cost) -> Duration, to: &[Cost]| {
+    type Part = fn(&Cost) -> Duration;
+    let ratio = |of: Part, to: &[Cost]| {
         let ratios = install.iter().zip(to).map(|(a, b)| of(a).as_secs_f64() / of(b).as_secs_f64());
         ratios.collect::<Sample>().spread().show(2)
     };
-    let (wall, cpu): (fn(&Cost) -> Duration, fn(&Cost) -> Duration) = (|cost| cost.wall, |cost| cost.cpu);
+    let (wall, cpu): (Part, Part) = (|cost| cost.wall, |cost| cost.cpu);
     format!(
         "{ROUNDS} rounds in alternation, iptables-{FLAVOUR}\n\n{}{}{}\
          install / restores in turn  wall {}  cpu {}\ninstall / restores at once  wall {}  cpu {}\n",
