@@ -1,7 +1,7 @@
 //! `netsim bench` end to end. What it measures is never asserted: only that it measures what it says, or says that it
 //! did not.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod built;
 
