@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod exec;
 mod list;
+mod mutants;
 mod run;
 mod selection;
 
@@ -31,6 +32,8 @@ enum Verb {
     List(list::List),
     /// Show what tproxy is for, in a throw-away pod; needs root
     Demo(demo::Demo),
+    /// Take tproxy's rules away one at a time and list those that no scenario misses; needs root
+    Mutants(mutants::Mutants),
     /// Run a command in a throw-away node of its own; needs root
     Exec(exec::Exec),
 }
@@ -59,6 +62,7 @@ pub fn main() -> ExitCode {
             Verb::Check(check) => check.run(),
             Verb::List(list) => list.run(),
             Verb::Demo(demo) => demo.run(),
+            Verb::Mutants(mutants) => mutants.run(),
             Verb::Exec(exec) => exec.run(),
         },
         Err(error) => {

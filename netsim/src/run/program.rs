@@ -1,18 +1,16 @@
 //! Runs a real program as a check and judges what it did.
 
 use super::stage::{PROGRAM_DEADLINE, Stage};
-use super::{Check, RunError};
+use super::{About, Check, RunError};
 use crate::node::{Exit, Program};
 use crate::scenario::{Endpoint, Expectation};
 
 pub(super) fn check(stage: &Stage, wanted: &Expectation) -> Result<Check, RunError> {
-    stage.sidecar.log().take();
+    stage.proxy.take_seen();
     let words = wanted.run.iter().map(|word| fill(stage, word)).collect::<Result<Vec<_>, _>>()?;
     let title = format!("{}: {}", wanted.from, words.join(" "));
     let Some((name, arguments)) = words.split_first() else {
-        let problems = vec!["there is no program".to_owned()];
-        let (happened, printed) = Default::default();
-        return Ok(Check { title, happened, printed, explanation: None, problems });
+        return Ok(Check::new(About::Traffic, title, "", vec!["there is no program".to_owned()]));
     };
     let identity =
         stage.client(wanted.from).map_or(crate::node::Identity::ROOT, crate::actor::Client::identity);
@@ -30,7 +28,7 @@ pub(super) fn check(stage: &Stage, wanted: &Expectation) -> Result<Check, RunErr
         problems
             .push(format!("expected it to print `{text}`; it printed `{}`", finished.stdout_text().trim()));
     }
-    let passed: Vec<_> = stage.sidecar.log().take();
+    let passed: Vec<_> = stage.proxy.take_seen();
     let actors: Vec<_> = passed.iter().map(|seen| seen.actor.clone()).collect();
     if let Some(through) = &wanted.through {
         let expected: Vec<_> = through.iter().map(ToString::to_string).collect();
@@ -51,8 +49,9 @@ pub(super) fn check(stage: &Stage, wanted: &Expectation) -> Result<Check, RunErr
         }
     }
     let by = if actors.is_empty() { String::new() } else { format!(", by {}", actors.join(", ")) };
-    let (happened, printed) = (format!("{}{by}", finished.exit), finished.stdout_text());
-    Ok(Check { title, happened, printed, explanation: None, problems })
+    let happened = format!("{}{by}", finished.exit);
+    let printed = finished.stdout_text();
+    Ok(Check { printed, ..Check::new(About::Traffic, title, happened, problems) })
 }
 
 /// Replaces `{name:port}` by the address that it means in this variant's family.

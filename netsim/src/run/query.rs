@@ -6,7 +6,8 @@ use std::time::Duration;
 use tproxy::plan::flow::{Flow, Protocol, Verdict};
 
 use super::stage::Stage;
-use super::{Check, RunError, flow};
+use super::wires::Watch;
+use super::{About, Check, RunError, flow};
 use crate::actor::{Asked, Query};
 use crate::scenario::{Expectation, Place};
 
@@ -29,25 +30,21 @@ fn check(stage: &Stage, wanted: &Expectation, name: &str, connected: bool) -> Re
         (source, port) => Some(SocketAddr::new(source.unwrap_or(any(server)), port.unwrap_or(0))),
     };
     let query = Query { name: name.to_owned(), server, from, connected, within: WITHIN };
+    let watch = Watch::begin(stage, wanted)?;
     let happened = match stage.client(wanted.from) {
         Some(client) => client.ask(query)?,
         None => Asked::Unreachable(format!("{} is not on the stage", wanted.from)),
     };
     let flow = Flow { protocol: Protocol::Udp, ..flow::of(stage, wanted, server, source)? };
     let explanation = stage.explain(&flow);
-    let mut problems = Vec::new();
+    let mut problems = watch.end(server, false)?;
     judge_place(wanted, &happened, &mut problems);
     judge_source(stage, wanted, server, &happened, &mut problems)?;
     let verdict = explanation.as_ref().map_or(Verdict::Pass, |explanation| explanation.decision.verdict);
     judge_policy(verdict, &happened, &mut problems);
     let socket = if connected { "connected" } else { "unconnected" };
-    Ok(Check {
-        title: format!("{} asks {asked} ({socket})", wanted.from),
-        happened: words(&happened),
-        printed: String::new(),
-        explanation,
-        problems,
-    })
+    let title = format!("{} asks {asked} ({socket})", wanted.from);
+    Ok(Check { explanation, ..Check::new(About::Traffic, title, words(&happened), problems) })
 }
 
 /// The address that leaves the choice to the kernel.
