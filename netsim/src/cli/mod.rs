@@ -3,6 +3,7 @@
 
 mod check;
 mod demo;
+mod equivalent;
 mod exec;
 mod list;
 mod mutants;

@@ -9,7 +9,7 @@ use clap::Args;
 use tproxy::backend::BackendId;
 
 use super::selection::{Selection, tproxy};
-use super::{End, say};
+use super::{End, equivalent, say};
 use crate::run::{self, About, Mutant, Options, Report, RunError};
 use crate::scenario::Variant;
 
@@ -56,15 +56,23 @@ impl Mutants {
         let options = Options { tproxy: tproxy(self.tproxy.as_deref())? };
         run::supports(backend).map_err(|missing| missing.to_string())?;
         let known = self.all(variants, &options);
+        let equivalents = equivalent::all()?;
+        let mut survived = 0;
         for (rule, variants) in &known.survivors {
+            let text = rule.1.to_string();
+            if let Some(equivalent) = equivalents.iter().find(|one| one.is(&text)) {
+                say(&format!("equivalent  {} {text}\n            {}\n", rule.0, equivalent.because));
+                continue;
+            }
+            survived += 1;
             let names: Vec<&str> = variants.iter().map(String::as_str).collect();
-            say(&format!("survived  {} {}\n          in {}\n", rule.0, rule.1, names.join(", ")));
+            say(&format!("SURVIVED  {} {text}\n          in {}\n", rule.0, names.join(", ")));
         }
-        let (killed, survived) = (known.killed.len(), known.survivors.len());
+        let (killed, equivalent) = (known.killed.len(), known.survivors.len() - survived);
         for reason in &known.broken {
             say(&format!("FAILED  {reason}\n"));
         }
-        say(&format!("{} rules, {killed} missed when taken away, {survived} not\n", killed + survived));
+        say(&format!("{} rules, {killed} missed when taken away, {survived} not, {equivalent} equivalent\n", killed + known.survivors.len()));
         if survived == 0 && known.broken.is_empty() { Ok(End::Passed) } else { Ok(End::Failed) }
     }
 

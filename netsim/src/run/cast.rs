@@ -137,7 +137,13 @@ impl Cast {
         if let Some(place) = topology.name_server() {
             // At every address of its node, so that one that resolv.conf does not name can be asked, too.
             let ends = topology.ends_of(&place.node).flat_map(|end| &end.addresses);
-            let addresses = ends.map(|address| SocketAddr::new(address.addr(), 53)).collect();
+            let ports = document.expectations().into_iter().filter_map(|expected| expected.value.server_port);
+            let ports: BTreeSet<u16> = ports.chain([53]).collect();
+            let at = |address: &ipnet::IpNet| {
+                let address = address.addr();
+                ports.iter().map(move |port| SocketAddr::new(address, *port)).collect::<Vec<_>>()
+            };
+            let addresses = ends.flat_map(at).collect();
             let spec = NameServerSpec { addresses, ..name_server("nameserver", Identity::ROOT) };
             self.name_servers.push(NameServer::start(network.node(&place.node)?, spec)?);
         }

@@ -56,6 +56,7 @@ fn connect(stage: &Stage, who: Who, to: SocketAddr, source: Option<IpAddr>) -> R
         }
         Outcome::Refused => (Some(Place::Refused), "refused".to_owned()),
         Outcome::Reset => (Some(Place::Reset), "reset".to_owned()),
+        Outcome::TimedOut => (Some(Place::Unanswered), "unanswered".to_owned()),
         other => (None, format!("{other:?}")),
     };
     Ok(Happened { place, words, outcome, passed })

@@ -3,6 +3,7 @@
 //! Must never judge a connection by who answers a second one.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::stage::{POD, Stage};
 use super::{About, Check, RunError};
 use crate::actor::{Attempt, Held, Outcome, Reaction};
 use crate::scenario::{CraftedSegment, Inject, Open, Talk, Talked, Who};
-use crate::wire::{Frame, Transport, Wire, WireError};
+use crate::wire::{Frame, Segment, Transport, Wire, WireError};
 
 /// How long something said may take to come back.
 const BACK: Duration = Duration::from_secs(2);
@@ -76,6 +77,22 @@ pub(super) fn talk(stage: &Stage, wanted: &Talk) -> Result<Check, RunError> {
     Ok(Check::new(About::Traffic, format!("talk over {}", wanted.over), happened, problems))
 }
 
+/// A segment like the last one that was sent, out of its window, that acknowledges all that was received: so a refusal
+/// of it would be believed.
+fn crafted(seen: &[Frame], held: &Held) -> Option<Vec<u8>> {
+    let between = |from: SocketAddr, to: SocketAddr| {
+        let is_between = move |segment: &Segment| segment.source == from && segment.destination == to;
+        seen.iter().rev().filter(move |frame| frame.segment().is_some_and(|segment| is_between(&segment)))
+    };
+    let received = between(held.peer_name, held.local).find_map(|frame| match frame.segment()?.transport {
+        Transport::Tcp { sequence, length, .. } if length > 0 => {
+            Some(sequence.wrapping_add(u32::try_from(length).ok()?))
+        }
+        _ => None,
+    })?;
+    between(held.local, held.peer_name).next()?.out_of_window(received)
+}
+
 /// Sends a segment as if it were of a kept connection, and sees it arrive at the pod.
 pub(super) fn inject(stage: &Stage, wanted: &Inject) -> Result<Check, RunError> {
     let CraftedSegment::OutOfWindow = wanted.segment;
@@ -89,14 +106,7 @@ pub(super) fn inject(stage: &Stage, wanted: &Inject) -> Result<Check, RunError> 
         let mut pod = Wire::open(stage.pod()?, &towards(POD, who.node())?)?;
         // What is said shows the numbers of now.
         let heard = held.talk(BACK)?;
-        let is_ours = |frame: &Frame| {
-            frame.leaves()
-                && frame.segment().is_some_and(|segment| {
-                    segment.source == held.local && segment.destination == held.peer_name
-                })
-        };
-        let last = near.until_now()?.into_iter().rfind(is_ours);
-        let crafted = last.and_then(|frame| frame.out_of_window());
+        let crafted = crafted(&near.until_now()?, held);
         let crafted = crafted.ok_or_else(|| WireError::NoSegment { interface: format!("{near:?}") })?;
         near.send(&crafted)?;
         let arrived = pod.wait_for(|frame| frame.bytes() == crafted)?;

@@ -54,18 +54,16 @@ pub(super) fn check(stage: &Stage, wanted: &Expectation) -> Result<Check, RunErr
     Ok(Check { printed, ..Check::new(About::Traffic, title, happened, problems) })
 }
 
-/// Replaces `{name:port}` by the address that it means in this variant's family.
+/// Replaces `{name:port}` and `{name}` by what they mean in this variant's family.
 fn fill(stage: &Stage, word: &str) -> Result<String, RunError> {
     let mut filled = String::new();
     let mut rest = word;
     while let Some((before, after)) = rest.split_once('{') {
         filled.push_str(before);
-        match after
-            .split_once('}')
-            .and_then(|(name, tail)| Some((Endpoint::try_from(name.to_owned()).ok()?, tail)))
-        {
-            Some((endpoint, tail)) => {
-                filled.push_str(&stage.endpoint(&endpoint)?.to_string());
+        let meant = after.split_once('}').and_then(|(name, tail)| Some((meaning(stage, name)?, tail)));
+        match meant {
+            Some((text, tail)) => {
+                filled.push_str(&text?);
                 rest = tail;
             }
             None => {
@@ -76,4 +74,12 @@ fn fill(stage: &Stage, word: &str) -> Result<String, RunError> {
     }
     filled.push_str(rest);
     Ok(filled)
+}
+
+/// What stands in braces, if it is a name or has the form of an endpoint.
+fn meaning(stage: &Stage, name: &str) -> Option<Result<String, RunError>> {
+    match Endpoint::try_from(name.to_owned()) {
+        Ok(endpoint) => Some(stage.endpoint(&endpoint).map(|address| address.to_string())),
+        Err(_) => stage.address(name).ok().map(|address| Ok(address.to_string())),
+    }
 }

@@ -23,7 +23,7 @@ pub(super) fn checks(stage: &Stage, wanted: &Expectation, name: &str) -> Result<
 
 fn check(stage: &Stage, wanted: &Expectation, name: &str, connected: bool) -> Result<Check, RunError> {
     let asked = wanted.server.as_ref().map_or("", |server| server.value.as_str());
-    let server = SocketAddr::new(stage.address(asked)?, PORT);
+    let server = SocketAddr::new(stage.address(asked)?, wanted.server_port.unwrap_or(PORT));
     let source = wanted.source.as_ref().map(|source| stage.address(&source.value)).transpose()?;
     let from = match (source, wanted.source_port) {
         (None, None) => None,
@@ -55,7 +55,8 @@ fn any(server: SocketAddr) -> IpAddr {
 fn words(happened: &Asked) -> String {
     match happened {
         Asked::Answered { answer, .. } => answer.actor.clone(),
-        Asked::Refused => "refused".to_owned(),
+        Asked::Refused => Place::Refused.to_string(),
+        Asked::TimedOut => Place::Unanswered.to_string(),
         other => format!("{other:?}"),
     }
 }
@@ -77,7 +78,7 @@ fn judge_source(
 ) -> Result<(), RunError> {
     let Asked::Answered { answer, from } = happened else { return Ok(()) };
     let expected = match &wanted.answered_from {
-        Some(name) => SocketAddr::new(stage.address(&name.value)?, PORT),
+        Some(name) => SocketAddr::new(stage.address(&name.value)?, server.port()),
         None => server,
     };
     if *from != expected {

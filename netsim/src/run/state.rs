@@ -13,12 +13,13 @@ pub(super) struct State {
 }
 
 /// Prints everything that iptables of any kind shows, sets, routes, settings, and all files where tproxy could leave
-/// some. Asking creates nothing. The xtables lock is not ours: every legacy program leaves its file behind. Of the
+/// some. Asking creates nothing. Routes that
+/// the kernel makes of addresses come some time after these, which are compared themselves. The xtables lock is not ours: every legacy program leaves its file behind. Of the
 /// settings those are left out that the kernel changes by itself, and those of conntrack, which appear when it is loaded.
 const LOOK: &str = "for family in iptables ip6tables; do for flavour in nft legacy; do \
     echo \"#rules $family-$flavour\"; $family-$flavour-save 2>/dev/null; done; done; \
     echo '#sets'; if command -v ipset >/dev/null; then ipset list -name; fi; \
-    for family in -4 -6; do echo \"#routing $family\"; ip $family route show table all; ip $family rule; done; \
+    for family in -4 -6; do echo \"#routing $family\"; ip $family route show table all | grep -v -e 'table local' -e '^fe80:'; ip $family rule; done; \
     echo '#settings'; cd /proc/sys/net && grep -rs '' core ipv4 ipv6 | \
         grep -v -e stable_secret -e /neigh/ -e tcp_fastopen_key -e random -e flush; cd /; \
     echo '#files'; \

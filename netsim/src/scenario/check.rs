@@ -185,7 +185,10 @@ fn expected(expectation: &Spanned<Expectation>, document: &Document, topology: &
         problems.push(problem(here, message));
     }
     for wire in [&wanted.leaves, &wanted.never_leaves].into_iter().flatten() {
-        let known = topology.ends_of(&wire.value.node).any(|end| end.interface == wire.value.interface);
+        let place = &wire.value;
+        let known = topology.ends_of(&place.node).any(|end| end.interface == place.interface)
+            // Every node has a loopback interface.
+            || (place.interface == "lo" && nodes.contains(&place.node.as_str()));
         if !known {
             problems.push(problem(wire.referenced, format!("there is no interface `{}`", wire.value)));
         }
@@ -225,7 +228,7 @@ fn shape(wanted: &Expectation, document: &Document) -> impl Iterator<Item = &'st
     let (is_program, is_query) = (!wanted.run.is_empty(), wanted.ask.is_some());
     let is_connection = wanted.to.is_some();
     let reaches_sidecar = matches!(wanted.reaches, Some(Place::SidecarInbound | Place::SidecarOutbound));
-    let ends_nowhere = matches!(wanted.reaches, Some(Place::Refused | Place::Reset));
+    let ends_nowhere = matches!(wanted.reaches, Some(Place::Refused | Place::Reset | Place::Unanswered));
     let learns = wanted.original_destination.is_some() || wanted.sees_source.is_some();
     let kinds = [is_program, is_query, is_connection].into_iter().filter(|is_kind| *is_kind).count();
     let wrong = [
@@ -283,8 +286,9 @@ fn query_shape(wanted: &Expectation) -> [(bool, &'static str); 4] {
                 && (wanted.server.is_some()
                     || wanted.connected.is_some()
                     || wanted.answered_from.is_some()
+                    || wanted.server_port.is_some()
                     || wanted.source_port.is_some()),
-            "`server`, `connected`, `source-port` and `answered-from` are for `ask`",
+            "`server`, `server-port`, `connected`, `source-port` and `answered-from` are for `ask`",
         ),
         (
             is_query && (wanted.original_destination.is_some() || wanted.through.is_some()),

@@ -19,9 +19,12 @@ pub struct Expectation {
     /// A name to ask a name server for, over UDP, instead of a connection.
     #[serde(default)]
     pub ask: Option<String>,
-    /// The name server to ask, port 53.
+    /// The name server to ask.
     #[serde(default)]
     pub server: Option<Spanned<String>>,
+    /// The port to ask it at; 53 unless given.
+    #[serde(default)]
+    pub server_port: Option<u16>,
     /// Ask with a connected socket, or with one that is not; both, one after the other, unless given.
     #[serde(default)]
     pub connected: Option<bool>,
@@ -130,6 +133,8 @@ pub enum Place {
     Refused,
     /// Nobody: whoever took the connection broke it.
     Reset,
+    /// Nobody: nothing comes back in time.
+    Unanswered,
 }
 
 impl Who {
@@ -174,6 +179,7 @@ impl fmt::Display for Place {
             Self::Resolver => "resolver",
             Self::Refused => "refused",
             Self::Reset => "reset",
+            Self::Unanswered => "unanswered",
         })
     }
 }

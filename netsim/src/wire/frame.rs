@@ -27,6 +27,8 @@ pub enum Transport {
         sequence: u32,
         /// What it acknowledges.
         acknowledgement: u32,
+        /// How many bytes it carries.
+        length: usize,
     },
     /// UDP.
     Udp,
@@ -85,7 +87,7 @@ fn segment(protocol: IpNextHeaderProtocol, payload: &[u8], ends: (IpAddr, IpAddr
             let tcp = TcpPacket::new(payload)?;
             let (sequence, acknowledgement) = (tcp.get_sequence(), tcp.get_acknowledgement());
             let ports = (tcp.get_source(), tcp.get_destination());
-            (Transport::Tcp { sequence, acknowledgement }, ports)
+            (Transport::Tcp { sequence, acknowledgement, length: tcp.payload().len() }, ports)
         }
         IpNextHeaderProtocols::Udp => {
             let udp = UdpPacket::new(payload)?;
