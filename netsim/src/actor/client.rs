@@ -10,8 +10,8 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use super::burst::{self, Burst, Tally};
-use super::query::{self, Asked, Query};
 use super::queries::{self, Queries};
+use super::query::{self, Asked, Query};
 use super::{ActorError, Answer, Held};
 use crate::node::{Actor, Identity, Node, Pending};
 

@@ -6,8 +6,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use super::{ActorError, Answer};
 use super::client::WORDS;
+use super::{ActorError, Answer};
 
 /// A connection that is kept. It ends when dropped.
 #[derive(Debug)]

@@ -67,7 +67,9 @@ impl SidecarSpec {
     fn ports(&self) -> BTreeSet<(u16, Side)> {
         let first = [self.inbound_port, self.outbound_port];
         let pairs = self.further_ports.iter().chain([&first]);
-        pairs.flat_map(|[inbound, outbound]| [(*inbound, Side::Inbound), (*outbound, Side::Outbound)]).collect()
+        pairs
+            .flat_map(|[inbound, outbound]| [(*inbound, Side::Inbound), (*outbound, Side::Outbound)])
+            .collect()
     }
 }
 

@@ -72,7 +72,10 @@ impl Mutants {
         for reason in &known.broken {
             say(&format!("FAILED  {reason}\n"));
         }
-        say(&format!("{} rules, {killed} missed when taken away, {survived} not, {equivalent} equivalent\n", killed + known.survivors.len()));
+        say(&format!(
+            "{} rules, {killed} missed when taken away, {survived} not, {equivalent} equivalent\n",
+            killed + known.survivors.len()
+        ));
         if survived == 0 && known.broken.is_empty() { Ok(End::Passed) } else { Ok(End::Failed) }
     }
 
@@ -123,9 +126,7 @@ fn one(variant: &Variant, options: &Options, known: &Mutex<Known>) {
 /// Whether traffic went otherwise. What tproxy says of its rules, or leaves of them, counts for nothing.
 fn is_missed(outcome: &Result<Report, RunError>) -> bool {
     match outcome {
-        Ok(report) => {
-            report.checks.iter().any(|check| check.about == About::Traffic && !check.passed())
-        }
+        Ok(report) => report.checks.iter().any(|check| check.about == About::Traffic && !check.passed()),
         // A scenario that does not come to its end misses something, too.
         Err(error) => matches!(error, RunError::Actor(_) | RunError::NotOpen { .. }),
     }

@@ -12,8 +12,8 @@ use netlink_packet_route::address::{AddressAttribute, AddressFlags};
 use netlink_packet_route::link::{InfoData, InfoVeth, LinkFlags, LinkMessage};
 use nix::net::if_::{if_indextoname, if_nametoindex};
 use rtnetlink::{
-    Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, MulticastGroup, RouteMessageBuilder, new_connection,
-    new_multicast_connection,
+    Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, MulticastGroup, RouteMessageBuilder,
+    new_connection, new_multicast_connection,
 };
 use tokio::task::{JoinHandle, spawn_local};
 

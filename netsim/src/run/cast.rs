@@ -101,7 +101,8 @@ impl Cast {
         let kills = document.every_step().iter().any(|step| matches!(step, Step::Kill(_)));
         let expectations = document.expectations();
         let ending = |refused: bool| -> BTreeSet<(String, u16)> {
-            let wanted = expectations.iter().filter(|one| refused == (one.value.reaches == Some(Place::Refused)));
+            let wanted =
+                expectations.iter().filter(|one| refused == (one.value.reaches == Some(Place::Refused)));
             let called = wanted.filter_map(|one| one.value.to.as_ref());
             called.map(|to| (to.value.host.clone(), to.value.port)).collect()
         };
@@ -226,6 +227,7 @@ fn known_by(name: &str) -> Ipv4Addr {
 pub(super) fn identity(who: Who) -> Identity {
     let name = match who {
         Who::App => "app",
+        Who::Other => "other",
         Who::Sidecar => "kuma-dp",
         Who::Root | Who::Peer | Who::Vm => "root",
     };

@@ -13,7 +13,8 @@ pub(super) fn logs(stage: &Stage, prefixes: &[String]) -> Result<Check, RunError
     let counts: Vec<(String, u64)> =
         prefixes.iter().map(|prefix| (prefix.clone(), counted(&saved, prefix))).collect();
     let silent = counts.iter().filter(|(_, count)| *count == 0);
-    let problems = silent.map(|(prefix, _)| format!("no log rule with the prefix `{prefix}` has counted anything"));
+    let problems =
+        silent.map(|(prefix, _)| format!("no log rule with the prefix `{prefix}` has counted anything"));
     let happened: Vec<String> = counts.iter().map(|(prefix, count)| format!("{count} {prefix}")).collect();
     let title = format!("logged: {}", prefixes.join(", "));
     Ok(Check::new(About::Traffic, title, happened.join(", "), problems.collect()))
@@ -24,7 +25,9 @@ fn counted(saved: &str, prefix: &str) -> u64 {
     let of_line = |line: &str| {
         let (counters, rule) = line.strip_prefix('[')?.split_once("] ")?;
         let words = rule::words(rule)?;
-        let logs = words.windows(2).any(|pair| matches!(pair, [option, word] if option == "--log-prefix" && word == prefix));
+        let logs = words
+            .windows(2)
+            .any(|pair| matches!(pair, [option, word] if option == "--log-prefix" && word == prefix));
         let packets = counters.split_once(':')?.0.parse::<u64>().ok()?;
         logs.then_some(packets)
     };

@@ -23,7 +23,11 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    fn with<T>(&self, name: &str, work: impl FnOnce(Who, &Held) -> Result<T, RunError>) -> Result<T, RunError> {
+    fn with<T>(
+        &self,
+        name: &str,
+        work: impl FnOnce(Who, &Held) -> Result<T, RunError>,
+    ) -> Result<T, RunError> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         match open.get(name) {
             Some((who, held)) => work(*who, held),
@@ -72,7 +76,10 @@ pub(super) fn talk(stage: &Stage, wanted: &Talk) -> Result<Check, RunError> {
     };
     let mut problems = Vec::new();
     if !as_expected {
-        problems.push(format!("expected what is said over {} to be {}, it was {happened}", wanted.over, wanted.is));
+        problems.push(format!(
+            "expected what is said over {} to be {}, it was {happened}",
+            wanted.over, wanted.is
+        ));
     }
     Ok(Check::new(About::Traffic, format!("talk over {}", wanted.over), happened, problems))
 }
@@ -84,12 +91,13 @@ fn crafted(seen: &[Frame], held: &Held) -> Option<Vec<u8>> {
         let is_between = move |segment: &Segment| segment.source == from && segment.destination == to;
         seen.iter().rev().filter(move |frame| frame.segment().is_some_and(|segment| is_between(&segment)))
     };
-    let received = between(held.peer_name, held.local).find_map(|frame| match frame.segment()?.transport {
-        Transport::Tcp { sequence, length, .. } if length > 0 => {
-            Some(sequence.wrapping_add(u32::try_from(length).ok()?))
-        }
-        _ => None,
-    })?;
+    let received =
+        between(held.peer_name, held.local).find_map(|frame| match frame.segment()?.transport {
+            Transport::Tcp { sequence, length, .. } if length > 0 => {
+                Some(sequence.wrapping_add(u32::try_from(length).ok()?))
+            }
+            _ => None,
+        })?;
     between(held.local, held.peer_name).next()?.out_of_window(received)
 }
 

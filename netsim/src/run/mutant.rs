@@ -70,7 +70,10 @@ fn found(saved: &str) -> Vec<(Mutant, usize)> {
     let mut found = Vec::new();
     for line in saved.lines() {
         // Counters come first.
-        let line = line.split_once("] ").filter(|(before, _)| before.starts_with('[')).map_or(line, |(_, rest)| rest);
+        let line = line
+            .split_once("] ")
+            .filter(|(before, _)| before.starts_with('['))
+            .map_or(line, |(_, rest)| rest);
         if let Some(name) = line.strip_prefix('*') {
             name.clone_into(&mut table);
             chain.clear();

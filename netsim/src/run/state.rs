@@ -19,7 +19,8 @@ pub(super) struct State {
 const LOOK: &str = "for family in iptables ip6tables; do for flavour in nft legacy; do \
     echo \"#rules $family-$flavour\"; $family-$flavour-save 2>/dev/null; done; done; \
     echo '#sets'; if command -v ipset >/dev/null; then ipset list -name; fi; \
-    for family in -4 -6; do echo \"#routing $family\"; ip $family route show table all | grep -v -e 'table local' -e '^fe80:'; ip $family rule; done; \
+    for family in -4 -6; do echo \"#routing $family\"; ip $family rule; \
+        ip $family route show table all | grep -v -e 'table local' -e '^fe80:'; done; \
     echo '#settings'; cd /proc/sys/net && grep -rs '' core ipv4 ipv6 | \
         grep -v -e stable_secret -e /neigh/ -e tcp_fastopen_key -e random -e flush; cd /; \
     echo '#files'; \
@@ -56,10 +57,9 @@ fn normalise(text: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut number = 0;
     for line in text.lines() {
-        if let Some(name) = ["#rules ", "#sets", "#routing ", "#settings", "#files"]
-            .iter()
-            .find_map(|mark| line.strip_prefix(mark).map(|rest| format!("{}{rest}", &mark.trim_start_matches('#'))))
-        {
+        if let Some(name) = ["#rules ", "#sets", "#routing ", "#settings", "#files"].iter().find_map(|mark| {
+            line.strip_prefix(mark).map(|rest| format!("{}{rest}", &mark.trim_start_matches('#')))
+        }) {
             section = name;
             table.clear();
             continue;

@@ -81,9 +81,7 @@ impl TryFrom<String> for WirePlace {
 
     fn try_from(text: String) -> Result<Self, String> {
         match text.split_whitespace().collect::<Vec<_>>().as_slice() {
-            [node, interface] => {
-                Ok(Self { node: (*node).to_owned(), interface: (*interface).to_owned() })
-            }
+            [node, interface] => Ok(Self { node: (*node).to_owned(), interface: (*interface).to_owned() }),
             _ => Err(format!("`{text}` is not of the form `node interface`, as in `pod eth0`")),
         }
     }
@@ -101,6 +99,8 @@ impl fmt::Display for WirePlace {
 pub enum Who {
     /// A process of the application's user in the pod.
     App,
+    /// A process of another user in the pod.
+    Other,
     /// A process of the sidecar's user in the pod.
     Sidecar,
     /// A process of root in the pod.
@@ -142,7 +142,7 @@ impl Who {
     #[must_use]
     pub fn node(self) -> &'static str {
         match self {
-            Self::App | Self::Sidecar | Self::Root => "pod",
+            Self::App | Self::Other | Self::Sidecar | Self::Root => "pod",
             Self::Peer => "peer",
             Self::Vm => "vm",
         }
@@ -159,6 +159,7 @@ impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::App => "app",
+            Self::Other => "other",
             Self::Sidecar => "sidecar",
             Self::Root => "root",
             Self::Peer => "peer",

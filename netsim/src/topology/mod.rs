@@ -171,7 +171,8 @@ impl Topology {
             |link: &&Link| [node, other].iter().all(|name| link.ends.iter().any(|end| end.node == *name));
         let link = self.links.iter().find(joins)?;
         let interface = link.ends.iter().find(|end| end.node == node).map(|end| end.interface.as_str())?;
-        let joins = |bridge: &&Bridge| bridge.end.node == node && bridge.ports.iter().any(|port| port == interface);
+        let joins =
+            |bridge: &&Bridge| bridge.end.node == node && bridge.ports.iter().any(|port| port == interface);
         Some(self.bridges.iter().find(joins).map_or(interface, |bridge| bridge.end.interface.as_str()))
     }
 

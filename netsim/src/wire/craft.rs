@@ -59,11 +59,7 @@ fn of_ipv6(original: &Ipv6Packet<'_>, acknowledgement: u32) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn beyond(
-    segment: &[u8],
-    acknowledgement: u32,
-    checksum: impl Fn(&TcpPacket<'_>) -> u16,
-) -> Option<Vec<u8>> {
+fn beyond(segment: &[u8], acknowledgement: u32, checksum: impl Fn(&TcpPacket<'_>) -> u16) -> Option<Vec<u8>> {
     let length = usize::from(TcpPacket::new(segment)?.get_data_offset()) * 4;
     let mut bytes = segment.get(..length)?.to_vec();
     let mut tcp = MutableTcpPacket::new(&mut bytes)?;
@@ -87,9 +83,8 @@ mod tests {
         bytes[6..12].copy_from_slice(&[2, 0, 0, 0, 0, 1]);
         bytes[12..14].copy_from_slice(&[8, 0]);
         bytes[14..34].copy_from_slice(&[0x45, 0, 0, 42, 0, 0, 0, 0, 64, 6, 0, 0, 10, 77, 0, 3, 10, 77, 0, 2]);
-        bytes[34..54].copy_from_slice(&[
-            0x9c, 0x40, 0, 80, 0, 0, 0, 1, 0, 0, 0, 2, 0x50, 0x18, 0, 1, 0, 0, 0, 0,
-        ]);
+        bytes[34..54]
+            .copy_from_slice(&[0x9c, 0x40, 0, 80, 0, 0, 0, 1, 0, 0, 0, 2, 0x50, 0x18, 0, 1, 0, 0, 0, 0]);
         bytes.extend(b"hi");
         Frame::new(&bytes, MacAddr::new(2, 0, 0, 0, 0, 1))
     }
