@@ -14,3 +14,4 @@ pub mod require;
 pub mod run;
 pub mod scenario;
 pub mod topology;
+pub mod wire;

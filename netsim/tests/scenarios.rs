@@ -1,4 +1,5 @@
-//! Every variant of every scenario is a test of its own.
+//! Every variant of every scenario is a test of its own. So is every file in `wrong/`, which expects what does not
+//! happen: netsim must report it, in the words of the file's first line.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -20,17 +21,23 @@ fn main() {
     // Waiting for events is most of the work: twice the processors keeps them busy.
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     arguments.test_threads = arguments.test_threads.or(Some(2 * processors));
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
-    let trials = scenario::files(&folder)
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let right = variants(&here.join("../scenarios")).map(trial);
+    // What is reported does not depend on the variant: one is enough.
+    let one = |variant: &Variant| variant.to_string().ends_with("::iptables-nft::ipv4");
+    let wrong = variants(&here.join("tests/wrong")).filter(one).map(wrong_trial);
+    let trials = right.chain(wrong).collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    node::shutdown().expect("nothing is left of this process");
+    conclusion.exit()
+}
+
+fn variants(folder: &Path) -> impl Iterator<Item = Variant> + use<> {
+    scenario::files(folder)
         .expect("the scenarios are there")
         .into_iter()
         .map(|(id, file)| Arc::new(scenario::load(&id, &file).unwrap_or_else(|error| fail(&error))))
         .flat_map(|scenario| scenario::variants(&scenario))
-        .map(trial)
-        .collect();
-    let conclusion = libtest_mimic::run(&arguments, trials);
-    node::shutdown().expect("nothing is left of this process");
-    conclusion.exit()
 }
 
 fn fail(error: &dyn std::fmt::Display) -> ! {
@@ -39,9 +46,16 @@ fn fail(error: &dyn std::fmt::Display) -> ! {
 }
 
 fn trial(variant: Variant) -> Trial {
-    let name = variant.to_string();
+    test(variant.to_string(), variant, prove)
+}
+
+fn wrong_trial(variant: Variant) -> Trial {
+    test(format!("wrong/{}", variant.scenario.id), variant, report_it)
+}
+
+fn test(name: String, variant: Variant, judge: fn(&Variant) -> Result<(), Failed>) -> Trial {
     match require::backend(variant.backend) {
-        Requirement::Met => Trial::test(name, move || prove(&variant)),
+        Requirement::Met => Trial::test(name, move || judge(&variant)),
         Requirement::Skip(reason) => {
             Trial::test(name, || Ok(())).with_ignored_flag(true).with_kind(format!("skipped: {reason}"))
         }
@@ -52,4 +66,18 @@ fn trial(variant: Variant) -> Trial {
 fn prove(variant: &Variant) -> Result<(), Failed> {
     let report = run::run(variant, &Options { tproxy: tproxy() })?;
     if report.passed() { Ok(()) } else { Err(report::failure(&report).into()) }
+}
+
+/// The file's first line says what netsim must report.
+fn report_it(variant: &Variant) -> Result<(), Failed> {
+    let text = &variant.scenario.source.text;
+    let expected = text.lines().next().and_then(|line| line.strip_prefix("# reported: "));
+    let expected = expected.ok_or("the first line must be `# reported: …`")?;
+    let report = run::run(variant, &Options { tproxy: tproxy() })?;
+    let said = report::failure(&report);
+    if !report.passed() && said.contains(expected) {
+        Ok(())
+    } else {
+        Err(format!("`{expected}` is not reported; it says: {said}").into())
+    }
 }

@@ -10,12 +10,13 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use super::burst::{self, Burst, Tally};
+use super::queries::{self, Queries};
 use super::query::{self, Asked, Query};
-use super::{ActorError, Answer};
+use super::{ActorError, Answer, Held};
 use crate::node::{Actor, Identity, Node, Pending};
 
 /// What a client says once it was answered, to see it come back.
-const WORDS: &[u8] = b"netsim says hello";
+pub(super) const WORDS: &[u8] = b"netsim says hello";
 
 /// One connection to be tried.
 #[derive(Clone, Debug)]
@@ -122,6 +123,23 @@ impl Client {
         Ok(self.actor.submit(within, move || burst::run(burst)).wait()?)
     }
 
+    /// Opens a connection and keeps it, or says how it ended.
+    ///
+    /// # Errors
+    /// When it could not even be tried.
+    pub fn hold(&self, attempt: Attempt) -> Result<Result<Held, Outcome>, ActorError> {
+        let patience = attempt.within + Duration::from_secs(1);
+        self.actor.submit(patience, move || hold(attempt)).wait()?
+    }
+
+    /// Sends many queries, and says who answered them, when all have ended.
+    ///
+    /// # Errors
+    /// One could not even be sent, or they do not come to an end within `within`.
+    pub fn queries(&self, queries: Queries, within: Duration) -> Result<Tally, ActorError> {
+        self.actor.submit(within, move || queries::run(queries)).wait()?
+    }
+
     /// Begins to try a connection, so that several can go on side by side.
     pub fn begin(&self, attempt: Attempt) -> Pending<Result<Outcome, ActorError>> {
         // The attempt keeps its own time; the thread's is only for a thread that hangs.
@@ -131,6 +149,42 @@ impl Client {
 }
 
 async fn run(attempt: Attempt) -> Result<Outcome, ActorError> {
+    let socket = socket(&attempt)?;
+    Ok(match timeout(attempt.within, converse(socket, attempt.to)).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(error)) => of_error(&error),
+        Err(_) => Outcome::TimedOut,
+    })
+}
+
+async fn hold(attempt: Attempt) -> Result<Result<Held, Outcome>, ActorError> {
+    let socket = socket(&attempt)?;
+    Ok(match timeout(attempt.within, begin_to_hold(socket, attempt.to)).await {
+        Ok(Ok(held)) => held,
+        Ok(Err(error)) => Err(of_error(&error)),
+        Err(_) => Err(Outcome::TimedOut),
+    })
+}
+
+async fn begin_to_hold(socket: TcpSocket, to: SocketAddr) -> io::Result<Result<Held, Outcome>> {
+    let mut stream = socket.connect(to).await?;
+    let (local, peer_name) = (stream.local_addr()?, stream.peer_addr()?);
+    Ok(match Answer::read(&mut stream).await? {
+        Ok(answer) => Ok(Held::keep(stream, answer, local, peer_name)?),
+        Err(bytes) => Err(without_answer(&bytes)),
+    })
+}
+
+/// What is known of a connection whose first line is no answer.
+fn without_answer(bytes: &[u8]) -> Outcome {
+    match bytes {
+        [] => Outcome::Closed,
+        bytes => Outcome::Unintelligible(String::from_utf8_lossy(bytes).into_owned()),
+    }
+}
+
+/// A socket that will connect from where the attempt says.
+fn socket(attempt: &Attempt) -> Result<TcpSocket, ActorError> {
     let socket = match attempt.to {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
@@ -139,11 +193,7 @@ async fn run(attempt: Attempt) -> Result<Outcome, ActorError> {
     if let Some(address) = attempt.from {
         socket.bind((address, 0).into()).map_err(|source| ActorError::Source { address, source })?;
     }
-    Ok(match timeout(attempt.within, converse(socket, attempt.to)).await {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(error)) => of_error(&error),
-        Err(_) => Outcome::TimedOut,
-    })
+    Ok(socket)
 }
 
 async fn converse(socket: TcpSocket, to: SocketAddr) -> io::Result<Outcome> {
@@ -154,8 +204,7 @@ async fn converse(socket: TcpSocket, to: SocketAddr) -> io::Result<Outcome> {
             let echoed = echo(&mut stream).await?;
             Outcome::Answered { answer, peer_name, local, echoed }
         }
-        Err(bytes) if bytes.is_empty() => Outcome::Closed,
-        Err(bytes) => Outcome::Unintelligible(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(bytes) => without_answer(&bytes),
     })
 }
 

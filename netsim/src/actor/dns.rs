@@ -1,22 +1,29 @@
 //! A name server: answers queries over UDP, at addresses of its own, and says in the answer who it is and what it saw.
 //!
 //! A question for text gets the [`Answer`] as JSON; a question for an address gets the one that the server is known by,
-//! so that real clients can tell who answered them. Must never ask anybody else.
+//! so that real clients can tell who answered them. Must never ask anybody
+//! but the one that it is told to.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use simple_dns::rdata::{A, AAAA, RData, TXT};
 use simple_dns::{CLASS, Packet, PacketFlag, QTYPE, Question, ResourceRecord, TYPE};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
+use tokio::task::spawn_local;
+use tokio::time::timeout;
 
 use super::{ActorError, Answer, Handled, Log, Seen};
 use crate::node::{Actor, Identity, Node, NodeError};
 
 /// The largest datagram that is read; longer queries are cut, and then no queries.
 const LARGEST: usize = 4096;
+/// How long another name server that is asked may take.
+const ANSWERING: Duration = Duration::from_secs(2);
 /// Seconds for which an answer may be kept: not at all.
 const TTL: u32 = 0;
 
@@ -29,6 +36,8 @@ pub struct NameServerSpec {
     pub identity: Identity,
     /// The addresses at which it listens, each by a socket of its own, so that answers leave from the address asked.
     pub addresses: Vec<SocketAddr>,
+    /// Whom it asks; without, it answers itself.
+    pub upstream: Option<SocketAddr>,
     /// What it answers to questions for an IPv4 address; the IPv6 address is the same, mapped into 2001:db8::/96.
     pub known_by: Ipv4Addr,
 }
@@ -66,6 +75,14 @@ impl NameServer {
         &self.log
     }
 
+    /// Ends it, and tells what went wrong.
+    ///
+    /// # Errors
+    /// Its thread does not end, or its cgroup cannot be removed.
+    pub fn stop(self) -> Result<(), NodeError> {
+        self.actor.stop()
+    }
+
     /// Whether it still serves.
     ///
     /// # Errors
@@ -87,6 +104,7 @@ fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
 }
 
 async fn serve(socket: UdpSocket, local: SocketAddr, spec: NameServerSpec, log: Log) -> Result<(), String> {
+    let socket = Rc::new(socket);
     let mut buffer = vec![0; LARGEST];
     loop {
         let (length, source) = match socket.recv_from(&mut buffer).await {
@@ -96,9 +114,18 @@ async fn serve(socket: UdpSocket, local: SocketAddr, spec: NameServerSpec, log: 
             Err(error) => return Err(format!("cannot receive at {local}: {error}")),
         };
         let answer = Answer { actor: spec.name.clone(), local, client: source, original_destination: None };
-        let Some(reply) = buffer.get(..length).and_then(|query| reply(query, &answer, spec.known_by)) else {
+        let query = buffer.get(..length).unwrap_or_default().to_vec();
+        if let Some(upstream) = spec.upstream {
+            let socket = Rc::clone(&socket);
+            spawn_local(async move {
+                // Whoever asked hears nothing where nobody answers, as with a real one.
+                if let Ok(Ok(reply)) = timeout(ANSWERING, forward(&query, upstream)).await {
+                    let _ = socket.send_to(&reply, source).await;
+                }
+            });
             continue;
-        };
+        }
+        let Some(reply) = reply(&query, &answer, spec.known_by) else { continue };
         // Before it answers, so that whoever has the answer finds it in the log.
         log.push(Seen {
             actor: spec.name.clone(),
@@ -110,6 +137,18 @@ async fn serve(socket: UdpSocket, local: SocketAddr, spec: NameServerSpec, log: 
         // The client may be gone already: then there is nobody to tell.
         let _ = socket.send_to(&reply, source).await;
     }
+}
+
+/// The answer of another name server.
+async fn forward(query: &[u8], upstream: SocketAddr) -> io::Result<Vec<u8>> {
+    let any: SocketAddr = if upstream.is_ipv4() { ([0; 4], 0).into() } else { ([0; 16], 0).into() };
+    let socket = UdpSocket::bind(any).await?;
+    socket.connect(upstream).await?;
+    socket.send(query).await?;
+    let mut reply = vec![0; LARGEST];
+    let length = socket.recv(&mut reply).await?;
+    reply.truncate(length);
+    Ok(reply)
 }
 
 /// The reply to a query; `None` for what is none.

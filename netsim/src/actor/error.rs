@@ -41,6 +41,12 @@ pub enum ActorError {
         /// Why.
         source: io::Error,
     },
+    /// A kept connection.
+    #[error("cannot use a connection that was kept: {source}")]
+    Held {
+        /// Why.
+        source: io::Error,
+    },
     /// The thread.
     #[error(transparent)]
     Node(#[from] NodeError),

@@ -60,6 +60,14 @@ impl Log {
         self.seen.change(std::mem::take)
     }
 
+    /// Waits until so many connections were seen by an actor. False when the deadline comes first.
+    pub fn wait_for_count(&self, within: Duration, actor: &str, count: usize) -> bool {
+        let enough = |log: &mut Vec<Seen>| {
+            (log.iter().filter(|seen| seen.actor == actor).count() >= count).then_some(())
+        };
+        self.seen.wait_for(within, enough).is_some()
+    }
+
     /// Waits until something that `matches` has been seen, and takes it out of the log. None when the deadline
     /// comes first.
     pub fn wait_for(&self, within: Duration, matches: impl Fn(&Seen) -> bool) -> Option<Seen> {

@@ -4,6 +4,7 @@
 //! It never connects to itself: an original destination that is one of its own listeners is refused, or one
 //! wrong rule would end in ten thousand connections.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 use std::rc::Rc;
@@ -43,6 +44,8 @@ pub struct SidecarSpec {
     pub inbound_port: u16,
     /// The port to which leaving connections are redirected.
     pub outbound_port: u16,
+    /// Further inbound and outbound ports, where configurations with other ports replace each other.
+    pub further_ports: Vec<[u16; 2]>,
     /// What it does with them.
     pub mode: Mode,
     /// How many connections it handles at once; more are reset.
@@ -52,7 +55,23 @@ pub struct SidecarSpec {
 impl SidecarSpec {
     /// A sidecar that records, on Kuma's default ports.
     pub fn new(identity: Identity) -> Self {
-        Self { identity, inbound_port: 15006, outbound_port: 15001, mode: Mode::Record, connections: 256 }
+        Self {
+            identity,
+            inbound_port: 15006,
+            outbound_port: 15001,
+            further_ports: Vec::new(),
+            mode: Mode::Record,
+            connections: 256,
+        }
+    }
+
+    /// Every port that it listens on, with what arrives there.
+    fn ports(&self) -> BTreeSet<(u16, Side)> {
+        let first = [self.inbound_port, self.outbound_port];
+        let pairs = self.further_ports.iter().chain([&first]);
+        pairs
+            .flat_map(|[inbound, outbound]| [(*inbound, Side::Inbound), (*outbound, Side::Outbound)])
+            .collect()
     }
 }
 
@@ -75,9 +94,9 @@ impl Sidecar {
         actor.serve(move || async move {
             let mut loops = Vec::new();
             let slots = Semaphore::new(spec.connections);
-            let sides = [(Side::Inbound, spec.inbound_port), (Side::Outbound, spec.outbound_port)];
+            let ports = spec.ports();
             let proxy = Rc::new(Proxy { spec, slots, log: seen });
-            for (side, port) in sides {
+            for (port, side) in ports {
                 loops.extend(
                     listen(port)?.into_iter().map(|listener| serve(Rc::clone(&proxy), side, listener)),
                 );
@@ -92,6 +111,14 @@ impl Sidecar {
         &self.log
     }
 
+    /// Ends it, and tells what went wrong.
+    ///
+    /// # Errors
+    /// Its thread does not end, or its cgroup cannot be removed.
+    pub fn stop(self) -> Result<(), NodeError> {
+        self.actor.stop()
+    }
+
     /// Whether it still serves.
     ///
     /// # Errors
@@ -101,7 +128,7 @@ impl Sidecar {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Side {
     Inbound,
     Outbound,
@@ -173,7 +200,7 @@ impl Proxy {
     }
 
     fn is_own_listener(&self, destination: SocketAddr, local: SocketAddr) -> bool {
-        let own_port = [self.spec.inbound_port, self.spec.outbound_port].contains(&destination.port());
+        let own_port = self.spec.ports().iter().any(|(port, _)| *port == destination.port());
         destination == local || (own_port && is_local(destination.ip()))
     }
 }

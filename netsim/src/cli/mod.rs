@@ -4,8 +4,10 @@
 mod bench;
 mod check;
 mod demo;
+mod equivalent;
 mod exec;
 mod list;
+mod mutants;
 mod run;
 mod selection;
 
@@ -34,6 +36,8 @@ enum Verb {
     Bench(bench::Bench),
     /// Show what tproxy is for, in a throw-away pod; needs root
     Demo(demo::Demo),
+    /// Take tproxy's rules away one at a time and list those that no scenario misses; needs root
+    Mutants(mutants::Mutants),
     /// Run a command in a throw-away node of its own; needs root
     Exec(exec::Exec),
 }
@@ -63,6 +67,7 @@ pub fn main() -> ExitCode {
             Verb::List(list) => list.run(),
             Verb::Bench(bench) => bench.run(),
             Verb::Demo(demo) => demo.run(),
+            Verb::Mutants(mutants) => mutants.run(),
             Verb::Exec(exec) => exec.run(),
         },
         Err(error) => {

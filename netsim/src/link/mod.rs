@@ -16,7 +16,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::node::Node;
-use crate::topology::{End, Link};
+use crate::topology::{Bridge, End, Link};
 
 /// An address that an interface has.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +43,12 @@ fn create(a: &Node, b: &Node, link: &Link) -> Result<(), LinkError> {
     let (link, target) = (link.clone(), b.net_namespace().as_raw_fd());
     // The descriptor stays open while `b` is borrowed, which is until the job is done.
     a.run(move || async move { netlink::create_veth(&link, target).await })?
+}
+
+/// Makes a bridge of interfaces that are in place; nothing is configured.
+fn create_bridge(node: &Node, bridge: &Bridge) -> Result<(), LinkError> {
+    let (name, ports) = (bridge.end.interface.clone(), bridge.ports.clone());
+    node.run(move || async move { netlink::create_bridge(&name, &ports).await })?
 }
 
 /// Brings ends of one node up, with addresses and routes, and waits until they carry traffic.

@@ -12,8 +12,8 @@ use netlink_packet_route::address::{AddressAttribute, AddressFlags};
 use netlink_packet_route::link::{InfoData, InfoVeth, LinkFlags, LinkMessage};
 use nix::net::if_::{if_indextoname, if_nametoindex};
 use rtnetlink::{
-    Handle, LinkMessageBuilder, LinkUnspec, LinkVeth, MulticastGroup, RouteMessageBuilder, new_connection,
-    new_multicast_connection,
+    Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, MulticastGroup, RouteMessageBuilder,
+    new_connection, new_multicast_connection,
 };
 use tokio::task::{JoinHandle, spawn_local};
 
@@ -53,6 +53,20 @@ pub(super) async fn create_veth(link: &Link, far_namespace: RawFd) -> Result<(),
     connection.handle.link().add(pair).execute().await.map_err(|error| {
         refused(format!("make the veth pair {} and {}", near.interface, far.interface), error)
     })
+}
+
+/// Makes a bridge of these interfaces.
+pub(super) async fn create_bridge(name: &str, ports: &[String]) -> Result<(), LinkError> {
+    let connection = Connection::open()?;
+    let bridge = LinkBridge::new(name).build();
+    let made = connection.handle.link().add(bridge).execute().await;
+    made.map_err(|error| refused(format!("make the bridge {name}"), error))?;
+    for port in ports {
+        let message = LinkUnspec::new_with_index(index(port)?).controller(index(name)?).build();
+        let joined = connection.handle.link().set(message).execute().await;
+        joined.map_err(|error| refused(format!("make {port} a port of {name}"), error))?;
+    }
+    Ok(())
 }
 
 fn with_mtu<T>(message: LinkMessageBuilder<T>, link: &Link) -> LinkMessageBuilder<T> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{LinkError, NetworkError, configure, create};
+use super::{LinkError, NetworkError, configure, create, create_bridge};
 use crate::node::{Node, NodeSpec};
 use crate::topology::{Link, Topology};
 
@@ -94,6 +94,13 @@ impl Network {
             let [a, b] = &link.ends;
             let outcome = create(self.node(&a.node)?, self.node(&b.node)?, link);
             outcome.map_err(|source| of_link(link, source))?;
+        }
+        for bridge in self.topology.bridges() {
+            let node = &bridge.end.node;
+            create_bridge(self.node(node)?, bridge).map_err(|source| NetworkError::Interfaces {
+                node: node.clone(),
+                source: Box::new(source),
+            })?;
         }
         let pending: Vec<_> = self
             .nodes

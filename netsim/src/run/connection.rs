@@ -6,7 +6,8 @@ use tproxy::plan::explain::Explanation;
 use tproxy::plan::flow::{Direction, Flow, Verdict};
 
 use super::stage::Stage;
-use super::{Check, RunError, flow, oracle};
+use super::wires::Watch;
+use super::{About, Check, RunError, flow, oracle};
 use crate::actor::{Attempt, Outcome, Seen};
 use crate::scenario::{Endpoint, Expectation, Place, Who};
 
@@ -24,9 +25,10 @@ struct Happened {
 pub(super) fn check(stage: &Stage, wanted: &Expectation, to: &Endpoint) -> Result<Check, RunError> {
     let destination = stage.endpoint(to)?;
     let source = wanted.source.as_ref().map(|name| stage.address(&name.value)).transpose()?;
+    let watch = Watch::begin(stage, wanted)?;
     let happened = connect(stage, wanted.from, destination, source)?;
     let explanation = stage.explain(&flow::of(stage, wanted, destination, source)?);
-    let mut problems = Vec::new();
+    let mut problems = watch.end(destination, true)?;
     judge_place(wanted, &happened, &mut problems);
     // The kernel turns the unspecified address into localhost before anything else sees it.
     let meant = Flow::new(Direction::Outbound, destination).as_sent().destination;
@@ -35,19 +37,18 @@ pub(super) fn check(stage: &Stage, wanted: &Expectation, to: &Endpoint) -> Resul
     judge_policy(stage, explanation.as_ref(), destination, &happened, &mut problems);
     let from = source.map_or_else(String::new, |source| format!(" from {source}"));
     let title = format!("{} → {to}{from}", wanted.from);
-    let printed = String::new();
-    Ok(Check { title, happened: happened.words, printed, explanation, problems })
+    Ok(Check { explanation, ..Check::new(About::Traffic, title, happened.words, problems) })
 }
 
 fn connect(stage: &Stage, who: Who, to: SocketAddr, source: Option<IpAddr>) -> Result<Happened, RunError> {
     // What earlier connections left in the log is not this one's.
-    stage.sidecar.log().take();
+    stage.proxy.take_seen();
     let attempt = Attempt { from: source, ..Attempt::to(to) };
     let outcome = match stage.client(who) {
         Some(client) => client.connect(attempt)?,
         None => Outcome::Unreachable(format!("{who} is not on the stage")),
     };
-    let passed = stage.sidecar.log().take();
+    let passed = stage.proxy.take_seen();
     let (place, words) = match &outcome {
         Outcome::Answered { answer, .. } => {
             let places = [Place::App, Place::Peer, Place::SidecarInbound, Place::SidecarOutbound];
@@ -55,6 +56,7 @@ fn connect(stage: &Stage, who: Who, to: SocketAddr, source: Option<IpAddr>) -> R
         }
         Outcome::Refused => (Some(Place::Refused), "refused".to_owned()),
         Outcome::Reset => (Some(Place::Reset), "reset".to_owned()),
+        Outcome::TimedOut => (Some(Place::Unanswered), "unanswered".to_owned()),
         other => (None, format!("{other:?}")),
     };
     Ok(Happened { place, words, outcome, passed })
@@ -131,7 +133,10 @@ fn judge_policy(
     let verdict = explanation.map_or(Verdict::Pass, |explanation| explanation.decision.verdict);
     let line =
         explanation.map_or_else(String::new, |explanation| format!(" ({})", explanation.decision.line));
-    let predicted = oracle::first_listener(verdict, destination, &stage.facts).map(|place| place.to_string());
+    // Whoever was killed takes nothing.
+    let predicted = oracle::first_listener(verdict, destination, &stage.now_or_first())
+        .filter(|_| stage.proxy.is_running())
+        .map(|place| place.to_string());
     let first = happened.passed.first().map(|seen| seen.actor.clone());
     if predicted != first {
         let name =

@@ -4,29 +4,42 @@
 //! Must never judge by the text of a rule: only by what connections did. Rule texts are shown with failures, and
 //! compared before and after.
 
+mod cast;
 mod connection;
+mod counters;
+mod crowd;
 mod flow;
+mod kept;
+mod mutant;
 mod oracle;
 mod program;
+mod proxy;
 mod query;
 mod script;
 mod stage;
 mod state;
 mod support;
+mod wires;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use tproxy::backend::BackendId;
+use tproxy::family::IpFamily;
 use tproxy::plan::explain::Explanation;
 
 use crate::actor::ActorError;
 use crate::link::{LinkError, NetworkError};
 use crate::node::{NodeError, ProcessError};
-use crate::scenario::{InstallError, Variant};
+use crate::scenario::{Ending, InstallError, Variant};
 use crate::topology::TopologyError;
+use crate::wire::WireError;
+use mutant::Mutation;
 use stage::Stage;
 
+pub use mutant::Mutant;
 pub use support::{Missing, supports};
 
 /// What a run needs besides the variant.
@@ -57,6 +70,25 @@ pub enum RunError {
     /// A program.
     #[error(transparent)]
     Program(#[from] ProcessError),
+    /// A wire.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// A connection that no step has opened so far.
+    #[error("no connection `{name}` is open: was it answered when it was opened?")]
+    NotOpen {
+        /// What the scenario calls it.
+        name: String,
+    },
+    /// Something that did not happen beside a list of steps.
+    #[error("{what} has not happened {times} times within {within:?}")]
+    NotHappened {
+        /// What was waited for.
+        what: String,
+        /// How often.
+        times: usize,
+        /// How long was waited.
+        within: std::time::Duration,
+    },
     /// The scenario's installation.
     #[error("the scenario's installation: {0}")]
     Install(#[from] InstallError),
@@ -77,9 +109,22 @@ pub struct Report {
     pub elapsed: std::time::Duration,
 }
 
+/// What a check judges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// What packets did.
+    Traffic,
+    /// What a run of tproxy, or of another program that changes rules, did.
+    Rules,
+    /// What is left of it all.
+    State,
+}
+
 /// One check: what was expected, and what is wrong.
 #[derive(Debug, Clone)]
 pub struct Check {
+    /// What it judges.
+    pub about: About,
     /// What was done, as in `app → peer:8080`.
     pub title: String,
     /// Where it ended, or what it did, in a word or two.
@@ -101,6 +146,12 @@ impl Report {
 }
 
 impl Check {
+    /// A check of what has happened.
+    fn new(about: About, title: String, happened: impl Into<String>, problems: Vec<String>) -> Self {
+        let (happened, printed) = (happened.into(), String::new());
+        Self { about, title, happened, printed, explanation: None, problems }
+    }
+
     /// Whether everything was as it must be.
     #[must_use]
     pub fn passed(&self) -> bool {
@@ -113,33 +164,60 @@ impl Check {
 /// # Errors
 /// The run itself could not be carried out.
 pub fn run(variant: &Variant, options: &Options) -> Result<Report, RunError> {
+    Ok(perform(variant, options, Mutation::None)?.0)
+}
+
+/// Runs one variant, and tells tproxy's rules in its family after each installation.
+///
+/// # Errors
+/// As [`run`].
+pub fn rules(variant: &Variant, options: &Options) -> Result<(Report, BTreeSet<Mutant>), RunError> {
+    perform(variant, options, Mutation::Look)
+}
+
+/// Runs one variant with a rule of tproxy's taken away after each installation.
+///
+/// # Errors
+/// As [`run`].
+pub fn mutated(variant: &Variant, options: &Options, mutant: &Mutant) -> Result<Report, RunError> {
+    Ok(perform(variant, options, Mutation::Delete(mutant.clone()))?.0)
+}
+
+fn perform(
+    variant: &Variant,
+    options: &Options,
+    mutation: Mutation,
+) -> Result<(Report, BTreeSet<Mutant>), RunError> {
     let started = Instant::now();
-    let stage = Stage::set(variant, options)?;
+    let stage = Stage::set(variant, options, mutation)?;
     let before = Mutex::new(None);
     let mut checks = script::perform(&stage, &before, &variant.scenario.document.script())?;
     let all_passed = checks.iter().all(Check::passed);
     let rules = if all_passed { String::new() } else { stage.rules()? };
-    checks.push(stage.uninstall()?);
-    if let Some(before) = before.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        checks.push(nothing_left(&before, &state::observe(&stage.network)?));
-    }
+    checks.push(stage.uninstall(&Ending::default())?);
+    checks.extend(nothing_left(&stage, &before)?);
+    let mutants = stage.mutants();
     stage.strike()?;
     let name = variant.scenario.document.name.value.clone();
-    Ok(Report { variant: variant.to_string(), name, checks, rules, elapsed: started.elapsed() })
+    Ok((Report { variant: variant.to_string(), name, checks, rules, elapsed: started.elapsed() }, mutants))
 }
 
-fn nothing_left(before: &state::State, after: &state::State) -> Check {
-    let problems = before.differences(after);
-    Check {
-        title: "after uninstalling".to_owned(),
-        happened: if problems.is_empty() {
-            "rules, chains, addresses and files are as before"
-        } else {
-            "something is left"
-        }
-        .to_owned(),
-        printed: String::new(),
-        explanation: None,
-        problems,
-    }
+/// Compares everything with the state before the first installation; nothing where there was none.
+fn nothing_left(stage: &Stage, before: &Mutex<Option<state::State>>) -> Result<Option<Check>, RunError> {
+    let before = before.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(before) = &*before else { return Ok(None) };
+    let problems = before.differences(&state::observe(&stage.network)?);
+    let happened = if problems.is_empty() {
+        "rules, chains, addresses, routes, settings and files are as before"
+    } else {
+        "something is left"
+    };
+    Ok(Some(Check::new(About::State, "after uninstalling".to_owned(), happened, problems)))
+}
+
+/// The program of the variant's flavour and family that saves or restores rules.
+fn rules_program(stage: &Stage, what: &str) -> String {
+    let base = if stage.family == IpFamily::V4 { "iptables" } else { "ip6tables" };
+    let flavour = if stage.backend == BackendId::IptablesLegacy { "legacy" } else { "nft" };
+    format!("{base}-{flavour}-{what}")
 }

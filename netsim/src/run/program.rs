@@ -1,18 +1,16 @@
 //! Runs a real program as a check and judges what it did.
 
 use super::stage::{PROGRAM_DEADLINE, Stage};
-use super::{Check, RunError};
+use super::{About, Check, RunError};
 use crate::node::{Exit, Program};
 use crate::scenario::{Endpoint, Expectation};
 
 pub(super) fn check(stage: &Stage, wanted: &Expectation) -> Result<Check, RunError> {
-    stage.sidecar.log().take();
+    stage.proxy.take_seen();
     let words = wanted.run.iter().map(|word| fill(stage, word)).collect::<Result<Vec<_>, _>>()?;
     let title = format!("{}: {}", wanted.from, words.join(" "));
     let Some((name, arguments)) = words.split_first() else {
-        let problems = vec!["there is no program".to_owned()];
-        let (happened, printed) = Default::default();
-        return Ok(Check { title, happened, printed, explanation: None, problems });
+        return Ok(Check::new(About::Traffic, title, "", vec!["there is no program".to_owned()]));
     };
     let identity =
         stage.client(wanted.from).map_or(crate::node::Identity::ROOT, crate::actor::Client::identity);
@@ -30,7 +28,7 @@ pub(super) fn check(stage: &Stage, wanted: &Expectation) -> Result<Check, RunErr
         problems
             .push(format!("expected it to print `{text}`; it printed `{}`", finished.stdout_text().trim()));
     }
-    let passed: Vec<_> = stage.sidecar.log().take();
+    let passed: Vec<_> = stage.proxy.take_seen();
     let actors: Vec<_> = passed.iter().map(|seen| seen.actor.clone()).collect();
     if let Some(through) = &wanted.through {
         let expected: Vec<_> = through.iter().map(ToString::to_string).collect();
@@ -51,22 +49,21 @@ pub(super) fn check(stage: &Stage, wanted: &Expectation) -> Result<Check, RunErr
         }
     }
     let by = if actors.is_empty() { String::new() } else { format!(", by {}", actors.join(", ")) };
-    let (happened, printed) = (format!("{}{by}", finished.exit), finished.stdout_text());
-    Ok(Check { title, happened, printed, explanation: None, problems })
+    let happened = format!("{}{by}", finished.exit);
+    let printed = finished.stdout_text();
+    Ok(Check { printed, ..Check::new(About::Traffic, title, happened, problems) })
 }
 
-/// Replaces `{name:port}` by the address that it means in this variant's family.
+/// Replaces `{name:port}` and `{name}` by what they mean in this variant's family.
 fn fill(stage: &Stage, word: &str) -> Result<String, RunError> {
     let mut filled = String::new();
     let mut rest = word;
     while let Some((before, after)) = rest.split_once('{') {
         filled.push_str(before);
-        match after
-            .split_once('}')
-            .and_then(|(name, tail)| Some((Endpoint::try_from(name.to_owned()).ok()?, tail)))
-        {
-            Some((endpoint, tail)) => {
-                filled.push_str(&stage.endpoint(&endpoint)?.to_string());
+        let meant = after.split_once('}').and_then(|(name, tail)| Some((meaning(stage, name)?, tail)));
+        match meant {
+            Some((text, tail)) => {
+                filled.push_str(&text?);
                 rest = tail;
             }
             None => {
@@ -77,4 +74,12 @@ fn fill(stage: &Stage, word: &str) -> Result<String, RunError> {
     }
     filled.push_str(rest);
     Ok(filled)
+}
+
+/// What stands in braces, if it is a name or has the form of an endpoint.
+fn meaning(stage: &Stage, name: &str) -> Option<Result<String, RunError>> {
+    match Endpoint::try_from(name.to_owned()) {
+        Ok(endpoint) => Some(stage.endpoint(&endpoint).map(|address| address.to_string())),
+        Err(_) => stage.address(name).ok().map(|address| Ok(address.to_string())),
+    }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tproxy::plan::flow::{Flow, Protocol, Verdict};
 
 use super::stage::Stage;
-use super::{Check, RunError, flow};
+use super::wires::Watch;
+use super::{About, Check, RunError, flow};
 use crate::actor::{Asked, Query};
 use crate::scenario::{Expectation, Place};
 
@@ -22,32 +23,28 @@ pub(super) fn checks(stage: &Stage, wanted: &Expectation, name: &str) -> Result<
 
 fn check(stage: &Stage, wanted: &Expectation, name: &str, connected: bool) -> Result<Check, RunError> {
     let asked = wanted.server.as_ref().map_or("", |server| server.value.as_str());
-    let server = SocketAddr::new(stage.address(asked)?, PORT);
+    let server = SocketAddr::new(stage.address(asked)?, wanted.server_port.unwrap_or(PORT));
     let source = wanted.source.as_ref().map(|source| stage.address(&source.value)).transpose()?;
     let from = match (source, wanted.source_port) {
         (None, None) => None,
         (source, port) => Some(SocketAddr::new(source.unwrap_or(any(server)), port.unwrap_or(0))),
     };
     let query = Query { name: name.to_owned(), server, from, connected, within: WITHIN };
+    let watch = Watch::begin(stage, wanted)?;
     let happened = match stage.client(wanted.from) {
         Some(client) => client.ask(query)?,
         None => Asked::Unreachable(format!("{} is not on the stage", wanted.from)),
     };
     let flow = Flow { protocol: Protocol::Udp, ..flow::of(stage, wanted, server, source)? };
     let explanation = stage.explain(&flow);
-    let mut problems = Vec::new();
+    let mut problems = watch.end(server, false)?;
     judge_place(wanted, &happened, &mut problems);
     judge_source(stage, wanted, server, &happened, &mut problems)?;
     let verdict = explanation.as_ref().map_or(Verdict::Pass, |explanation| explanation.decision.verdict);
     judge_policy(verdict, &happened, &mut problems);
     let socket = if connected { "connected" } else { "unconnected" };
-    Ok(Check {
-        title: format!("{} asks {asked} ({socket})", wanted.from),
-        happened: words(&happened),
-        printed: String::new(),
-        explanation,
-        problems,
-    })
+    let title = format!("{} asks {asked} ({socket})", wanted.from);
+    Ok(Check { explanation, ..Check::new(About::Traffic, title, words(&happened), problems) })
 }
 
 /// The address that leaves the choice to the kernel.
@@ -58,7 +55,8 @@ fn any(server: SocketAddr) -> IpAddr {
 fn words(happened: &Asked) -> String {
     match happened {
         Asked::Answered { answer, .. } => answer.actor.clone(),
-        Asked::Refused => "refused".to_owned(),
+        Asked::Refused => Place::Refused.to_string(),
+        Asked::TimedOut => Place::Unanswered.to_string(),
         other => format!("{other:?}"),
     }
 }
@@ -80,7 +78,7 @@ fn judge_source(
 ) -> Result<(), RunError> {
     let Asked::Answered { answer, from } = happened else { return Ok(()) };
     let expected = match &wanted.answered_from {
-        Some(name) => SocketAddr::new(stage.address(&name.value)?, PORT),
+        Some(name) => SocketAddr::new(stage.address(&name.value)?, server.port()),
         None => server,
     };
     if *from != expected {

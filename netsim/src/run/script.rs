@@ -5,14 +5,13 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::stage::Stage;
+use super::stage::{POD, Stage};
 use super::state::{self, State};
-use super::{Check, RunError, connection, program, query};
-use crate::actor;
-use crate::scenario::{Burst, Expectation, Step};
+use super::{Check, RunError, connection, counters, crowd, kept, nothing_left, program, query};
+use crate::scenario::{Expectation, Step, WaitFor};
 
-/// How long a burst may take altogether.
-const BURST: Duration = Duration::from_secs(120);
+/// How long a list of steps waits for another.
+const WAITING: Duration = Duration::from_secs(60);
 
 /// The checks of all steps. `before` becomes the state before the first installation.
 pub(super) fn perform(
@@ -23,7 +22,11 @@ pub(super) fn perform(
     let mut checks = Vec::new();
     for step in steps {
         let done = one(stage, before, step)?;
-        let failed = matches!(step, Step::Install(_)) && done.iter().any(|check| !check.passed());
+        if let Some(deed) = step.deed() {
+            stage.deeds.change(|deeds| *deeds.entry(deed).or_default() += 1);
+        }
+        let installs = matches!(step, Step::Install(_) | Step::Reinstall(_));
+        let failed = installs && done.iter().any(|check| !check.passed());
         checks.extend(done);
         if failed {
             break;
@@ -38,8 +41,18 @@ fn one(stage: &Stage, before: &Mutex<Option<State>>, step: &Step) -> Result<Vec<
             remember(stage, before)?;
             vec![stage.install(&install.value)?]
         }
-        Step::Uninstall(_) => vec![stage.uninstall()?],
+        Step::Reinstall(ending) => vec![stage.reinstall(&ending.value)?],
+        Step::Uninstall(ending) => vec![stage.uninstall(&ending.value)?],
+        Step::Kill(_) => {
+            stage.proxy.kill()?;
+            Vec::new()
+        }
+        Step::Restart(_) => {
+            stage.proxy.restart(stage.network.node(POD)?)?;
+            Vec::new()
+        }
         Step::LoadRules(text) => vec![stage.load_rules(text)?],
+        Step::LeavesNothingBehind(_) => nothing_left(stage, before)?.into_iter().collect(),
         Step::Expect(list) => {
             let mut checks = Vec::new();
             for expectation in list {
@@ -47,7 +60,16 @@ fn one(stage: &Stage, before: &Mutex<Option<State>>, step: &Step) -> Result<Vec<
             }
             checks
         }
-        Step::Burst(wanted) => vec![burst(stage, &wanted.value)?],
+        Step::Open(open) => vec![kept::open(stage, &open.value)?],
+        Step::Talk(talk) => vec![kept::talk(stage, &talk.value)?],
+        Step::Inject(inject) => vec![kept::inject(stage, &inject.value)?],
+        Step::Logs(prefixes) => vec![counters::logs(stage, &prefixes.value)?],
+        Step::Burst(wanted) => vec![crowd::burst(stage, &wanted.value)?],
+        Step::Queries(wanted) => vec![crowd::queries(stage, &wanted.value)?],
+        Step::WaitFor(wanted) => {
+            wait_for(stage, &wanted.value)?;
+            Vec::new()
+        }
         Step::Repeat(repeat) => {
             let mut checks = Vec::new();
             for _ in 0..repeat.times {
@@ -78,6 +100,27 @@ fn expect(stage: &Stage, expectation: &Expectation) -> Result<Vec<Check>, RunErr
     Ok(vec![check?])
 }
 
+fn wait_for(stage: &Stage, wanted: &WaitFor) -> Result<(), RunError> {
+    let times = wanted.times;
+    let has_happened = match (wanted.done, wanted.seen_by) {
+        (Some(deed), _) => {
+            let enough = |count: &mut std::collections::BTreeMap<_, usize>| {
+                (count.get(&deed).copied().unwrap_or(0) >= times).then_some(())
+            };
+            stage.deeds.wait_for(WAITING, enough).is_some()
+        }
+        (None, Some(listener)) => stage.proxy.wait_for_count(WAITING, &listener.to_string(), times),
+        (None, None) => true,
+    };
+    if has_happened {
+        return Ok(());
+    }
+    let deed = wanted.done.map(|deed| format!("{deed:?}").to_lowercase());
+    let seen = wanted.seen_by.map(|listener| format!("a connection to {listener}"));
+    let what = deed.or(seen).unwrap_or_default();
+    Err(RunError::NotHappened { what, times, within: WAITING })
+}
+
 fn parallel(
     stage: &Stage,
     before: &Mutex<Option<State>>,
@@ -91,25 +134,4 @@ fn parallel(
         }
         Ok(checks)
     })
-}
-
-fn burst(stage: &Stage, wanted: &Burst) -> Result<Check, RunError> {
-    let to = stage.endpoint(&wanted.to.value)?;
-    let title = format!("{} → {}, {} times", wanted.from, wanted.to.value, wanted.connections);
-    let tally = match stage.client(wanted.from) {
-        Some(client) => {
-            let (connections, at_once) = (wanted.connections, wanted.at_once.max(1));
-            client.burst(actor::Burst { to, connections, at_once }, BURST)?
-        }
-        None => actor::Tally::default(),
-    };
-    let ends: Vec<String> = tally.0.iter().map(|(end, count)| format!("{count} {end}")).collect();
-    let happened = if ends.is_empty() { "none".to_owned() } else { ends.join(", ") };
-    let reached = tally.0.get(&wanted.reaches.to_string()).copied().unwrap_or(0);
-    let mut problems = Vec::new();
-    if reached != wanted.connections || tally.0.len() != 1 {
-        let expected = format!("{} {}", wanted.connections, wanted.reaches);
-        problems.push(format!("expected {expected}, got {happened}"));
-    }
-    Ok(Check { title, happened, printed: String::new(), explanation: None, problems })
 }

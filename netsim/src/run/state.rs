@@ -6,17 +6,26 @@ use super::RunError;
 use crate::link::{self, Network};
 use crate::node::Program;
 
-/// Rules of both flavours and families, addresses, and files of every node.
+/// Rules of both flavours and families, sets, addresses, routes, kernel settings, and files of every node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct State {
     lines: BTreeSet<String>,
 }
 
-/// Prints everything that iptables of any kind shows, and all files where tproxy could leave some. Asking creates nothing.
-/// The xtables lock is not ours: every legacy program leaves its file behind.
+/// Prints everything that iptables of any kind shows, sets, routes, settings, and all files where tproxy could leave
+/// some. Asking creates nothing. Routes that
+/// the kernel makes of addresses come some time after these, which are compared themselves. The xtables lock is not ours: every legacy program leaves its file behind. Of the
+/// settings those are left out that the kernel changes by itself, and those of conntrack, which appear when it is loaded.
 const LOOK: &str = "for family in iptables ip6tables; do for flavour in nft legacy; do \
     echo \"#rules $family-$flavour\"; $family-$flavour-save 2>/dev/null; done; done; \
-    echo '#files'; find /run /tmp /etc/firewalld -not -path '/run/netsim*' -not -path /run/xtables.lock 2>/dev/null";
+    echo '#sets'; if command -v ipset >/dev/null; then ipset list -name; fi; \
+    for family in -4 -6; do echo \"#routing $family\"; ip $family rule; \
+        ip $family route show table all | grep -v -e 'table local' -e '^fe80:'; done; \
+    echo '#settings'; cd /proc/sys/net && grep -rs '' core ipv4 ipv6 | \
+        grep -v -e stable_secret -e /neigh/ -e tcp_fastopen_key -e random -e flush; cd /; \
+    echo '#files'; \
+    find /run /tmp /etc/firewalld -not -path '/run/netsim*' -not -path /run/xtables.lock 2>/dev/null; \
+    find /etc/firewalld -type f -exec cksum {} + 2>/dev/null";
 
 pub(super) fn observe(network: &Network) -> Result<State, RunError> {
     let mut lines = BTreeSet::new();
@@ -48,8 +57,15 @@ fn normalise(text: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut number = 0;
     for line in text.lines() {
-        if let Some(name) = line.strip_prefix("#rules ").or(line.strip_prefix("#files").map(|_| "files")) {
-            name.clone_into(&mut section);
+        if let Some(name) = ["#rules ", "#sets", "#routing ", "#settings", "#files"].iter().find_map(|mark| {
+            line.strip_prefix(mark).map(|rest| format!("{}{rest}", &mark.trim_start_matches('#')))
+        }) {
+            section = name;
+            table.clear();
+            continue;
+        }
+        if !section.starts_with("rules") {
+            lines.push(format!("{section} {line}"));
             continue;
         }
         match line.chars().next() {

@@ -10,8 +10,10 @@ use tproxy::config::settings;
 use tproxy::diagnostic::suggest;
 use tproxy::family::IpFamily;
 
-use super::install;
-use super::schema::{BACKENDS, Document, Endpoint, Expectation, Install, Place, Who};
+use super::expectation::{Endpoint, Expectation, Place, Who};
+use super::schema::{BACKENDS, Document};
+use super::step::{Install, Step};
+use super::{check_steps, install};
 use crate::node::{check_file, check_sysctl};
 use crate::topology::Topology;
 
@@ -21,7 +23,7 @@ pub(super) struct Problem {
     pub(super) message: String,
 }
 
-fn problem(location: Location, message: impl Into<String>) -> Problem {
+pub(super) fn problem(location: Location, message: impl Into<String>) -> Problem {
     Problem { location, message: message.into() }
 }
 
@@ -45,11 +47,13 @@ pub(super) fn problems(document: &Document) -> Vec<Problem> {
         problems.push(problem(document.name.referenced, message));
     }
     let expectations = document.expectations();
-    if expectations.is_empty() && document.bursts().is_empty() {
+    if document.every_step().iter().all(|step| !expects(step)) {
         problems.push(problem(document.name.referenced, "a scenario without expectations shows nothing"));
     }
     problems.extend(only(document));
-    let installations = document.installations();
+    // Of options that tproxy shall refuse, tproxy is the judge.
+    let installations: Vec<_> =
+        document.installations().into_iter().filter(|install| install.value.succeeds()).collect();
     problems.extend(installations.iter().flat_map(options));
     match Topology::ready(&document.topology.value) {
         Err(error) => problems.push(problem(document.topology.referenced, error.to_string())),
@@ -62,12 +66,24 @@ pub(super) fn problems(document: &Document) -> Vec<Problem> {
                 problems.extend(refused);
             }
             problems.extend(places(document, &topology));
+            problems.extend(check_steps::problems(document, &topology));
             for expectation in &expectations {
                 problems.extend(expected(expectation, document, &topology));
             }
         }
     }
     problems
+}
+
+/// Whether a step says what must happen.
+fn expects(step: &Step) -> bool {
+    match step {
+        Step::Expect(list) => !list.is_empty(),
+        Step::Install(install) => !install.value.succeeds() || install.value.prints.is_some(),
+        Step::LeavesNothingBehind(_) | Step::Open(_) | Step::Talk(_) | Step::Logs(_) => true,
+        Step::Burst(_) | Step::Queries(_) => true,
+        _ => false,
+    }
 }
 
 /// Whether the file holds it.
@@ -168,6 +184,15 @@ fn expected(expectation: &Spanned<Expectation>, document: &Document, topology: &
         );
         problems.push(problem(here, message));
     }
+    for wire in [&wanted.leaves, &wanted.never_leaves].into_iter().flatten() {
+        let place = &wire.value;
+        let known = topology.ends_of(&place.node).any(|end| end.interface == place.interface)
+            // Every node has a loopback interface.
+            || (place.interface == "lo" && nodes.contains(&place.node.as_str()));
+        if !known {
+            problems.push(problem(wire.referenced, format!("there is no interface `{}`", wire.value)));
+        }
+    }
     for name in wanted.run.iter().flat_map(|word| placeholders(word)) {
         let host = name.rsplit_once(':').map_or(name, |(host, _)| host);
         problems
@@ -203,7 +228,7 @@ fn shape(wanted: &Expectation, document: &Document) -> impl Iterator<Item = &'st
     let (is_program, is_query) = (!wanted.run.is_empty(), wanted.ask.is_some());
     let is_connection = wanted.to.is_some();
     let reaches_sidecar = matches!(wanted.reaches, Some(Place::SidecarInbound | Place::SidecarOutbound));
-    let ends_nowhere = matches!(wanted.reaches, Some(Place::Refused | Place::Reset));
+    let ends_nowhere = matches!(wanted.reaches, Some(Place::Refused | Place::Reset | Place::Unanswered));
     let learns = wanted.original_destination.is_some() || wanted.sees_source.is_some();
     let kinds = [is_program, is_query, is_connection].into_iter().filter(|is_kind| *is_kind).count();
     let wrong = [
@@ -237,6 +262,10 @@ fn shape(wanted: &Expectation, document: &Document) -> impl Iterator<Item = &'st
             "`source` must be an address of the pod",
         ),
         (wanted.from == Who::Peer && wanted.source.is_some(), "`source` can be chosen in the pod only"),
+        (
+            is_program && (wanted.leaves.is_some() || wanted.never_leaves.is_some()),
+            "`leaves` and `never-leaves` are for connections and queries, whose destination is known",
+        ),
     ];
     wrong.into_iter().chain(query_shape(wanted)).filter(|(is_wrong, _)| *is_wrong).map(|(_, message)| message)
 }
@@ -257,8 +286,9 @@ fn query_shape(wanted: &Expectation) -> [(bool, &'static str); 4] {
                 && (wanted.server.is_some()
                     || wanted.connected.is_some()
                     || wanted.answered_from.is_some()
+                    || wanted.server_port.is_some()
                     || wanted.source_port.is_some()),
-            "`server`, `connected`, `source-port` and `answered-from` are for `ask`",
+            "`server`, `server-port`, `connected`, `source-port` and `answered-from` are for `ask`",
         ),
         (
             is_query && (wanted.original_destination.is_some() || wanted.through.is_some()),

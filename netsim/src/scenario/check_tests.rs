@@ -94,3 +94,37 @@ fn several_problems_are_reported_together() {
         assert!(said.contains(message), "{said}");
     }
 }
+
+#[rstest]
+#[case("- talk: { over: a, is: echoed }", "no step before this one opens `a`")]
+#[case("- inject: { over: a, segment: out-of-window }", "no step before this one opens `a`")]
+#[case(
+    "- open: { name: a, from: app, to: \"peer:80\", reaches: peer }\n  - inject: { over: a, segment: out-of-window }",
+    "connections that arrive at the pod"
+)]
+#[case("- open: { name: a, from: app, to: \"per:80\", reaches: peer }", "did you mean \"peer\"?")]
+#[case("- wait-for: {}\n  - leaves-nothing-behind: true", "one of `done` and `seen-by`")]
+#[case("- wait-for: { done: kill }\n  - leaves-nothing-behind: true", "no step of this file does")]
+#[case("- wait-for: { seen-by: peer }\n  - leaves-nothing-behind: true", "`seen-by` is for")]
+#[case("- leaves-nothing-behind: false", "can only be `true`")]
+#[case(
+    "- queries: { from: app, ask: a, server: nameserver, source-ports: [], times: 1, reaches: nameserver }",
+    "`source-ports` must name a port"
+)]
+#[case("- install: {}", "shows nothing")]
+#[case(
+    "- expect: [ { from: app, to: \"peer:80\", reaches: peer, leaves: pod eth7 } ]",
+    "there is no interface `pod eth7`"
+)]
+#[case("- expect: [ { from: app, to: \"peer:80\", reaches: peer, leaves: eth0 } ]", "as in `pod eth0`")]
+fn a_wrong_step_is_refused(#[case] step: &str, #[case] message: &str) {
+    let said = refused(&format!("{HEAD}steps:\n  {step}\n"));
+    assert!(said.contains(message), "{said}");
+}
+
+#[test]
+fn options_that_shall_be_refused_are_left_to_tproxy() {
+    let text =
+        format!("{HEAD}steps:\n  - install: {{ flags: {{ exclude-outbound-ports: none }}, exit-code: 2 }}\n");
+    assert!(parse("x", "x.yaml", text).is_ok());
+}

@@ -8,7 +8,8 @@ use tproxy::host::resolv_conf::{self, Resolver};
 use tproxy::host::{HostFacts, InterfaceAddress, Users};
 use tproxy::plan::{self, Plan, PlanError, Sidecar};
 
-use super::schema::{Document, Install};
+use super::schema::Document;
+use super::step::Install;
 use crate::node::Account;
 use crate::topology::Topology;
 

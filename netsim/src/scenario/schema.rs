@@ -11,6 +11,9 @@ use serde_saphyr::Spanned;
 use tproxy::backend::BackendId;
 use tproxy::family::IpFamily;
 
+use super::expectation::{Endpoint, Expectation, Who};
+use super::step::{Install, Step};
+
 /// A whole file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -34,6 +37,9 @@ pub struct Document {
     /// Kernel settings, by node and key below `net/`, as in `net/ipv6/conf/all/disable_ipv6`.
     #[serde(default)]
     pub sysctls: BTreeMap<String, BTreeMap<String, Spanned<FlagValue>>>,
+    /// A name server in the pod that asks another, as systemd-resolved and Docker's do.
+    #[serde(default)]
+    pub resolver: Option<Spanned<Resolver>>,
     /// Real server programs.
     #[serde(default)]
     pub programs: BTreeMap<String, Spanned<ServerProgram>>,
@@ -45,62 +51,6 @@ pub struct Document {
     pub expect: Vec<Spanned<Expectation>>,
     /// What is done, step by step, instead of `install` and `expect`. At the end tproxy is uninstalled in any case.
     #[serde(default)]
-    pub steps: Vec<Step>,
-}
-
-/// One step of a scenario.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Step {
-    /// Install, or install again.
-    Install(Spanned<Install>),
-    /// Uninstall.
-    Uninstall(Nothing),
-    /// Load rules of another program: a restore text of the variant's flavour and family.
-    LoadRules(String),
-    /// Expectations, in this order.
-    Expect(Vec<Spanned<Expectation>>),
-    /// Many connections as fast as they go, all of which must end at one place.
-    Burst(Spanned<Burst>),
-    /// Steps over and over again.
-    Repeat(Repeat),
-    /// Lists of steps side by side; it is done when all are.
-    Parallel(Vec<Vec<Step>>),
-}
-
-/// A step without parameters: `{}`.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Nothing {}
-
-/// Many connections.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Burst {
-    /// Who opens them.
-    pub from: Who,
-    /// Where to.
-    pub to: Spanned<Endpoint>,
-    /// How many.
-    pub connections: usize,
-    /// How many at a time.
-    #[serde(default = "one_lane")]
-    pub at_once: usize,
-    /// Who must answer each of them.
-    pub reaches: Place,
-}
-
-fn one_lane() -> usize {
-    8
-}
-
-/// Steps over and over again.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Repeat {
-    /// How often.
-    pub times: u32,
-    /// What.
     pub steps: Vec<Step>,
 }
 
@@ -118,44 +68,59 @@ impl Document {
     /// All expectations, wherever they stand.
     #[must_use]
     pub fn expectations(&self) -> Vec<Spanned<Expectation>> {
-        self.every_step()
-            .into_iter()
-            .filter_map(|step| if let Step::Expect(list) = step { Some(list) } else { None })
-            .flatten()
-            .collect()
+        let lists = self.every_step().into_iter().filter_map(|step| match step {
+            Step::Expect(list) => Some(list),
+            _ => None,
+        });
+        lists.flatten().collect()
     }
 
-    /// All bursts, wherever they stand.
-    #[must_use]
-    pub fn bursts(&self) -> Vec<Spanned<Burst>> {
-        self.every_step()
-            .into_iter()
-            .filter_map(|step| if let Step::Burst(burst) = step { Some(burst) } else { None })
-            .collect()
-    }
-
-    /// All installations, wherever they stand.
+    /// All installations, wherever they stand, those that must fail included.
     #[must_use]
     pub fn installations(&self) -> Vec<Spanned<Install>> {
-        self.every_step()
-            .into_iter()
-            .filter_map(|step| if let Step::Install(install) = step { Some(install) } else { None })
-            .collect()
+        let installations = self.every_step().into_iter().filter_map(|step| match step {
+            Step::Install(install) => Some(install),
+            _ => None,
+        });
+        installations.collect()
     }
 
-    fn every_step(&self) -> Vec<Step> {
-        let mut found = Vec::new();
-        let mut open = self.script();
-        while let Some(step) = open.pop() {
-            match step {
-                Step::Repeat(repeat) => open.extend(repeat.steps),
-                Step::Parallel(lanes) => open.extend(lanes.into_iter().flatten()),
-                step => found.push(step),
-            }
+    /// Everybody who connects or asks, and where to, wherever that stands.
+    #[must_use]
+    pub fn callers(&self) -> Vec<(Who, Option<Spanned<Endpoint>>)> {
+        let of_step = |step: Step| match step {
+            Step::Expect(list) => list.into_iter().map(|one| (one.value.from, one.value.to)).collect(),
+            Step::Burst(burst) => vec![(burst.value.from, Some(burst.value.to))],
+            Step::Open(open) => vec![(open.value.from, Some(open.value.to))],
+            Step::Queries(queries) => vec![(queries.value.from, None)],
+            _ => Vec::new(),
+        };
+        self.every_step().into_iter().flat_map(of_step).collect()
+    }
+
+    /// All name servers that are asked, wherever that stands.
+    #[must_use]
+    pub fn servers_asked(&self) -> Vec<Spanned<String>> {
+        let of_step = |step: Step| match step {
+            Step::Expect(list) => list.into_iter().filter_map(|one| one.value.server).collect(),
+            Step::Queries(queries) => vec![queries.value.server],
+            _ => Vec::new(),
+        };
+        self.every_step().into_iter().flat_map(of_step).collect()
+    }
+
+    /// Every step, those of repetitions and side lists included, in the order of the file as far as there is one.
+    #[must_use]
+    pub fn every_step(&self) -> Vec<Step> {
+        fn flat(steps: Vec<Step>) -> Vec<Step> {
+            let within = |step| match step {
+                Step::Repeat(repeat) => flat(repeat.steps),
+                Step::Parallel(lanes) => lanes.into_iter().flat_map(flat).collect(),
+                step => vec![step],
+            };
+            steps.into_iter().flat_map(within).collect()
         }
-        // Last in, first out: back in the order of the file, as far as it has one.
-        found.reverse();
-        found
+        flat(self.script())
     }
 }
 
@@ -192,6 +157,17 @@ pub struct Sidecar {
     pub forwards: bool,
 }
 
+/// A name server in the pod that asks another.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Resolver {
+    /// The user id that it runs as.
+    pub uid: u32,
+    /// Whom it asks, port 53; without it, it answers itself.
+    #[serde(default)]
+    pub asks: Option<Spanned<String>>,
+}
+
 /// A program that serves.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -202,21 +178,6 @@ pub struct ServerProgram {
     pub run: Vec<String>,
     /// What it prints when it is ready.
     pub ready: String,
-}
-
-/// How tproxy is installed: flags, a configuration file, variables; all may be given together.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Install {
-    /// Flags without dashes.
-    #[serde(default)]
-    pub flags: BTreeMap<String, Spanned<FlagValue>>,
-    /// A configuration document, given with `--config`.
-    #[serde(default)]
-    pub config: Option<serde_json::Value>,
-    /// Environment variables.
-    #[serde(default)]
-    pub env: BTreeMap<String, String>,
 }
 
 /// The value of a flag.
@@ -242,174 +203,6 @@ impl fmt::Display for FlagValue {
             Self::List(values) => {
                 f.write_str(&values.iter().map(ToString::to_string).collect::<Vec<_>>().join(","))
             }
-        }
-    }
-}
-
-/// One thing that must happen: a connection or a DNS query that ends somewhere, or a program that does something.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Expectation {
-    /// Who opens the connection.
-    pub from: Who,
-    /// Where to.
-    #[serde(default)]
-    pub to: Option<Spanned<Endpoint>>,
-    /// A name to ask a name server for, over UDP, instead of a connection.
-    #[serde(default)]
-    pub ask: Option<String>,
-    /// The name server to ask, port 53.
-    #[serde(default)]
-    pub server: Option<Spanned<String>>,
-    /// Ask with a connected socket, or with one that is not; both, one after the other, unless given.
-    #[serde(default)]
-    pub connected: Option<bool>,
-    /// The port to ask from; the kernel chooses one unless given.
-    #[serde(default)]
-    pub source_port: Option<u16>,
-    /// From which address the answer must come; the server asked unless given.
-    #[serde(default)]
-    pub answered_from: Option<Spanned<String>>,
-    /// The address to connect from, where it is chosen.
-    #[serde(default)]
-    pub source: Option<Spanned<String>>,
-    /// Who answers.
-    #[serde(default)]
-    pub reaches: Option<Place>,
-    /// The forwarding sidecar's listeners that it passes, in order. None is stated by an empty list.
-    #[serde(default)]
-    pub through: Option<Vec<Place>>,
-    /// What the one who answers, or the first listener passed, learns as the original destination.
-    #[serde(default)]
-    pub original_destination: Option<Spanned<Endpoint>>,
-    /// Whose address the one who answers, or the first listener passed, sees as the source.
-    #[serde(default)]
-    pub sees_source: Option<Spanned<String>>,
-    /// A program instead of a connection; `{name:port}` in its arguments becomes that address.
-    #[serde(default)]
-    pub run: Vec<String>,
-    /// The program's exit code.
-    #[serde(default)]
-    pub exit_code: Option<i32>,
-    /// What the program must print.
-    #[serde(default)]
-    pub prints: Option<String>,
-}
-
-/// Who opens a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Who {
-    /// A process of the application's user in the pod.
-    App,
-    /// A process of the sidecar's user in the pod.
-    Sidecar,
-    /// A process of root in the pod.
-    Root,
-    /// A process in the peer.
-    Peer,
-    /// A process in the virtual machine behind the pod.
-    Vm,
-}
-
-/// Where a connection ends, or passes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Place {
-    /// A server of the application in the pod.
-    App,
-    /// A server in the peer.
-    Peer,
-    /// The sidecar's inbound listener.
-    SidecarInbound,
-    /// The sidecar's outbound listener.
-    SidecarOutbound,
-    /// The sidecar's listener for DNS queries.
-    SidecarDns,
-    /// The topology's name server.
-    Nameserver,
-    /// A name server in the pod itself.
-    Resolver,
-    /// Nobody: the connection is refused, since nothing listens there.
-    Refused,
-    /// Nobody: whoever took the connection broke it.
-    Reset,
-}
-
-impl Who {
-    /// The node that it lives in.
-    #[must_use]
-    pub fn node(self) -> &'static str {
-        match self {
-            Self::App | Self::Sidecar | Self::Root => "pod",
-            Self::Peer => "peer",
-            Self::Vm => "vm",
-        }
-    }
-
-    /// Whether what it sends arrives at the pod from outside.
-    #[must_use]
-    pub fn is_outside(self) -> bool {
-        self.node() != "pod"
-    }
-}
-
-impl fmt::Display for Who {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::App => "app",
-            Self::Sidecar => "sidecar",
-            Self::Root => "root",
-            Self::Peer => "peer",
-            Self::Vm => "vm",
-        })
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::App => "app",
-            Self::Peer => "peer",
-            Self::SidecarInbound => "sidecar-inbound",
-            Self::SidecarOutbound => "sidecar-outbound",
-            Self::SidecarDns => "sidecar-dns",
-            Self::Nameserver => "nameserver",
-            Self::Resolver => "resolver",
-            Self::Refused => "refused",
-            Self::Reset => "reset",
-        })
-    }
-}
-
-/// `name:port`, where the name stands for an address of the variant's family.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Endpoint {
-    /// A name of the topology, or a literal address.
-    pub host: String,
-    /// The port.
-    pub port: u16,
-}
-
-impl TryFrom<String> for Endpoint {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not of the form name:port");
-        let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
-        let port = port.parse().ok().filter(|port| *port != 0).ok_or_else(wrong)?;
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        if host.is_empty() { Err(wrong()) } else { Ok(Self { host: host.to_owned(), port }) }
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
         }
     }
 }

@@ -69,6 +69,14 @@ pub enum TopologyError {
         /// The interface.
         interface: String,
     },
+    /// An interface that a node has not.
+    #[error("{node} has no interface {interface:?}")]
+    NoInterface {
+        /// The node.
+        node: String,
+        /// The interface.
+        interface: String,
+    },
     /// A gateway that cannot be reached directly.
     #[error("gateway {gateway} is in no network of interface {interface:?} of node {node:?}")]
     GatewayOffLink {

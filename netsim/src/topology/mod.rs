@@ -21,7 +21,17 @@ pub struct Topology {
     name: String,
     nodes: Vec<String>,
     links: Vec<Link>,
+    bridges: Vec<Bridge>,
     name_server: Option<NameServerPlace>,
+}
+
+/// A bridge in a node, which joins some of its links into one network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bridge {
+    /// The node's end of it, with the addresses that the node has in that network.
+    pub end: End,
+    /// The interfaces of the same node that it joins. They have no addresses of their own.
+    pub ports: Vec<String>,
 }
 
 /// Where a topology's name server is.
@@ -81,7 +91,30 @@ impl Topology {
             }
             check_gateways(end)?;
         }
-        Ok(Self { name: name.to_owned(), nodes, links, name_server: None })
+        Ok(Self { name: name.to_owned(), nodes, links, bridges: Vec::new(), name_server: None })
+    }
+
+    /// The same with a bridge.
+    ///
+    /// # Errors
+    /// Its name is taken, or its node has not the interfaces that it joins.
+    pub fn with_bridge(mut self, bridge: Bridge) -> Result<Self, TopologyError> {
+        let (node, interface) = (bridge.end.node.clone(), bridge.end.interface.clone());
+        let has = |name: &String| self.ends_of(&node).any(|end| end.interface == *name);
+        if has(&interface) {
+            return Err(TopologyError::DuplicateInterface { node, interface });
+        }
+        if let Some(port) = bridge.ports.iter().find(|port| !has(port)) {
+            return Err(TopologyError::NoInterface { node, interface: port.clone() });
+        }
+        check_gateways(&bridge.end)?;
+        self.bridges.push(bridge);
+        Ok(self)
+    }
+
+    /// Its bridges.
+    pub fn bridges(&self) -> &[Bridge] {
+        &self.bridges
     }
 
     /// The same with a name server, which all nodes ask, and which the name `nameserver` stands for.
@@ -113,13 +146,17 @@ impl Topology {
 
     /// The interfaces of a node.
     pub fn ends_of<'a>(&'a self, node: &'a str) -> impl Iterator<Item = &'a End> {
-        self.links.iter().flat_map(|link| &link.ends).filter(move |end| end.node == node)
+        self.ends().filter(move |end| end.node == node)
+    }
+
+    fn ends(&self) -> impl Iterator<Item = &End> {
+        self.links.iter().flat_map(|link| &link.ends).chain(self.bridges.iter().map(|bridge| &bridge.end))
     }
 
     /// The interface by which `node` sends to an address that is not its own: that of the network which the address is
     /// in, else that of the default gateway.
     pub fn egress(&self, node: &str, destination: IpAddr) -> Option<&str> {
-        let of_node = || self.links.iter().flat_map(|link| &link.ends).filter(|end| end.node == node);
+        let of_node = || self.ends().filter(|end| end.node == node);
         let on_link =
             of_node().find(|end| end.addresses.iter().any(|network| network.contains(&destination)));
         let family = IpFamily::of(destination);
@@ -128,20 +165,20 @@ impl Topology {
         on_link.or_else(by_default).map(|end| end.interface.as_str())
     }
 
-    /// The interface of `node` on the link to `other`.
+    /// The interface of `node` on the link to `other`: the bridge where it joins that link.
     pub fn interface_towards(&self, node: &str, other: &str) -> Option<&str> {
         let joins =
             |link: &&Link| [node, other].iter().all(|name| link.ends.iter().any(|end| end.node == *name));
         let link = self.links.iter().find(joins)?;
-        link.ends.iter().find(|end| end.node == node).map(|end| end.interface.as_str())
+        let interface = link.ends.iter().find(|end| end.node == node).map(|end| end.interface.as_str())?;
+        let joins =
+            |bridge: &&Bridge| bridge.end.node == node && bridge.ports.iter().any(|port| port == interface);
+        Some(self.bridges.iter().find(joins).map_or(interface, |bridge| bridge.end.interface.as_str()))
     }
 
     /// All addresses that links give to nodes, with the node's name.
     pub fn addresses(&self) -> impl Iterator<Item = (&str, IpNet)> {
-        self.links
-            .iter()
-            .flat_map(|link| &link.ends)
-            .flat_map(|end| end.addresses.iter().map(|address| (end.node.as_str(), *address)))
+        self.ends().flat_map(|end| end.addresses.iter().map(|address| (end.node.as_str(), *address)))
     }
 }
 

@@ -45,6 +45,9 @@ impl Topology {
             let own = server.addresses.iter().find(|address| IpFamily::of(**address) == family);
             return own.copied().ok_or_else(|| TopologyError::NoAddress { name: name.to_owned(), family });
         }
+        if let Some((node, other)) = name.split_once('@') {
+            return self.address_towards(node, other, family);
+        }
         if !self.nodes().any(|node| node == name) {
             return Err(unknown(name, self.names()));
         }
@@ -53,6 +56,16 @@ impl Topology {
             .map(|(_, address)| address.addr())
             .find(|address| IpFamily::of(*address) == family)
             .ok_or_else(|| TopologyError::NoAddress { name: name.to_owned(), family })
+    }
+
+    /// The address of `node` in the network that it shares with `other`.
+    fn address_towards(&self, node: &str, other: &str, family: IpFamily) -> Result<IpAddr, TopologyError> {
+        let none = || TopologyError::NoAddress { name: format!("{node}@{other}"), family };
+        let interface = self.interface_towards(node, other).ok_or_else(none)?;
+        let ends = self.ends_of(node).filter(|end| end.interface == interface);
+        let own = ends.flat_map(|end| &end.addresses).map(|address| address.addr());
+        let mut own = own;
+        own.find(|address| IpFamily::of(*address) == family).ok_or_else(none)
     }
 
     /// The address and port that `name:port` means in a family. An IPv6 literal stands in brackets.

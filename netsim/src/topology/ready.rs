@@ -5,12 +5,16 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::names::suggestion;
-use super::{End, Link, NameServerPlace, Topology, TopologyError};
+use super::{Bridge, End, Link, NameServerPlace, Topology, TopologyError};
 
 type Make = fn() -> Result<Topology, TopologyError>;
 
-const READY: [(&str, Make); 3] =
-    [("pod", pod), ("pod-and-peer", pod_and_peer), ("host-with-vm", host_with_vm)];
+const READY: [(&str, Make); 4] = [
+    ("pod", pod),
+    ("pod-and-peer", pod_and_peer),
+    ("host-with-vm", host_with_vm),
+    ("host-with-bridge", host_with_bridge),
+];
 
 impl Topology {
     /// The names of the ready-made topologies.
@@ -62,6 +66,21 @@ fn host_with_vm() -> Result<Topology, TopologyError> {
     }
     let links = base.links().iter().cloned().chain([behind]).collect();
     let topology = Topology::new("host-with-vm", names(["pod", "peer", "vm"]), links)?;
+    Ok(match base.name_server() {
+        Some(place) => topology.with_name_server(place.clone()),
+        None => topology,
+    })
+}
+
+/// The same with the virtual machine behind the pod's bridge br0, whose port vm0 has no address.
+fn host_with_bridge() -> Result<Topology, TopologyError> {
+    let base = host_with_vm()?;
+    let mut links = base.links().to_vec();
+    let port = links.iter_mut().flat_map(|link| &mut link.ends).find(|end| end.interface == "vm0");
+    let addresses = port.map(|port| std::mem::take(&mut port.addresses)).unwrap_or_default();
+    let end = End { node: "pod".to_owned(), interface: "br0".to_owned(), addresses, gateways: Vec::new() };
+    let topology = Topology::new("host-with-bridge", names(["pod", "peer", "vm"]), links)?;
+    let topology = topology.with_bridge(Bridge { end, ports: vec!["vm0".to_owned()] })?;
     Ok(match base.name_server() {
         Some(place) => topology.with_name_server(place.clone()),
         None => topology,

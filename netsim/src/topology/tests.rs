@@ -24,6 +24,28 @@ fn one_name_serves_both_families() {
 }
 
 #[test]
+fn a_node_behind_a_bridge_is_reached_by_the_bridge() {
+    for (topology, interface) in [("host-with-vm", "vm0"), ("host-with-bridge", "br0")] {
+        let topology = Topology::ready(topology).unwrap();
+        let of = |name, family| topology.address(name, family).map(|address| address.to_string());
+        assert_eq!(topology.interface_towards("pod", "vm"), Some(interface));
+        assert_eq!(topology.egress("pod", "10.78.0.2".parse().unwrap()), Some(interface));
+        assert_eq!(of("pod", IpFamily::V4).unwrap(), "10.77.0.2");
+        assert_eq!(of("pod@vm", IpFamily::V4).unwrap(), "10.78.0.1");
+        assert_eq!(of("pod@vm", IpFamily::V6).unwrap(), "fd78::1");
+        assert!(of("vm@peer", IpFamily::V4).is_err());
+    }
+    let bridge = |ports: &[&str], name: &str| Bridge {
+        end: End { node: "pod".to_owned(), interface: name.to_owned(), addresses: vec![], gateways: vec![] },
+        ports: ports.iter().map(|port| (*port).to_owned()).collect(),
+    };
+    let unknown = pod_and_peer().with_bridge(bridge(&["eth1"], "br0")).unwrap_err().to_string();
+    told(&unknown, "pod has no interface \"eth1\"");
+    let taken = pod_and_peer().with_bridge(bridge(&[], "eth0"));
+    assert!(matches!(taken, Err(TopologyError::DuplicateInterface { .. })));
+}
+
+#[test]
 fn addresses_have_names_again() {
     let topology = pod_and_peer();
     let name = |text: &str| topology.name_of(text.parse().unwrap()).map(str::to_owned);

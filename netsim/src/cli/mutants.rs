@@ -1,0 +1,133 @@
+//! `netsim mutants`: takes each of tproxy's rules away, one at a time, and lists those that no scenario misses.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use clap::Args;
+use tproxy::backend::BackendId;
+
+use super::selection::{Selection, tproxy};
+use super::{End, equivalent, say};
+use crate::run::{self, About, Mutant, Options, Report, RunError};
+use crate::scenario::Variant;
+
+#[derive(Debug, Args)]
+pub(super) struct Mutants {
+    #[command(flatten)]
+    selection: Selection,
+    /// The backend whose rules are taken away
+    #[arg(long, value_name = "ID", default_value = "iptables-nft")]
+    backend: String,
+    /// The tproxy binary [default: the one beside netsim]
+    #[arg(long, value_name = "PATH")]
+    tproxy: Option<PathBuf>,
+    /// How many variants run at a time [default: twice the processors]
+    #[arg(long, value_name = "NUMBER")]
+    jobs: Option<usize>,
+}
+
+/// What is known of all rules so far.
+#[derive(Default)]
+struct Known {
+    /// The variants in which a rule was there and nobody missed it; none once one did.
+    survivors: BTreeMap<Rule, BTreeSet<String>>,
+    killed: BTreeSet<Rule>,
+    /// Variants that fail, or cannot be run, with all rules in place.
+    broken: Vec<String>,
+}
+
+/// A rule in a family: where it is not missed in one, it may be in the other.
+type Rule = (String, Mutant);
+
+impl Mutants {
+    pub(super) fn run(&self) -> End {
+        self.hunt().unwrap_or_else(End::Refused)
+    }
+
+    fn hunt(&self) -> Result<End, String> {
+        let backend = [BackendId::IptablesNft, BackendId::IptablesLegacy]
+            .into_iter()
+            .find(|known| known.to_string() == self.backend)
+            .ok_or_else(|| format!("`{}` is no backend with rules", self.backend))?;
+        let mut variants = self.selection.variants()?;
+        variants.retain(|variant| variant.backend == backend);
+        let options = Options { tproxy: tproxy(self.tproxy.as_deref())? };
+        run::supports(backend).map_err(|missing| missing.to_string())?;
+        let known = self.all(variants, &options);
+        let equivalents = equivalent::all()?;
+        let mut survived = 0;
+        for (rule, variants) in &known.survivors {
+            let text = rule.1.to_string();
+            if let Some(equivalent) = equivalents.iter().find(|one| one.is(&text)) {
+                say(&format!("equivalent  {} {text}\n            {}\n", rule.0, equivalent.because));
+                continue;
+            }
+            survived += 1;
+            let names: Vec<&str> = variants.iter().map(String::as_str).collect();
+            say(&format!("SURVIVED  {} {text}\n          in {}\n", rule.0, names.join(", ")));
+        }
+        let (killed, equivalent) = (known.killed.len(), known.survivors.len() - survived);
+        for reason in &known.broken {
+            say(&format!("FAILED  {reason}\n"));
+        }
+        say(&format!(
+            "{} rules, {killed} missed when taken away, {survived} not, {equivalent} equivalent\n",
+            killed + known.survivors.len()
+        ));
+        if survived == 0 && known.broken.is_empty() { Ok(End::Passed) } else { Ok(End::Failed) }
+    }
+
+    fn all(&self, variants: Vec<Variant>, options: &Options) -> Known {
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        let jobs = self.jobs.unwrap_or(2 * processors).clamp(1, variants.len().max(1));
+        let queue = Mutex::new(variants.into_iter());
+        let known = Mutex::new(Known::default());
+        let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+        thread::scope(|scope| {
+            for _ in 0..jobs {
+                scope.spawn(|| {
+                    while let Some(variant) = next() {
+                        one(&variant, options, &known);
+                    }
+                });
+            }
+        });
+        known.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes each rule of a variant away that nobody has missed yet.
+fn one(variant: &Variant, options: &Options, known: &Mutex<Known>) {
+    let lock = || known.lock().unwrap_or_else(PoisonError::into_inner);
+    let rules = match run::rules(variant, options) {
+        Ok((report, rules)) if report.passed() => rules,
+        Ok(_) => return lock().broken.push(format!("{variant} fails with all rules in place")),
+        Err(error) => return lock().broken.push(format!("{variant}: {error}")),
+    };
+    for mutant in rules {
+        let rule = (variant.family.to_string(), mutant);
+        if lock().killed.contains(&rule) {
+            continue;
+        }
+        let outcome = run::mutated(variant, options, &rule.1);
+        let mut known = lock();
+        if is_missed(&outcome) {
+            known.survivors.remove(&rule);
+            say(&format!("missed    {} {}  by {variant}\n", rule.0, rule.1));
+            known.killed.insert(rule);
+        } else if !known.killed.contains(&rule) {
+            known.survivors.entry(rule).or_default().insert(variant.to_string());
+        }
+    }
+}
+
+/// Whether traffic went otherwise. What tproxy says of its rules, or leaves of them, counts for nothing.
+fn is_missed(outcome: &Result<Report, RunError>) -> bool {
+    match outcome {
+        Ok(report) => report.checks.iter().any(|check| check.about == About::Traffic && !check.passed()),
+        // A scenario that does not come to its end misses something, too.
+        Err(error) => matches!(error, RunError::Actor(_) | RunError::NotOpen { .. }),
+    }
+}

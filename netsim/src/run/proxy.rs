@@ -1,0 +1,85 @@
+//! The sidecar of a stage, with its listener for DNS queries: one that can be killed and started again.
+//!
+//! Must never tell of connections of a sidecar that was killed as if they were the next one's.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::RunError;
+use crate::actor::{Log, NameServer, NameServerSpec, Seen, Sidecar, SidecarSpec};
+use crate::node::Node;
+
+/// What the sidecar shall be like, and the one that runs.
+pub(super) struct Proxy {
+    spec: SidecarSpec,
+    dns: Option<NameServerSpec>,
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    sidecar: Sidecar,
+    dns: Option<NameServer>,
+}
+
+impl Proxy {
+    /// Starts it. It listens when this returns.
+    pub(super) fn start(
+        node: &Node,
+        spec: SidecarSpec,
+        dns: Option<NameServerSpec>,
+    ) -> Result<Self, RunError> {
+        let proxy = Self { spec, dns, running: Mutex::new(None) };
+        proxy.restart(node)?;
+        Ok(proxy)
+    }
+
+    /// Ends it: its listeners and its connections are gone when this returns.
+    pub(super) fn kill(&self) -> Result<(), RunError> {
+        if let Some(Running { sidecar, dns }) = self.running().take() {
+            sidecar.stop()?;
+            dns.map_or(Ok(()), NameServer::stop)?;
+        }
+        Ok(())
+    }
+
+    /// Starts it anew.
+    pub(super) fn restart(&self, node: &Node) -> Result<(), RunError> {
+        self.kill()?;
+        let sidecar = Sidecar::start(node, self.spec.clone())?;
+        let dns = self.dns.clone().map(|spec| NameServer::start(node, spec)).transpose()?;
+        *self.running() = Some(Running { sidecar, dns });
+        Ok(())
+    }
+
+    /// Whether it runs.
+    pub(super) fn is_running(&self) -> bool {
+        self.running().is_some()
+    }
+
+    /// The connections that it saw since they were last taken.
+    pub(super) fn take_seen(&self) -> Vec<Seen> {
+        self.log().take()
+    }
+
+    /// Waits until one of its listeners has seen so many connections.
+    pub(super) fn wait_for_count(&self, within: Duration, listener: &str, count: usize) -> bool {
+        self.log().wait_for_count(within, listener, count)
+    }
+
+    /// Whether it still serves, where it was not killed.
+    pub(super) fn health(&self) -> Result<(), RunError> {
+        if let Some(Running { sidecar, dns }) = &*self.running() {
+            sidecar.health()?;
+            dns.as_ref().map_or(Ok(()), NameServer::health)?;
+        }
+        Ok(())
+    }
+
+    fn log(&self) -> Log {
+        self.running().as_ref().map(|running| running.sidecar.log().clone()).unwrap_or_default()
+    }
+
+    fn running(&self) -> MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,69 @@
+//! What the types cannot say of steps: names that must be opened before they are used, waits that can end.
+//!
+//! Must never look at the system.
+
+use std::collections::BTreeMap;
+
+use tproxy::family::IpFamily;
+
+use super::check::{Problem, problem};
+use super::expectation::{Place, Who};
+use super::schema::Document;
+use super::step::{Step, WaitFor};
+use crate::topology::Topology;
+
+pub(super) fn problems(document: &Document, topology: &Topology) -> Vec<Problem> {
+    let mut opened: BTreeMap<String, Who> = BTreeMap::new();
+    let mut problems = Vec::new();
+    let known = |name: &str| topology.address(name, IpFamily::V4).err().map(|error| error.to_string());
+    let unopened = |name: &str| format!("no step before this one opens `{name}`");
+    for step in document.every_step() {
+        let (location, message) = match &step {
+            Step::Open(open) => {
+                opened.insert(open.value.name.clone(), open.value.from);
+                (open.value.to.referenced, literal_or(&open.value.to.value.host, known))
+            }
+            Step::Talk(talk) if !opened.contains_key(&talk.value.over) => {
+                (talk.referenced, Some(unopened(&talk.value.over)))
+            }
+            Step::Inject(inject) => {
+                let message = match opened.get(&inject.value.over) {
+                    None => Some(unopened(&inject.value.over)),
+                    Some(from) if !from.is_outside() => {
+                        Some("a segment can be injected into connections that arrive at the pod".to_owned())
+                    }
+                    Some(_) => None,
+                };
+                (inject.referenced, message)
+            }
+            Step::Queries(queries) if queries.value.source_ports.is_empty() => {
+                (queries.referenced, Some("`source-ports` must name a port".to_owned()))
+            }
+            Step::Queries(queries) => {
+                let server = &queries.value.server;
+                (server.referenced, literal_or(&server.value, known))
+            }
+            Step::WaitFor(wait) => (wait.referenced, never_ends(&wait.value, document).map(str::to_owned)),
+            _ => continue,
+        };
+        problems.extend(message.map(|message| problem(location, message)));
+    }
+    problems
+}
+
+/// A literal address belongs to one family; whether it is in the topology does not matter.
+fn literal_or(name: &str, known: impl Fn(&str) -> Option<String>) -> Option<String> {
+    if name.parse::<std::net::IpAddr>().is_ok() { None } else { known(name) }
+}
+
+fn never_ends(wait: &WaitFor, document: &Document) -> Option<&'static str> {
+    match (wait.done, wait.seen_by) {
+        (Some(_), Some(_)) | (None, None) => Some("`wait-for` has one of `done` and `seen-by`"),
+        (Some(deed), None) => {
+            let happens = document.every_step().iter().any(|step| step.deed() == Some(deed));
+            (!happens).then_some("no step of this file does what is waited for")
+        }
+        (None, Some(Place::SidecarInbound | Place::SidecarOutbound)) => None,
+        (None, Some(_)) => Some("`seen-by` is for `sidecar-inbound` and `sidecar-outbound`"),
+    }
+}
