@@ -127,8 +127,9 @@ impl Backend for Iptables {
         })?;
         let rules =
             tools.into_iter().zip(tables).map(|(tool, tables)| InstalledRules { tool, tables }).collect();
-        let has_address = host::has_address(&self.loopback, IpFamily::V6.passthrough())?;
-        Ok(Installed { rules, has_address, record })
+        let mark = host::mark_of(&self.loopback, IpFamily::V6.passthrough())?;
+        let (has_address, address_mark) = (mark.is_some(), mark.unwrap_or_default());
+        Ok(Installed { rules, has_address, address_mark, record })
     }
 
     fn render(&self, plan: &Plan, installed: &Installed) -> Result<Vec<Change>, Unsupported> {

@@ -10,17 +10,19 @@ use super::blame::blame;
 use super::error::CliError;
 use super::limits::Limits;
 use super::sources;
+use super::traffic;
 use crate::apply::change::Change;
 use crate::apply::journal::{self, Journal, JournalError};
 use crate::apply::lock::Lock;
 use crate::apply::patience::Patience;
 use crate::apply::record::{Phase, Record, Run};
-use crate::apply::{self, ApplyError};
+use crate::apply::{self, ApplyError, fault};
 use crate::backend::Backend;
 use crate::backend::iptables::Iptables;
 use crate::config::{BackendChoice, Config, Resolved, print};
 use crate::host::iptables::{ToolError, Tools};
 use crate::host::{self, netns};
+use crate::iptables::redirects::Redirects;
 use crate::iptables::render::Installed;
 use crate::iptables::rule;
 use crate::plan::{self, Plan, Sidecar};
@@ -64,16 +66,22 @@ impl Install {
         let before = read_record(&journal, surroundings);
         let installed = backend.observe(before.clone())?;
         warn_of_doubtful(&installed, surroundings);
+        let redirects = Redirects::installed(&installed).and_planned(&plan);
         let changes = backend.render(&plan, &installed)?;
         if changes.is_empty() {
             surroundings.tell("# the same configuration is installed already: nothing to change");
-            complete(&journal, before, surroundings);
+            if let Some(record) = before.filter(|record| record.phase == Phase::Applying) {
+                traffic::settle_queries(Some(&plan), &redirects, surroundings);
+                complete(&journal, record, surroundings);
+            }
         } else {
             show(config.verbose, &changes, surroundings);
             let work = Work {
                 changes: &changes,
                 backend: &backend,
                 plan: &plan,
+                installed: &installed,
+                redirects: &redirects,
                 configuration: print::chosen(resolved),
             };
             commit(work, &patience, &journal, before, surroundings)?;
@@ -135,12 +143,8 @@ pub(super) fn warn_of_doubtful(installed: &Installed, surroundings: &mut Surroun
 }
 
 /// A run that was ended after its last change left word of work in progress: there is none.
-fn complete(journal: &Journal, before: Option<Record>, surroundings: &mut Surroundings<'_>) {
-    if let Some(record) = before.filter(|record| record.phase == Phase::Applying)
-        && let Err(error) = journal.write(&record.installed())
-    {
-        surroundings.warn(format!("{error}; going on without it"));
-    }
+fn complete(journal: &Journal, before: Record, surroundings: &mut Surroundings<'_>) {
+    note(journal.write(&before.installed()), surroundings);
 }
 
 /// What is about to be done.
@@ -148,6 +152,10 @@ struct Work<'a> {
     changes: &'a [Change],
     backend: &'a Iptables,
     plan: &'a Plan,
+    /// What is there before.
+    installed: &'a Installed,
+    /// Where flows were and will be redirected.
+    redirects: &'a Redirects,
     /// The settings that the user chose.
     configuration: serde_json::Value,
 }
@@ -165,9 +173,13 @@ fn commit(
     let run = Run { boot_id: &boot_id, backend: &id, digest, configuration: work.configuration, changes };
     let record = Record::applying(run, before.as_ref());
     note(journal.write(&record), surroundings);
-    match apply::apply(changes, patience, surroundings.put_signals_off()?) {
+    fault::reach("journal-begun");
+    match apply::apply(changes, &work.installed.rules, patience, surroundings.put_signals_off()?) {
         Ok(()) => {
+            traffic::settle_queries(Some(work.plan), work.redirects, surroundings);
+            fault::reach("settled");
             note(journal.write(&record.installed()), surroundings);
+            fault::reach("journal-ended");
             Ok(())
         }
         Err(error) => {
@@ -214,7 +226,7 @@ fn dry_run(config: &Config, surroundings: &mut Surroundings<'_>) -> Result<(), C
     let installed = if is_root && are_there {
         backend.observe(None)?
     } else {
-        Installed { rules: backend.nothing_installed(), has_address: false, record: None }
+        Installed { rules: backend.nothing_installed(), ..Installed::default() }
     };
     print_changes(&backend.render(&plan, &installed)?, config.verbose, surroundings)
 }

@@ -18,6 +18,7 @@ mod removed;
 mod sources;
 mod status;
 mod table;
+mod traffic;
 mod uninstall;
 mod validate;
 mod variables;
