@@ -5,9 +5,12 @@
 mod check;
 mod defects;
 mod examples;
+mod faults;
+mod flows;
 mod hostile;
 mod interruptions;
 mod kuma;
+mod locks;
 mod output;
 mod pod;
 mod promises;
