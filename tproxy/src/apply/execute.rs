@@ -4,7 +4,10 @@
 
 use super::address;
 use super::change::Change;
+use super::partial::{self, Way};
 use super::patience::Patience;
+use crate::host::iptables::ToolError;
+use crate::host::xtables_lock::{self, LockHolder};
 use crate::iptables::{Flavour, Tool};
 use crate::process::{self, ProcessError};
 
@@ -12,13 +15,18 @@ use crate::process::{self, ProcessError};
 #[derive(Debug, thiserror::Error)]
 pub enum ExecuteError {
     /// A program failed; of the tables that it was given, none or some are changed.
-    #[error("{error}{}", tried(*.tries))]
+    #[error("{error}{}{}", tried(*.tries), held(.holder.as_deref()))]
     Restore {
         /// How it failed the last time.
         error: ProcessError,
         /// How often it was tried.
         tries: u32,
+        /// Who has the lock that it did not get.
+        holder: Option<Box<LockHolder>>,
     },
+    /// Nobody knows what a program that failed has loaded.
+    #[error("what is loaded cannot be seen: {0}")]
+    Unseen(ToolError),
     /// Somebody asked to end.
     #[error("ended by {0}")]
     Interrupted(&'static str),
@@ -36,14 +44,36 @@ fn tried(tries: u32) -> String {
     if tries > 1 { format!(" (tried {tries} times)") } else { String::new() }
 }
 
-/// Performs `change` in the calling thread's network namespace.
+fn held(holder: Option<&LockHolder>) -> String {
+    holder.map(|holder| format!("; {holder}")).unwrap_or_default()
+}
+
+/// What a change that failed left behind.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// Why it failed.
+    pub cause: ExecuteError,
+    /// The part of it that was performed.
+    pub done: Option<Change>,
+    /// Why that part is not known.
+    pub unseen: Option<ExecuteError>,
+}
+
+impl Failure {
+    /// Nothing of it was performed.
+    fn whole(cause: ExecuteError) -> Box<Self> {
+        Box::new(Self { cause, done: None, unseen: None })
+    }
+}
+
+/// Performs `change`, a step on `way`, in the calling thread's network namespace.
 ///
 /// # Errors
 /// What the program or the kernel refused.
-pub(super) fn perform(change: &Change, patience: &Patience) -> Result<(), ExecuteError> {
-    let refused = |error| ExecuteError::Address { change: change.to_string(), error };
+pub(super) fn perform(change: &Change, way: Way<'_>, patience: &Patience) -> Result<(), Box<Failure>> {
+    let refused = |error| Failure::whole(ExecuteError::Address { change: change.to_string(), error });
     match change {
-        Change::Restore { tool, forward, .. } => restore(tool, forward, patience),
+        Change::Restore { tool, forward, backward } => restore(tool, (forward, backward), way, patience),
         Change::AddAddress(address) => address::add(address).map_err(refused),
         Change::RemoveAddress(address) => address::remove(address).map_err(refused),
     }
@@ -51,22 +81,42 @@ pub(super) fn perform(change: &Change, patience: &Patience) -> Result<(), Execut
 
 /// What iptables-restore ends with when it does not understand its input (PARAMETER_PROBLEM of xtables.h).
 const NOT_UNDERSTOOD: i32 = 2;
+/// What it ends with when it does not get a lock or memory (RESOURCE_PROBLEM of xtables.h).
+const NO_RESOURCE: i32 = 4;
 
-fn restore(tool: &Tool, text: &str, patience: &Patience) -> Result<(), ExecuteError> {
+fn restore(tool: &Tool, texts: (&str, &str), way: Way<'_>, patience: &Patience) -> Result<(), Box<Failure>> {
     let arguments = arguments(tool, patience);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut left = texts.0.to_owned();
     for next in 2.. {
-        let error = match process::run(&tool.restore, &arguments, text, patience.left()) {
+        let error = match process::run(&tool.restore, &arguments, &left, patience.left()) {
             Ok(_) => return Ok(()),
             Err(error) => error,
         };
         let pause = patience.pause_before(next).filter(|_| error.exit_code() != Some(NOT_UNDERSTOOD));
+        let cause = ExecuteError::Restore { holder: lock_holder(tool, &error), error, tries: next - 1 };
+        // What is loaded must not be loaded again.
+        let seen = match partial::look(tool, texts, way) {
+            Ok(seen) if seen.left.is_empty() => return Ok(()),
+            Ok(seen) => seen,
+            Err(unseen) => {
+                let unseen = Some(ExecuteError::Unseen(unseen));
+                return Err(Box::new(Failure { cause, done: None, unseen }));
+            }
+        };
         match pause {
             Some(pause) => std::thread::sleep(pause),
-            None => return Err(ExecuteError::Restore { error, tries: next - 1 }),
+            None => return Err(Box::new(Failure { cause, done: seen.done, unseen: None })),
         }
+        left = seen.left;
     }
     Ok(())
+}
+
+/// Who keeps a program of the legacy flavour from its work.
+fn lock_holder(tool: &Tool, error: &ProcessError) -> Option<Box<LockHolder>> {
+    let may_be_locked = tool.flavour == Flavour::Legacy && error.exit_code() == Some(NO_RESOURCE);
+    may_be_locked.then(xtables_lock::holder).flatten().map(Box::new)
 }
 
 /// nft has no lock. Legacy waits without end where no number is given, and older releases do not wait at all.

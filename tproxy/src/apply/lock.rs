@@ -6,6 +6,7 @@
 //! user.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -34,11 +35,13 @@ pub struct Lock {
 pub enum LockError {
     /// Another run has it.
     #[error(
-        "another tproxy (pid {pid}) is at work in this network namespace and did not finish in {waited} s"
+        "another tproxy (pid {pid}, uid {uid}) is at work in this network namespace and did not finish in {waited} s"
     )]
     Held {
         /// Its process id, in its own pid namespace's view from here.
         pid: i32,
+        /// Its user.
+        uid: u32,
         /// Seconds waited.
         waited: u64,
     },
@@ -81,7 +84,7 @@ impl Lock {
             let holder = wait_for_holder(name, deadline)?;
             if Instant::now() >= deadline {
                 return Err(match holder {
-                    Some(pid) => LockError::Held { pid, waited: timeout.as_secs() },
+                    Some(SocketOwner { pid, uid }) => LockError::Held { pid, uid, waited: timeout.as_secs() },
                     None => LockError::Mute,
                 });
             }
@@ -102,8 +105,8 @@ impl Lock {
     }
 }
 
-/// Waits until the holder is gone or the deadline has passed; the holder's pid where one could be asked.
-fn wait_for_holder(name: &[u8], deadline: Instant) -> Result<Option<i32>, LockError> {
+/// Waits until the holder is gone or the deadline has passed; the holder where one could be asked.
+fn wait_for_holder(name: &[u8], deadline: Instant) -> Result<Option<SocketOwner>, LockError> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
     match connect(socket.as_raw_fd(), &UnixAddr::new_abstract(name)?) {
@@ -116,7 +119,7 @@ fn wait_for_holder(name: &[u8], deadline: Instant) -> Result<Option<i32>, LockEr
                 return Err(LockError::NotRoot { pid, uid });
             }
             poll(&mut [], remaining(deadline.min(Instant::now() + RETRY)))?;
-            return Ok(owner.map(|owner| owner.pid));
+            return Ok(owner);
         }
         Err(error) => return Err(error.into()),
     }
@@ -126,7 +129,11 @@ fn wait_for_holder(name: &[u8], deadline: Instant) -> Result<Option<i32>, LockEr
     }
     let mut events = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
     poll(&mut events, remaining(deadline))?;
-    Ok(Some(peer.pid()))
+    let holder = SocketOwner { pid: peer.pid(), uid: peer.uid() };
+    // Whoever took the lock may be dead, and a program that it started holds it still.
+    let is_alive = || Path::new("/proc").join(holder.pid.to_string()).exists();
+    let now = || if is_alive() { None } else { sockets::owner_of_abstract(name) };
+    Ok(Some(now().unwrap_or(holder)))
 }
 
 /// Rounded up: poll counts milliseconds, and returning early would mean asking again and again until the deadline.

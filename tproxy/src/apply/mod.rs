@@ -4,17 +4,23 @@
 
 pub(crate) mod address;
 pub mod change;
+pub mod conntrack;
 mod execute;
+pub(crate) mod fault;
 pub mod interruption;
 pub mod journal;
 pub mod lock;
+mod partial;
 pub mod patience;
 pub mod record;
 
 use change::Change;
-use execute::ExecuteError;
+use execute::{ExecuteError, Failure};
 use interruption::Interruptions;
+use partial::Way;
 use patience::Patience;
+
+use crate::iptables::render::InstalledRules;
 
 /// Changes that were not all applied.
 #[derive(Debug, thiserror::Error)]
@@ -48,20 +54,26 @@ fn join(errors: &[ExecuteError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// Performs `changes` in order, the restores of both families side by side. When one fails, or a signal asks to end,
-/// those that were performed are undone in the opposite order.
+/// Performs `changes` in order over the rules that were there `before`, the restores of both families side by side. When
+/// one fails, or a signal asks to end, all that was performed is undone in the opposite order.
 ///
 /// # Errors
 /// What failed, and whether everything could be taken back.
-pub fn apply(changes: &[Change], patience: &Patience, signals: &Interruptions) -> Result<(), ApplyError> {
-    let mut done: Vec<&Change> = Vec::new();
+pub fn apply(
+    changes: &[Change],
+    before: &[InstalledRules],
+    patience: &Patience,
+    signals: &Interruptions,
+) -> Result<(), ApplyError> {
+    let mut work = Work::default();
     for batch in batches(changes) {
-        let (performed, failed) = perform_together(batch, patience);
-        done.extend(performed);
+        fault::load(batch, before, patience);
+        work.perform_together(batch, before, patience);
         let interrupted = || signals.pending().map(|signal| ExecuteError::Interrupted(signal.as_str()));
-        if let Some(cause) = failed.or_else(interrupted) {
-            return Err(undo(&done, cause));
+        if let Some(cause) = work.failed.take().or_else(interrupted) {
+            return Err(work.undo(cause, before));
         }
+        fault::reach(if matches!(batch, [Change::Restore { .. }, ..]) { "loaded" } else { "address" });
     }
     Ok(())
 }
@@ -76,32 +88,53 @@ fn batches(changes: &[Change]) -> impl Iterator<Item = &[Change]> {
     })
 }
 
-fn perform_together<'a>(batch: &'a [Change], patience: &Patience) -> (Vec<&'a Change>, Option<ExecuteError>) {
-    let outcomes: Vec<_> = match batch {
-        [only] => vec![execute::perform(only, patience)],
-        several => std::thread::scope(|scope| {
-            let running: Vec<_> =
-                several.iter().map(|change| scope.spawn(|| execute::perform(change, patience))).collect();
-            running
-                .into_iter()
-                .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect()
-        }),
-    };
-    let mut failed = None;
-    let mut performed = Vec::new();
-    for (change, outcome) in batch.iter().zip(outcomes) {
-        match outcome {
-            Ok(()) => performed.push(change),
-            Err(error) => failed = failed.or(Some(error)),
-        }
-    }
-    (performed, failed)
+/// How far a run came.
+#[derive(Default)]
+struct Work {
+    /// What was performed, in order.
+    done: Vec<Change>,
+    /// The first failure.
+    failed: Option<ExecuteError>,
+    /// Where nobody knows what was performed.
+    unseen: Vec<ExecuteError>,
 }
 
-fn undo(done: &[&Change], cause: ExecuteError) -> ApplyError {
-    let patience = Patience::to_undo();
-    let undone: Vec<_> =
-        done.iter().rev().filter_map(|change| execute::perform(&change.inverse(), &patience).err()).collect();
-    if undone.is_empty() { ApplyError::RolledBack { cause } } else { ApplyError::Stuck { cause, undone } }
+impl Work {
+    fn perform_together(&mut self, batch: &[Change], before: &[InstalledRules], patience: &Patience) {
+        let perform = |change| execute::perform(change, Way { before, back: false }, patience);
+        let outcomes: Vec<_> = match batch {
+            [only] => vec![perform(only)],
+            several => std::thread::scope(|scope| {
+                let running: Vec<_> =
+                    several.iter().map(|change| scope.spawn(move || perform(change))).collect();
+                running
+                    .into_iter()
+                    .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                    .collect()
+            }),
+        };
+        for (change, outcome) in batch.iter().zip(outcomes) {
+            match outcome {
+                Ok(()) => self.done.push(change.clone()),
+                Err(failure) => {
+                    let Failure { cause, done, unseen } = *failure;
+                    self.failed.get_or_insert(cause);
+                    self.done.extend(done);
+                    self.unseen.extend(unseen);
+                }
+            }
+        }
+    }
+
+    fn undo(self, cause: ExecuteError, before: &[InstalledRules]) -> ApplyError {
+        let patience = Patience::to_undo();
+        let way = Way { before, back: true };
+        let mut undone = self.unseen;
+        for change in self.done.iter().rev() {
+            undone.extend(
+                execute::perform(&change.inverse(), way, &patience).err().map(|failure| failure.cause),
+            );
+        }
+        if undone.is_empty() { ApplyError::RolledBack { cause } } else { ApplyError::Stuck { cause, undone } }
+    }
 }

@@ -129,8 +129,9 @@ impl Iptables {
     /// # Errors
     /// The addresses of this host cannot be listed, or something that is to be removed cannot be seen.
     pub fn installed(&self, shown: Vec<Shown>, record: Option<Record>) -> Result<Installed, ToolError> {
-        let has_address = host::has_address(&self.loopback, IpFamily::V6.passthrough())?;
-        let mut installed = Installed { has_address, record, ..Installed::default() };
+        let mark = host::mark_of(&self.loopback, IpFamily::V6.passthrough())?;
+        let (has_address, address_mark) = (mark.is_some(), mark.unwrap_or_default());
+        let mut installed = Installed { has_address, address_mark, record, ..Installed::default() };
         for Shown { tool, tables } in shown {
             let tables = match tables {
                 Ok(tables) => {

@@ -11,18 +11,20 @@ use super::course::{Course, Way};
 use super::error::CliError;
 use super::limits::Limits;
 use super::sources;
+use super::traffic;
 use crate::apply::change::Change;
 use crate::apply::journal::{self, Journal, JournalError};
 use crate::apply::lock::Lock;
 use crate::apply::patience::Patience;
 use crate::apply::record::{Phase, Record, Run};
-use crate::apply::{self, ApplyError};
+use crate::apply::{self, ApplyError, fault};
 use crate::backend::Backend;
 use crate::backend::iptables::Iptables;
 use crate::config::{BackendChoice, Config, Resolved, print};
 use crate::host::iptables::{self, Candidates, ToolError};
 use crate::host::netns;
 use crate::iptables::Flavour;
+use crate::iptables::redirects::Redirects;
 use crate::iptables::render::Installed;
 use crate::iptables::rule;
 use crate::plan::{Plan, Sidecar};
@@ -162,6 +164,9 @@ fn complete(
     Means { journal, before, .. }: &Means,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<(), CliError> {
+    if before.as_ref().is_some_and(|record| record.phase == Phase::Applying) {
+        traffic::settle_queries(Some(work.plan), &work.redirects, surroundings);
+    }
     let is_complete = |record: &Record| record.phase == Phase::Installed && !record.rules.is_empty();
     if !before.as_ref().is_some_and(is_complete) {
         note(journal.write(&work.record(before.as_ref())?.installed()), surroundings);
@@ -176,6 +181,8 @@ struct Work<'a> {
     plan: &'a Plan,
     /// What is there before.
     installed: &'a Installed,
+    /// Where flows were and will be redirected.
+    redirects: Redirects,
     /// The settings that the user chose.
     configuration: serde_json::Value,
 }
@@ -183,16 +190,17 @@ struct Work<'a> {
 impl<'a> Work<'a> {
     fn of(course: &'a Course<'_>, installed: &'a Installed, changes: &'a [Change], means: &Means) -> Self {
         let configuration = means.configuration.clone();
-        Self { changes, backend: &course.backend, plan: &course.plan, installed, configuration }
+        let redirects = Redirects::installed(installed).and_planned(&course.plan);
+        Self { changes, backend: &course.backend, plan: &course.plan, installed, redirects, configuration }
     }
 
     /// The record of this run, over what `before` recorded.
-    fn record(self, before: Option<&Record>) -> Result<Record, CliError> {
+    fn record(&self, before: Option<&Record>) -> Result<Record, CliError> {
         let run = Run {
             boot_id: &netns::boot_id()?,
             backend: &self.backend.id().to_string(),
             digest: self.plan.digest(),
-            configuration: self.configuration,
+            configuration: self.configuration.clone(),
             rules: self.backend.record_of(self.plan, self.installed),
             comments: self.plan.iptables.comments,
             changes: self.changes,
@@ -210,9 +218,13 @@ fn commit(
     let changes = work.changes;
     let record = work.record(before.as_ref())?;
     note(journal.write(&record), surroundings);
-    match apply::apply(changes, patience, surroundings.put_signals_off()?) {
+    fault::reach("journal-begun");
+    match apply::apply(changes, &work.installed.rules, patience, surroundings.put_signals_off()?) {
         Ok(()) => {
+            traffic::settle_queries(Some(work.plan), &work.redirects, surroundings);
+            fault::reach("settled");
             note(journal.write(&record.installed()), surroundings);
+            fault::reach("journal-ended");
             Ok(())
         }
         Err(error) => {

@@ -19,6 +19,7 @@ mod removed;
 mod sources;
 mod status;
 mod table;
+mod traffic;
 mod uninstall;
 mod validate;
 mod variables;

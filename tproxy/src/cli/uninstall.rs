@@ -3,18 +3,23 @@
 use std::path::Path;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::Surroundings;
 use super::error::CliError;
-use super::install::{permit_changes, print_changes, print_done, read_record, show, warn_of_doubtful};
+use super::install::{permit_changes, print_changes, read_record, show, warn_of_doubtful};
 use super::limits::Limits;
-use crate::apply;
+use super::traffic;
+use crate::apply::change::Change;
 use crate::apply::journal::{self, Journal};
 use crate::apply::lock::Lock;
+use crate::apply::{self, fault};
 use crate::backend::Backend;
 use crate::backend::iptables::Iptables;
 use crate::config::Config;
+use crate::family::IpFamily;
 use crate::host;
+use crate::iptables::redirects::Redirects;
 
 /// The flags of `tproxy uninstall`. No configuration is needed: what is installed is seen.
 #[derive(Debug, Args)]
@@ -61,20 +66,69 @@ impl Uninstall {
         backend.sees_all_of(record.as_ref())?;
         let installed = backend.observe(record)?;
         warn_of_doubtful(&installed, surroundings);
+        let redirects = Redirects::installed(&installed);
+        let open = traffic::open_connections(&redirects, surroundings);
         let changes = backend.remove(&installed);
         if self.dry_run {
-            return print_changes(&changes, self.verbose, surroundings);
+            return self.foretell(&changes, open, surroundings);
         }
         if changes.is_empty() {
             surroundings.tell("# no transparent proxy is installed: nothing to clean up");
         }
         show(self.verbose, &changes, surroundings);
-        apply::apply(&changes, &patience, surroundings.put_signals_off()?)?;
+        apply::apply(&changes, &installed.rules, &patience, surroundings.put_signals_off()?)?;
+        traffic::settle_queries(None, &redirects, surroundings);
+        fault::reach("settled");
         if let Err(error) = journal.remove() {
             surroundings.warn(error);
         }
-        print_done(&changes, surroundings)?;
+        fault::reach("journal-ended");
+        if installed.has_address && !installed.owns_address() {
+            let address = IpFamily::V6.passthrough();
+            surroundings
+                .tell(format!("# {address} on {} stays: nothing says that tproxy added it", facts.loopback));
+        }
+        tell_open(open, surroundings);
+        if surroundings.output.json {
+            surroundings.print_json(&Removal { changes: &changes, open_connections: open })?;
+        }
         surroundings.tell("# transparent proxy cleanup completed successfully");
         Ok(())
     }
+
+    /// What would change.
+    fn foretell(
+        &self,
+        changes: &[Change],
+        open_connections: Option<usize>,
+        surroundings: &mut Surroundings<'_>,
+    ) -> Result<(), CliError> {
+        if surroundings.output.json {
+            return surroundings.print_json(&Removal { changes, open_connections });
+        }
+        tell_open(open_connections, surroundings);
+        print_changes(changes, self.verbose, surroundings)
+    }
+}
+
+/// With `--json`: what was or would be changed.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Removal<'a> {
+    changes: &'a [Change],
+    /// Captured connections that are open; `null` where that cannot be seen.
+    open_connections: Option<usize>,
+}
+
+/// What becomes of captured connections: NAT goes on for them as long as anything in the namespace needs connection
+/// tracking, and when our rules were the last, the kernel ends it.
+fn tell_open(open: Option<usize>, surroundings: &mut Surroundings<'_>) {
+    let (connections, they) = match open {
+        None | Some(0) => return,
+        Some(1) => ("1 captured connection is open: it ends".to_owned(), "it goes"),
+        Some(count) => (format!("{count} captured connections are open: they end"), "they go"),
+    };
+    surroundings.tell(format!(
+        "# {connections} with these rules, or {they} on where other rules need connection tracking"
+    ));
 }

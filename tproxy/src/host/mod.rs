@@ -3,6 +3,7 @@
 //! Must never change the system, and must never decide what the facts mean: that is the plan's part.
 
 mod addresses;
+pub mod conntrack;
 pub mod evidence;
 mod file;
 pub mod iptables;
@@ -17,6 +18,7 @@ pub mod resolv_conf;
 mod resolvers;
 pub mod sockets;
 mod users;
+pub mod xtables_lock;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -26,7 +28,7 @@ use serde::Serialize;
 use crate::config::Config;
 use resolv_conf::Resolver;
 
-pub use addresses::has_address;
+pub use addresses::{ADDRESS_PROTOCOL, mark_of};
 pub use file::FileError;
 pub use users::Users;
 
@@ -79,6 +81,9 @@ pub enum HostError {
         /// What went wrong.
         error: FileError,
     },
+    /// The kernel does not show what it tracks.
+    #[error("cannot see connection tracking: {0}")]
+    Conntrack(std::io::Error),
     /// A user could not be looked up.
     #[error("cannot look up user `{user}`: {error}")]
     User {

@@ -43,7 +43,7 @@ fn name(uid: u32) -> Result<Option<String>, HostError> {
 }
 
 /// The local address and the owner of a socket: the second and the eighth word of a line (proc_net_udp).
-fn socket(line: &str) -> Option<(SocketAddr, u32)> {
+pub(super) fn socket(line: &str) -> Option<(SocketAddr, u32)> {
     let mut words = line.split_ascii_whitespace();
     let (address, port) = words.nth(1)?.split_once(':')?;
     let uid = words.nth(5)?.parse().ok()?;

@@ -7,6 +7,7 @@ pub mod choice;
 pub mod feature;
 pub mod hooks;
 mod kuma;
+pub mod redirects;
 pub mod render;
 pub mod rule;
 mod rules;
@@ -27,6 +28,10 @@ use crate::family::IpFamily;
 pub const CHAIN_PREFIX: &str = "KUMA_MESH_";
 /// Every comment of ours begins so (Kuma's prefix).
 pub const COMMENT_PREFIX: &str = "kuma/mesh/transparent/proxy/";
+
+/// The conntrack zone of captured queries and their answers. What goes to a name server stays in the usual zone, so that
+/// its answers need no rule, and forwarded queries of others are not touched.
+pub const CAPTURED_ZONE: u16 = 2;
 
 /// The two implementations that the name iptables may mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -56,6 +61,15 @@ impl fmt::Display for Flavour {
             Self::Legacy => "legacy",
         })
     }
+}
+
+/// The tables of a restore text of ours, in order: name, and the text that loads this one alone.
+pub fn tables_of(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    // No rule of ours holds a line break, so that the word stands alone in a line at the end only.
+    text.split_inclusive("\nCOMMIT\n").filter_map(|table| {
+        let name = table.strip_prefix('*')?.lines().next()?;
+        Some((name, table))
+    })
 }
 
 /// The programs that read and change one family's rules of one flavour.

@@ -48,12 +48,26 @@ pub struct Installed {
     pub rules: Vec<InstalledRules>,
     /// Whether the passthrough address ::6 is on loopback.
     pub has_address: bool,
+    /// Who added it, as far as the kernel knows.
+    pub address_mark: AddressMark,
     /// What the journal says; `None` without one.
     pub record: Option<Record>,
     /// What other programs have, by flavour; of IPv4, which the choice of a flavour goes by.
     pub others: BTreeMap<Flavour, Others>,
     /// Programs that see and load nothing here, with their words.
     pub useless: Vec<(Tool, String)>,
+}
+
+/// Whose an address is by what the kernel keeps with it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AddressMark {
+    /// It does not say: an older kernel, or a program that says nothing.
+    #[default]
+    None,
+    /// tproxy's.
+    Ours,
+    /// Another program's.
+    Other,
 }
 
 /// The rules of ours that one pair of programs sees.
@@ -84,12 +98,18 @@ impl Installed {
         }
     }
 
-    /// Whether ::6 on loopback is ours: it is there, and the journal or a jump says that we added it.
+    /// Whether ::6 on loopback is ours: it is there, and says so itself, or says nothing, and the journal or a jump says
+    /// that we added it.
     #[must_use]
     pub fn owns_address(&self) -> bool {
-        let recorded = self.record.as_ref().is_some_and(Record::added_passthrough);
+        let recorded = || self.record.as_ref().is_some_and(Record::added_passthrough);
         let stamped = || self.stamps().any(|stamp| stamp.added_address);
-        self.has_address && (recorded || stamped())
+        self.has_address
+            && match self.address_mark {
+                AddressMark::Ours => true,
+                AddressMark::Other => false,
+                AddressMark::None => recorded() || stamped(),
+            }
     }
 
     /// Rules that Kuma may have written, and others, too, each with its family and table. They stay.

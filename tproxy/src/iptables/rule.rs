@@ -60,6 +60,12 @@ impl Rule {
         self.after(|word| word == "--comment")
     }
 
+    /// The protocol that a redirection matches, or none, and the one port that it leads to.
+    pub(super) fn redirects_to(&self) -> Option<(&str, u16)> {
+        let port = self.after(|word| word == "--to-ports").filter(|_| self.target() == Some("REDIRECT"))?;
+        Some((self.after(|word| word == "-p").unwrap_or_default(), port.parse().ok()?))
+    }
+
     /// Whether it is ours or Kuma's: it leads to one of our chains, or its comment begins with our prefix.
     ///
     /// A rule that only mentions these names, in a comment or elsewhere, is somebody else's. So is one with a line break:

@@ -104,6 +104,18 @@ impl TableState {
         Self { hooks: hooks::settled(&from.hooks, self.hooks, &from.others), ..self }
     }
 
+    /// Whether both have the same rules of ours, wherever these stand among foreign ones.
+    #[must_use]
+    pub fn has_rules_of(&self, other: &Self) -> bool {
+        let hooks = |state: &Self| -> Vec<(String, Rule)> {
+            state.hooks.iter().map(|hook| (hook.chain.clone(), hook.rule.clone())).collect()
+        };
+        let is_in = |chain: &Chain, state: &Self| state.chain(&chain.name) == Some(chain);
+        hooks(self) == hooks(other)
+            && self.chains.len() == other.chains.len()
+            && self.chains.iter().all(|chain| is_in(chain, other))
+    }
+
     /// A chain of ours by name.
     #[must_use]
     pub fn chain(&self, name: &str) -> Option<&Chain> {

@@ -1,7 +1,6 @@
 //! Whatever ends a run half-way leaves the state before or after, or one that the next run heals.
 
-use netsim::node::Exit;
-use netsim::node::Finished;
+use netsim::node::{Exit, Finished, Program};
 
 use super::pod::Pod;
 
@@ -20,8 +19,8 @@ const CATCHES: [(&str, &str); 3] = [
     ("after its last table", "$real \"$@\"; kill -KILL $PPID; sleep 5"),
 ];
 
-/// Runs `tproxy install` with a restore program of one family that does `script` instead.
-fn install_with(pod: &Pod, flavour: &str, family: &str, script: &str, more: &str) -> Finished {
+/// Arguments of `tproxy install` with a restore program of one family that does `script` instead.
+fn with_restore(pod: &Pod, flavour: &str, family: &str, script: &str, more: &str) -> String {
     pod.sh(&format!(
         "mkdir -p /run/bin; readlink /proc/self/ns/net >/run/bin/here; cat >/run/bin/restore <<'END'\n#!/bin/sh\n\
          real=/usr/sbin/{family}-{flavour}-restore\n[ \"$1\" = --version ] && exec $real --version\n\
@@ -39,8 +38,12 @@ fn install_with(pod: &Pod, flavour: &str, family: &str, script: &str, more: &str
             })
         })
         .collect();
-    let finished =
-        pod.tproxy(&format!("install {FLAGS} --iptables-executables {} {more}", programs.join(",")));
+    format!("install {FLAGS} --iptables-executables {} {more}", programs.join(","))
+}
+
+/// Runs `tproxy install` so.
+fn install_with(pod: &Pod, flavour: &str, family: &str, script: &str, more: &str) -> Finished {
+    let finished = pod.tproxy(&with_restore(pod, flavour, family, script, more));
     // The journal remembers with what rules were loaded, and this program would be caught again.
     pod.sh("rm /run/bin/restore");
     finished
@@ -51,7 +54,7 @@ fn install(flavour: &str) -> String {
 }
 
 /// The rules and addresses, without files: the restore programs of these tests are files, too.
-fn rules(pod: &Pod) -> String {
+pub(crate) fn rules(pod: &Pod) -> String {
     let saved = pod.sh("for f in nft legacy; do iptables-$f-save; ip6tables-$f-save; done | \
          sed -e '/^#/d' -e '/^:.* ACCEPT/d' -e '/^\\*/d' -e '/^COMMIT/d' -e 's/ \\[.*//' | sort");
     format!("{saved}{}", pod.has_passthrough())
@@ -169,5 +172,75 @@ fn combinations() -> Vec<(&'static str, &'static str, &'static str)> {
 fn prepare(pod: &Pod, flavour: &str, earlier: &str) {
     if earlier == "another" {
         pod.done(&format!("install --redirect-dns --exclude-inbound-ports 7 --backend iptables-{flavour}"));
+    }
+}
+
+#[test]
+fn a_restore_that_fails_between_two_tables_is_taken_back_whole() {
+    for flavour in FLAVOURS {
+        for earlier in ["nothing", "another"] {
+            for tables in [1, 2] {
+                let Some(pod) = Pod::start() else { return };
+                prepare(&pod, flavour, earlier);
+                let before = rules(&pod);
+                // It takes back what it has loaded.
+                let script = format!(
+                    "[ -e /run/failed ] && exec $real \"$@\"; touch /run/failed; \
+                     awk '{{ print }} /^COMMIT/ && ++n == {tables} {{ exit }}' >/run/first; \
+                     $real --noflush </run/first; echo no room left >&2; exit 4"
+                );
+                let failed = install_with(&pod, flavour, "ip6tables", &script, "--max-retries 0");
+                assert_eq!(failed.exit, Exit::Code(1), "{failed}");
+                assert!(failed.stderr_text().contains("no room left; everything was taken back"), "{failed}");
+                assert_eq!(rules(&pod), before, "{flavour}, {earlier}, after {tables}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_restore_that_fails_between_two_tables_goes_on_where_it_stopped() {
+    for flavour in FLAVOURS {
+        let Some(pod) = Pod::start() else { return };
+        pod.done(&install(flavour));
+        let wanted = rules(&pod);
+        pod.done("uninstall");
+        let script = "[ -e /run/tried ] && exec $real \"$@\"; touch /run/tried; sed '/^COMMIT/q' >/run/first; \
+             $real --noflush </run/first; echo busy >&2; exit 4";
+        let done = install_with(&pod, flavour, "iptables", script, "--sleep-between-retries 1ms");
+        assert!(done.success(), "{done}");
+        assert_eq!(rules(&pod), wanted, "{flavour}");
+    }
+}
+
+#[test]
+fn a_restore_that_outlives_its_tproxy_keeps_others_out_until_it_ends() {
+    for flavour in FLAVOURS {
+        let Some(pod) = Pod::start() else { return };
+        pod.done(&install(flavour));
+        let wanted = rules(&pod);
+        pod.done("uninstall");
+        // What tproxy started dies with it, but not what that has started.
+        let script = "cat >/run/text; \
+             setsid sh -c 'read go </run/go; \"$0\" --noflush </run/text; echo >/run/gone' $real & \
+             kill -KILL $PPID; exec sleep 60";
+        let arguments = with_restore(&pod, flavour, "iptables", script, "--exclude-inbound-ports 7");
+        let script =
+            format!("mkfifo /run/go /run/gone; tproxy {arguments}; echo ended by $?; exec sleep 600");
+        let killed = Program::new("sh").args(["-c", &script]).spawn(pod.node(), "ended by").unwrap();
+        assert!(killed.stdout().contains("ended by 137"), "{}", killed.stdout());
+        pod.sh("rm /run/bin/restore");
+        let refused = pod.tproxy(&format!("{} --timeout 0s", install(flavour)));
+        assert_eq!(refused.exit, Exit::Code(1), "{refused}");
+        let said = refused.stderr_text();
+        let holder = said.split_once("another tproxy (pid ").unwrap().1.split_once(", uid 0)").unwrap().0;
+        // It is named that is alive.
+        pod.sh(&format!("kill -0 {holder}"));
+        let second = pod.tproxy_program(&install(flavour)).start(pod.node()).unwrap();
+        pod.sh("echo >/run/go; read gone </run/gone");
+        let second = second.finish(std::time::Duration::from_secs(60)).unwrap();
+        assert!(second.success(), "{second}");
+        killed.kill();
+        assert_eq!(rules(&pod), wanted, "{flavour}");
     }
 }

@@ -98,6 +98,67 @@ fn the_passthrough_address_is_removed_with_and_without_the_journal_and_stays_whe
     assert!(pod.has_passthrough());
 }
 
+/// Adds ::6 to loopback as a program does that marks it with this protocol (IFA_PROTO), or with none.
+fn add_passthrough(pod: &Pod, protocol: u8) {
+    pod.sh(&format!(
+        "python3 -c \"
+import socket, struct
+def attribute(kind, value): return struct.pack('=HH', 4 + len(value), kind) + value + bytes(-len(value) % 4)
+address = bytes(15) + bytes([6])
+body = struct.pack('=BBBBI', 10, 128, 2, 0, socket.if_nametoindex('lo'))
+body += attribute(2, address) + attribute(1, address) + attribute(11, bytes([{protocol}]))
+s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+s.send(struct.pack('=IHHII', 16 + len(body), 20, 0x605, 1, 0) + body)
+assert struct.unpack('=i', s.recv(100)[16:20]) == (0,)
+\""
+    ));
+}
+
+/// Deletes ::6, whosever it is.
+fn delete_passthrough(pod: &Pod) {
+    pod.sh("ip -6 addr del ::6/128 dev lo");
+}
+
+const STAYS: &str = "# ::6 on lo stays: nothing says that tproxy added it";
+
+#[test]
+fn the_passthrough_address_itself_says_that_it_is_ours() {
+    let Some(pod) = Pod::start() else { return };
+    for left in ["", "iptables-nft -t nat -F; ip6tables-nft -t nat -F"] {
+        pod.done("install --disable-comments");
+        pod.sh(&format!("rm -r /run/tproxy; {left}"));
+        let said = pod.done("uninstall");
+        assert!(!pod.has_passthrough() && !said.stdout_text().contains(STAYS), "{left}: {said}");
+    }
+}
+
+#[test]
+fn a_jump_says_that_the_passthrough_address_is_ours_where_the_kernel_does_not() {
+    let Some(pod) = Pod::start() else { return };
+    for (flags, is_ours) in [("", true), ("--disable-comments", false)] {
+        pod.done(&format!("install {flags}"));
+        pod.sh("rm -r /run/tproxy");
+        delete_passthrough(&pod);
+        add_passthrough(&pod, 0);
+        let said = pod.done("uninstall");
+        assert_eq!(
+            (pod.has_passthrough(), said.stdout_text().contains(STAYS)),
+            (!is_ours, !is_ours),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn another_programs_passthrough_address_stays_whatever_the_journal_says() {
+    let Some(pod) = Pod::start() else { return };
+    pod.done("install");
+    delete_passthrough(&pod);
+    add_passthrough(&pod, 99);
+    let said = pod.done("uninstall");
+    assert!(pod.has_passthrough() && said.stdout_text().contains(STAYS), "{said}");
+}
+
 #[test]
 fn the_passthrough_address_can_be_bound_when_install_returns() {
     let Some(pod) = Pod::start() else { return };

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use super::exclusion::Building;
 use super::{Writer, mesh};
 use crate::family::IpFamily;
+use crate::iptables::CAPTURED_ZONE;
 use crate::iptables::hooks::Place;
 use crate::iptables::rule::Rule;
 use crate::iptables::state::TableState;
@@ -16,10 +17,6 @@ use crate::plan::line::Line;
 pub(super) const CHAIN: &str = "DNS";
 /// The chain in raw that gives zones.
 pub(super) const ZONES: &str = "ZONES";
-
-/// The zone of captured queries and their answers. What goes to a name server stays in the usual zone, so that its
-/// answers need no rule, and forwarded queries of others are not touched.
-const CAPTURED: u16 = 2;
 
 impl Writer<'_> {
     /// Adds the chain that captures queries, and the jump, which stands before other programs' rules (Kuma behaviour):
@@ -48,13 +45,13 @@ impl Writer<'_> {
         let mut chain = Building::new(name, 'Z');
         // An answer to a virtual network leaves by its interface, in the usual zone, as its query came.
         let answer = format!("-o {lo} -p udp -m udp --sport {} -m owner --uid-owner {uid}", dns.port);
-        chain.push(Rule::new(&format!("{answer} -j CT --zone {CAPTURED}")));
+        chain.push(Rule::new(&format!("{answer} -j CT --zone {CAPTURED_ZONE}")));
         chain.push(Rule::new("-p udp -m udp ! --dport 53 -j RETURN"));
         self.query_exclusions(&mut chain);
         chain.push(self.line(Line::OutboundDnsFromSidecar, &format!("-m owner --uid-owner {uid} -j RETURN")));
         let captured = self.captured_servers();
         chain.extend(
-            captured.into_iter().map(|server| Rule::new(&format!("{server} -j CT --zone {CAPTURED}"))),
+            captured.into_iter().map(|server| Rule::new(&format!("{server} -j CT --zone {CAPTURED_ZONE}"))),
         );
         table.chains.extend(chain.finish());
         Some(table)

@@ -7,16 +7,18 @@ use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::thread;
 
-use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST};
+use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
     InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
 };
+use netlink_sys::protocols::NETLINK_ROUTE;
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::unistd::{Uid, setfsuid};
 
 use crate::apply::address;
 use crate::apply::change::LoopbackAddress;
+use crate::netlink;
 
 /// What the other end of a pair is called.
 const FAR_END: &str = "eth0";
@@ -84,7 +86,7 @@ impl Neighbour {
         neighbour.run(|| {
             address::add(&on(FAR_END, there))?;
             let up = RouteNetlinkMessage::NewLink(end(FAR_END, LinkFlags::Up, Vec::new()));
-            address::request(up, NLM_F_REQUEST | NLM_F_ACK)
+            request(up, NLM_F_ACK)
         })?;
         Ok(neighbour)
     }
@@ -98,10 +100,8 @@ impl Neighbour {
 impl Drop for Neighbour {
     fn drop(&mut self) {
         // Should this fail, the kernel does it when the other namespace ends, which is next.
-        let _ = address::request(
-            RouteNetlinkMessage::DelLink(end(&self.interface, LinkFlags::empty(), Vec::new())),
-            NLM_F_REQUEST | NLM_F_ACK,
-        );
+        let gone = RouteNetlinkMessage::DelLink(end(&self.interface, LinkFlags::empty(), Vec::new()));
+        let _ = request(gone, NLM_F_ACK);
     }
 }
 
@@ -111,8 +111,11 @@ fn create_pair(interface: &str, namespace: &File) -> io::Result<()> {
     let far = InfoVeth::Peer(end(FAR_END, LinkFlags::empty(), vec![namespace]));
     let veth = vec![LinkInfo::Kind(InfoKind::Veth), LinkInfo::Data(InfoData::Veth(far))];
     let message = end(interface, LinkFlags::Up, vec![LinkAttribute::LinkInfo(veth)]);
-    let flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
-    address::request(RouteNetlinkMessage::NewLink(message), flags)
+    request(RouteNetlinkMessage::NewLink(message), NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL)
+}
+
+fn request(message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
+    netlink::ask(NETLINK_ROUTE, message, flags, |_| ())
 }
 
 /// What is said of one end; the flags are those that change.

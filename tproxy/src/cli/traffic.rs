@@ -1,0 +1,58 @@
+//! Flows that are under way when the rules change.
+//!
+//! Must never stop a verb: the rules are what was asked for, and they are in place.
+
+use super::Surroundings;
+use crate::apply;
+use crate::conntrack::{self, Wanted};
+use crate::host::{self, HostError};
+use crate::iptables::redirects::Redirects;
+use crate::plan::Plan;
+
+/// Makes DNS flows that are under way get the verdict of `plan`, or of no rules, now that it is in force: a UDP flow keeps
+/// the one of its first packet for as long as somebody uses it. `redirects` are those of before and of the plan.
+pub(super) fn settle_queries(
+    plan: Option<&Plan>,
+    redirects: &Redirects,
+    surroundings: &mut Surroundings<'_>,
+) {
+    if redirects.udp.is_empty() {
+        return;
+    }
+    match settle(plan, redirects) {
+        Ok(0) => {}
+        Ok(1) => surroundings.tell("# 1 DNS flow that is under way starts anew"),
+        Ok(count) => surroundings.tell(format!("# {count} DNS flows that are under way start anew")),
+        Err(error) => surroundings.warn(format!(
+            "{error}; DNS sockets that are in use go where they went before, until they rest for two minutes"
+        )),
+    }
+}
+
+fn settle(plan: Option<&Plan>, redirects: &Redirects) -> Result<usize, HostError> {
+    let sockets = host::conntrack::udp_sockets()?;
+    let wanted = Wanted { plan, redirects, sockets: &sockets };
+    let mut stale = Vec::new();
+    host::conntrack::each(|entry| {
+        if conntrack::is_stale(&entry, wanted) {
+            stale.push(entry);
+        }
+    })?;
+    apply::conntrack::delete(&stale).map_err(HostError::Conntrack)
+}
+
+/// How many connections are open that `redirects` captured; `None` where that cannot be seen.
+pub(super) fn open_connections(redirects: &Redirects, surroundings: &mut Surroundings<'_>) -> Option<usize> {
+    let mut count = 0;
+    let seen = match redirects.tcp.is_empty() {
+        true => Ok(()),
+        false => host::conntrack::each(|entry| count += usize::from(conntrack::is_open(&entry, redirects))),
+    };
+    match seen {
+        Ok(()) => Some(count),
+        Err(error) => {
+            surroundings.warn(format!("{error}; how many captured connections are open is not known"));
+            None
+        }
+    }
+}
