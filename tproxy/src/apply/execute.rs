@@ -66,38 +66,43 @@ impl Failure {
     }
 }
 
-/// Performs `change`, a step on `way`, in the calling thread's network namespace.
+/// Performs `change`, a step on `way`, in the calling thread's network namespace, and returns how often it was tried.
 ///
 /// # Errors
 /// What the program or the kernel refused.
-pub(super) fn perform(change: &Change, way: Way<'_>, patience: &Patience) -> Result<(), Box<Failure>> {
+pub(super) fn perform(change: &Change, way: Way<'_>, patience: &Patience) -> Result<u32, Box<Failure>> {
     let refused = |error| Failure::whole(ExecuteError::Address { change: change.to_string(), error });
     match change {
         Change::Restore { tool, forward, backward } => restore(tool, (forward, backward), way, patience),
-        Change::AddAddress(address) => address::add(address).map_err(refused),
-        Change::RemoveAddress(address) => address::remove(address).map_err(refused),
+        Change::AddAddress(address) => address::add(address).map(|()| 1).map_err(refused),
+        Change::RemoveAddress(address) => address::remove(address).map(|()| 1).map_err(refused),
     }
 }
 
-/// What iptables-restore ends with when it does not understand its input (PARAMETER_PROBLEM of xtables.h).
+/// What iptables-restore ends with when something that its input names is not there, or the kernel does not take a rule
+/// (OTHER_PROBLEM of xtables.h).
+const NOT_THERE: i32 = 1;
+/// What it ends with when it does not understand its input (PARAMETER_PROBLEM of xtables.h).
 const NOT_UNDERSTOOD: i32 = 2;
 /// What it ends with when it does not get a lock or memory (RESOURCE_PROBLEM of xtables.h).
 const NO_RESOURCE: i32 = 4;
 
-fn restore(tool: &Tool, texts: (&str, &str), way: Way<'_>, patience: &Patience) -> Result<(), Box<Failure>> {
+fn restore(tool: &Tool, texts: (&str, &str), way: Way<'_>, patience: &Patience) -> Result<u32, Box<Failure>> {
     let arguments = arguments(tool, patience);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let mut left = texts.0.to_owned();
-    for next in 2.. {
+    let mut next = 2;
+    loop {
         let error = match process::run(&tool.restore, &arguments, &left, patience.left()) {
-            Ok(_) => return Ok(()),
+            Ok(_) => return Ok(next - 1),
             Err(error) => error,
         };
-        let pause = patience.pause_before(next).filter(|_| error.exit_code() != Some(NOT_UNDERSTOOD));
+        let is_final = matches!(error.exit_code(), Some(NOT_THERE | NOT_UNDERSTOOD));
+        let pause = patience.pause_before(next).filter(|_| !is_final);
         let cause = ExecuteError::Restore { holder: lock_holder(tool, &error), error, tries: next - 1 };
         // What is loaded must not be loaded again.
         let seen = match partial::look(tool, texts, way) {
-            Ok(seen) if seen.left.is_empty() => return Ok(()),
+            Ok(seen) if seen.left.is_empty() => return Ok(next),
             Ok(seen) => seen,
             Err(unseen) => {
                 let unseen = Some(ExecuteError::Unseen(unseen));
@@ -109,8 +114,8 @@ fn restore(tool: &Tool, texts: (&str, &str), way: Way<'_>, patience: &Patience) 
             None => return Err(Box::new(Failure { cause, done: seen.done, unseen: None })),
         }
         left = seen.left;
+        next += 1;
     }
-    Ok(())
 }
 
 /// Who keeps a program of the legacy flavour from its work.

@@ -55,7 +55,8 @@ fn join(errors: &[ExecuteError]) -> String {
 }
 
 /// Performs `changes` in order over the rules that were there `before`, the restores of both families side by side. When
-/// one fails, or a signal asks to end, all that was performed is undone in the opposite order.
+/// one fails, or a signal asks to end, all that was performed is undone in the opposite order. Returns whether all went
+/// well at once: where something was tried again, other programs may have been at work, too.
 ///
 /// # Errors
 /// What failed, and whether everything could be taken back.
@@ -64,7 +65,7 @@ pub fn apply(
     before: &[InstalledRules],
     patience: &Patience,
     signals: &Interruptions,
-) -> Result<(), ApplyError> {
+) -> Result<bool, ApplyError> {
     let mut work = Work::default();
     for batch in batches(changes) {
         fault::load(batch, before, patience);
@@ -75,7 +76,7 @@ pub fn apply(
         }
         fault::reach(if matches!(batch, [Change::Restore { .. }, ..]) { "loaded" } else { "address" });
     }
-    Ok(())
+    Ok(!work.again)
 }
 
 /// Changes that do not depend on each other: neighbouring restores of different families.
@@ -97,6 +98,8 @@ struct Work {
     failed: Option<ExecuteError>,
     /// Where nobody knows what was performed.
     unseen: Vec<ExecuteError>,
+    /// Whether anything was tried again.
+    again: bool,
 }
 
 impl Work {
@@ -115,7 +118,10 @@ impl Work {
         };
         for (change, outcome) in batch.iter().zip(outcomes) {
             match outcome {
-                Ok(()) => self.done.push(change.clone()),
+                Ok(tries) => {
+                    self.done.push(change.clone());
+                    self.again |= tries > 1;
+                }
                 Err(failure) => {
                     let Failure { cause, done, unseen } = *failure;
                     self.failed.get_or_insert(cause);

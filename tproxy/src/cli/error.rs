@@ -58,6 +58,8 @@ pub(super) enum CliError {
     Tools(#[from] ToolError),
     #[error(transparent)]
     Host(#[from] HostError),
+    #[error("other programs keep changing these rules while tproxy does; run it again when they are done")]
+    Restless,
     #[error(transparent)]
     Lock(#[from] LockError),
     #[error(transparent)]
@@ -99,6 +101,7 @@ impl CliError {
             | Self::Lock(_)
             | Self::Apply(_)
             | Self::Blocked { .. }
+            | Self::Restless
             | Self::Validation(_)
             | Self::Signals(_)
             | Self::Page { .. }

@@ -69,8 +69,8 @@ impl Install {
         warn_of_doubtful(&installed, surroundings);
         course.choose(&installed, surroundings)?;
         let (verbose, configuration) = (config.verbose, print::chosen(resolved));
-        let means = Means { patience, journal, before, configuration, verbose };
-        let changes = carry_out(&mut course, &installed, &means, surroundings)?;
+        let mut means = Means { patience, journal, before, configuration, verbose };
+        let changes = carry_out(&mut course, installed, &mut means, surroundings)?;
         print_done(&changes, surroundings)?;
         surroundings.tell("# transparent proxy setup completed successfully");
         Ok(())
@@ -89,39 +89,58 @@ struct Means {
     verbose: bool,
 }
 
-/// Installs, going round what turns out to be missing, and returns the changes that were made.
+/// How often what is installed is looked at, where other programs change it at the same time.
+pub(super) const LOOKS: u32 = 4;
+
+/// Installs, going round what turns out to be missing and what others do meanwhile, and returns the changes that were
+/// made last.
 fn carry_out(
     course: &mut Course<'_>,
-    installed: &Installed,
-    means: &Means,
+    mut installed: Installed,
+    means: &mut Means,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<Vec<Change>, CliError> {
-    loop {
-        let changes = course.backend.render(&course.plan, installed)?;
+    let mut made = Vec::new();
+    for _ in 0..LOOKS {
+        let changes = course.backend.render(&course.plan, &installed)?;
         if changes.is_empty() {
-            surroundings.tell("# the same configuration is installed already: nothing to change");
-            complete(Work::of(course, installed, &changes, means), means, surroundings)?;
-            return Ok(changes);
+            if made.is_empty() {
+                surroundings.tell("# the same configuration is installed already: nothing to change");
+            }
+            complete(Work::of(course, &installed, &changes, means), means, surroundings)?;
+            return Ok(made);
         }
         // What every installation needs is there almost always, and a try costs as much as loading it.
         if Iptables::asks_for_more(&course.plan) {
-            match course.go_round(installed, &means.patience, surroundings)? {
+            match course.go_round(&installed, &means.patience, surroundings)? {
                 Way::Round => continue,
                 Way::Blocked(lacking) if lacking.is_asked_for() => return Err(CliError::Lacking(lacking)),
                 Way::Blocked(_) | Way::Straight => {}
             }
         }
         show(means.verbose, &changes, surroundings);
-        let error = match commit(Work::of(course, installed, &changes, means), means, surroundings) {
-            Err(CliError::Apply(error)) if error.is_refusal() => error,
-            done => return done.map(|()| changes),
+        let error = match commit(Work::of(course, &installed, &changes, means), means, surroundings) {
+            Ok(true) => return Ok(changes),
+            Ok(false) => None,
+            Err(CliError::Apply(error)) if error.is_refusal() => Some(error),
+            Err(error) => return Err(error),
         };
-        match course.go_round(installed, &means.patience, surroundings)? {
+        means.before = read_record(&means.journal, surroundings);
+        let before = std::mem::replace(&mut installed, course.backend.observe(means.before.clone())?);
+        let Some(error) = error else {
+            made = changes;
+            continue;
+        };
+        if installed.rules != before.rules {
+            continue;
+        }
+        match course.go_round(&installed, &means.patience, surroundings)? {
             Way::Round => {}
             Way::Blocked(lacking) => return Err(CliError::Blocked { error, lacking }),
             Way::Straight => return Err(error.into()),
         }
     }
+    Err(CliError::Restless)
 }
 
 /// With `--json`: what was changed.
@@ -209,23 +228,24 @@ impl<'a> Work<'a> {
     }
 }
 
-/// Applies changes between two records of the journal; on failure the journal says again what it said before.
+/// Applies changes between two records of the journal; on failure the journal says again what it said before. Returns
+/// whether all went well at once.
 fn commit(
     work: Work<'_>,
     Means { patience, journal, before, .. }: &Means,
     surroundings: &mut Surroundings<'_>,
-) -> Result<(), CliError> {
+) -> Result<bool, CliError> {
     let changes = work.changes;
     let record = work.record(before.as_ref())?;
     note(journal.write(&record), surroundings);
     fault::reach("journal-begun");
     match apply::apply(changes, &work.installed.rules, patience, surroundings.put_signals_off()?) {
-        Ok(()) => {
+        Ok(at_once) => {
             traffic::settle_queries(Some(work.plan), &work.redirects, surroundings);
             fault::reach("settled");
             note(journal.write(&record.installed()), surroundings);
             fault::reach("journal-ended");
-            Ok(())
+            Ok(at_once)
         }
         Err(error) => {
             if let ApplyError::RolledBack { .. } = error {

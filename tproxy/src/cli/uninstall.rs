@@ -7,12 +7,13 @@ use serde::Serialize;
 
 use super::Surroundings;
 use super::error::CliError;
-use super::install::{permit_changes, print_changes, read_record, show, warn_of_doubtful};
+use super::install::{LOOKS, permit_changes, print_changes, read_record, show, warn_of_doubtful};
 use super::limits::Limits;
 use super::traffic;
 use crate::apply::change::Change;
 use crate::apply::journal::{self, Journal};
 use crate::apply::lock::Lock;
+use crate::apply::patience::Patience;
 use crate::apply::{self, fault};
 use crate::backend::Backend;
 use crate::backend::iptables::Iptables;
@@ -20,6 +21,7 @@ use crate::config::Config;
 use crate::family::IpFamily;
 use crate::host;
 use crate::iptables::redirects::Redirects;
+use crate::iptables::render::Installed;
 
 /// The flags of `tproxy uninstall`. No configuration is needed: what is installed is seen.
 #[derive(Debug, Args)]
@@ -68,22 +70,18 @@ impl Uninstall {
         warn_of_doubtful(&installed, surroundings);
         let redirects = Redirects::installed(&installed);
         let open = traffic::open_connections(&redirects, surroundings);
-        let changes = backend.remove(&installed);
         if self.dry_run {
-            return self.foretell(&changes, open, surroundings);
+            return self.foretell(&backend.remove(&installed), open, surroundings);
         }
-        if changes.is_empty() {
-            surroundings.tell("# no transparent proxy is installed: nothing to clean up");
-        }
-        show(self.verbose, &changes, surroundings);
-        apply::apply(&changes, &installed.rules, &patience, surroundings.put_signals_off()?)?;
+        let has_address_of_others = installed.has_address && !installed.owns_address();
+        let changes = self.remove(&backend, installed, &patience, surroundings)?;
         traffic::settle_queries(None, &redirects, surroundings);
         fault::reach("settled");
         if let Err(error) = journal.remove() {
             surroundings.warn(error);
         }
         fault::reach("journal-ended");
-        if installed.has_address && !installed.owns_address() {
+        if has_address_of_others {
             let address = IpFamily::V6.passthrough();
             surroundings
                 .tell(format!("# {address} on {} stays: nothing says that tproxy added it", facts.loopback));
@@ -94,6 +92,40 @@ impl Uninstall {
         }
         surroundings.tell("# transparent proxy cleanup completed successfully");
         Ok(())
+    }
+
+    /// Removes what is installed, whatever other programs do meanwhile, and returns the changes that were made last.
+    fn remove(
+        &self,
+        backend: &Iptables,
+        mut installed: Installed,
+        patience: &Patience,
+        surroundings: &mut Surroundings<'_>,
+    ) -> Result<Vec<Change>, CliError> {
+        let mut made = Vec::new();
+        for _ in 0..LOOKS {
+            let changes = backend.remove(&installed);
+            if changes.is_empty() && made.is_empty() {
+                surroundings.tell("# no transparent proxy is installed: nothing to clean up");
+            }
+            show(self.verbose, &changes, surroundings);
+            let error =
+                match apply::apply(&changes, &installed.rules, patience, surroundings.put_signals_off()?) {
+                    Ok(_) if changes.is_empty() => return Ok(made),
+                    Ok(true) => return Ok(changes),
+                    Ok(false) => None,
+                    Err(error) if error.is_refusal() => Some(error),
+                    Err(error) => return Err(error.into()),
+                };
+            let before = installed;
+            installed = backend.observe(before.record)?;
+            match error {
+                None => made = changes,
+                Some(error) if installed.rules == before.rules => return Err(error.into()),
+                Some(_) => {}
+            }
+        }
+        Err(CliError::Restless)
     }
 
     /// What would change.

@@ -40,8 +40,9 @@ Examples:
   runuser -u kuma-dp -- tproxy validate --ip-family-mode ipv4
   tproxy validate --probe-inbound
 
-Without files, root tries what the record of the installation says. Root tries every direction, the
-sidecar's user what the sidecar sends to its own host. What is not tried is said, with the reason.")]
+Without files, root tries what the record of the installation says. Root tries
+every direction, the sidecar's user what the sidecar sends to its own host. What
+is not tried is said, with the reason.")]
 pub(super) struct Validate {
     #[command(flatten)]
     contract: Contract,

@@ -9,6 +9,7 @@ mod examples;
 mod faults;
 mod flavours;
 mod flows;
+mod foreign;
 mod hostile;
 mod interruptions;
 mod kuma;
