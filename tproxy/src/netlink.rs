@@ -3,11 +3,14 @@
 //! A socket acts in the network namespace of the thread that opens it. Must never know what a message means.
 
 use std::io;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 use netlink_packet_core::{
     NLM_F_REQUEST, NetlinkDeserializable, NetlinkHeader, NetlinkMessage, NetlinkPayload, NetlinkSerializable,
 };
 use netlink_sys::{Socket, SocketAddr};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// Sends `message` with `flags`, `NLM_F_ACK` or `NLM_F_DUMP` among them, and hands each answer to `take` until the
 /// kernel says that it was the last.
@@ -51,3 +54,44 @@ where
 
 /// Messages of one datagram begin at multiples of it (NLMSG_ALIGNTO of linux/netlink.h).
 const ALIGNMENT: usize = 4;
+
+/// What the kernel announces, from the moment of subscribing on.
+pub(crate) struct Announcements {
+    socket: Socket,
+}
+
+impl Announcements {
+    /// Those to `groups`, bits of `RTMGRP_*` of linux/rtnetlink.h or of another protocol.
+    ///
+    /// # Errors
+    /// The kernel refuses the socket.
+    pub(crate) fn to(protocol: isize, groups: u32) -> io::Result<Self> {
+        let mut socket = Socket::new(protocol)?;
+        socket.bind(&SocketAddr::new(0, groups))?;
+        socket.set_non_blocking(true)?;
+        Ok(Self { socket })
+    }
+
+    /// Waits, at most `patience`, until one is announced that `is_it` knows. What cannot be read is passed over.
+    pub(crate) fn wait_for<M: NetlinkDeserializable>(
+        &self,
+        patience: Duration,
+        is_it: impl Fn(&M) -> bool,
+    ) -> bool {
+        let deadline = Instant::now() + patience;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+            let mut events = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
+            if left.is_zero() || poll(&mut events, timeout).is_err() {
+                return false;
+            }
+            let Ok((datagram, _)) = self.socket.recv_from_full() else { continue };
+            // Each announcement is a datagram of its own.
+            let message = NetlinkMessage::<M>::deserialize(&datagram).map(|message| message.payload);
+            if matches!(message, Ok(NetlinkPayload::InnerMessage(message)) if is_it(&message)) {
+                return true;
+            }
+        }
+    }
+}

@@ -3,20 +3,47 @@
 //! The socket acts in the network namespace of the thread that opens it. Must never touch links or routes.
 
 use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage, AddressProtocol};
+use netlink_packet_route::route::{RouteAddress, RouteAttribute};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 
 use super::change::LoopbackAddress;
 use crate::host::ADDRESS_PROTOCOL;
-use crate::netlink;
+use crate::netlink::{self, Announcements};
 
 /// Adds an address; it must not be there yet.
 pub(crate) fn add(address: &LoopbackAddress) -> io::Result<()> {
     let message = RouteNetlinkMessage::NewAddress(message(address)?);
     request(message, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL)
+}
+
+/// How long the kernel may take to have the way to an address.
+const ON_THE_WAY: Duration = Duration::from_millis(500);
+/// Routes of IPv6 (RTMGRP_IPV6_ROUTE of linux/rtnetlink.h).
+const IPV6_ROUTES: u32 = 0x400;
+
+/// Adds an address of loopback and waits until packets find the way to it: the kernel adds that route of IPv6 by itself,
+/// a moment later.
+pub(super) fn add_and_wait(address: &LoopbackAddress) -> io::Result<()> {
+    let routes = Announcements::to(NETLINK_ROUTE, IPV6_ROUTES)?;
+    add(address)?;
+    // Where loopback is down no route comes, and the address is there all the same.
+    routes.wait_for(ON_THE_WAY, |message| leads_to(message, address));
+    Ok(())
+}
+
+fn leads_to(message: &RouteNetlinkMessage, address: &LoopbackAddress) -> bool {
+    let RouteNetlinkMessage::NewRoute(route) = message else { return false };
+    route.header.destination_prefix_length == address.prefix
+        && route.attributes.iter().any(|attribute| match attribute {
+            RouteAttribute::Destination(RouteAddress::Inet6(to)) => IpAddr::V6(*to) == address.address,
+            _ => false,
+        })
 }
 
 /// Removes an address; one that is already gone is as wanted.

@@ -74,7 +74,7 @@ pub(super) fn perform(change: &Change, way: Way<'_>, patience: &Patience) -> Res
     let refused = |error| Failure::whole(ExecuteError::Address { change: change.to_string(), error });
     match change {
         Change::Restore { tool, forward, backward } => restore(tool, (forward, backward), way, patience),
-        Change::AddAddress(address) => address::add(address).map(|()| 1).map_err(refused),
+        Change::AddAddress(address) => address::add_and_wait(address).map(|()| 1).map_err(refused),
         Change::RemoveAddress(address) => address::remove(address).map(|()| 1).map_err(refused),
     }
 }

@@ -131,7 +131,7 @@ fn carry_out(
             made = changes;
             continue;
         };
-        if installed.rules != before.rules {
+        if !installed.stands_as(&before) {
             continue;
         }
         match course.go_round(&installed, &means.patience, surroundings)? {

@@ -118,10 +118,10 @@ impl Uninstall {
                     Err(error) => return Err(error.into()),
                 };
             let before = installed;
-            installed = backend.observe(before.record)?;
+            installed = backend.observe(before.record.clone())?;
             match error {
                 None => made = changes,
-                Some(error) if installed.rules == before.rules => return Err(error.into()),
+                Some(error) if installed.stands_as(&before) => return Err(error.into()),
                 Some(_) => {}
             }
         }

@@ -98,6 +98,13 @@ impl Installed {
         }
     }
 
+    /// Whether no rule was changed between the two.
+    #[must_use]
+    pub fn stands_as(&self, other: &Self) -> bool {
+        self.rules.len() == other.rules.len()
+            && self.rules.iter().zip(&other.rules).all(|(own, other)| own.stands_as(other))
+    }
+
     /// Whether ::6 on loopback is ours: it is there, and says so itself, or says nothing, and the journal or a jump says
     /// that we added it.
     #[must_use]
@@ -141,6 +148,15 @@ impl InstalledRules {
     #[must_use]
     pub fn sees_as(&self, tool: &Tool) -> bool {
         (self.tool.flavour, self.tool.family) == (tool.flavour, tool.family)
+    }
+
+    /// Whether nothing was changed in the tables of ours between the two.
+    #[must_use]
+    pub fn stands_as(&self, other: &Self) -> bool {
+        let names = self.tables.iter().chain(&other.tables).map(|state| &state.table);
+        let state =
+            |rules: &Self, name: &str| rules.table(name).cloned().unwrap_or_else(|| TableState::empty(name));
+        names.into_iter().all(|name| state(self, name).stands_as(&state(other, name)))
     }
 
     /// Our part of a table by its name.

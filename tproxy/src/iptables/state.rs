@@ -116,6 +116,20 @@ impl TableState {
             && self.chains.iter().all(|chain| is_in(chain, other))
     }
 
+    /// Whether nothing was changed between the two: neither ours, nor its place among foreign rules, nor their number.
+    #[must_use]
+    pub fn stands_as(&self, other: &Self) -> bool {
+        let foreign = |state: &Self| -> BTreeMap<String, usize> {
+            state
+                .others
+                .iter()
+                .filter(|(_, count)| **count > 0)
+                .map(|(name, count)| (name.clone(), *count))
+                .collect()
+        };
+        self.has_rules_of(other) && self.hooks == other.hooks && foreign(self) == foreign(other)
+    }
+
     /// A chain of ours by name.
     #[must_use]
     pub fn chain(&self, name: &str) -> Option<&Chain> {

@@ -124,10 +124,15 @@ fn an_installation_is_not_moved_by_an_option_that_its_flavour_lacks() {
     assert!(is_nft(&pod));
 }
 
+/// Rules of another program: where the kernel says that there are none, nothing is started to show them.
+const SOMETHING_TO_SHOW: &str =
+    "for i in iptables ip6tables; do $i-nft -t nat -A POSTROUTING -p icmp -j RETURN; done";
+
 #[test]
 fn where_the_kernel_has_no_nf_tables_at_all_legacy_is_used_by_every_verb() {
     let Some(pod) = Pod::start() else { return };
     let words = "Failed to initialize nft: Protocol not supported";
+    pod.sh(SOMETHING_TO_SHOW);
     let fails = format!("echo \"$0: {words}\" >&2; exit 1");
     instead(&pod, "nft", "save", &fails);
     instead(&pod, "nft", "restore", &fails);
@@ -162,7 +167,7 @@ fn a_try_that_hangs_ends_with_the_time_of_the_run() {
 }
 
 #[test]
-fn the_defaults_cost_four_programs_and_doing_nothing_two() {
+fn the_defaults_cost_two_programs_and_so_does_doing_nothing() {
     let Some(pod) = Pod::start() else { return };
     for what in ["save", "restore"] {
         instead(&pod, "nft", what, &format!("echo {what} >>/run/started"));
@@ -172,7 +177,7 @@ fn the_defaults_cost_four_programs_and_doing_nothing_two() {
         pod.done(verb);
         pod.sh("sort /run/started").split_whitespace().collect::<Vec<_>>().join(" ")
     };
-    assert_eq!(started("install"), "restore restore save save");
+    assert_eq!(started("install"), "restore restore");
     assert_eq!(started("install"), "save save");
     // One try a family of all that the option needs.
     assert_eq!(started("install --exclude-inbound-ports 22"), "restore restore restore restore save save");
@@ -181,6 +186,7 @@ fn the_defaults_cost_four_programs_and_doing_nothing_two() {
 #[test]
 fn a_save_that_fails_while_rules_can_be_loaded_stops_everything() {
     let Some(pod) = Pod::start() else { return };
+    pod.sh(SOMETHING_TO_SHOW);
     instead(&pod, "nft", "save", "echo \"$0: out of luck\" >&2; exit 1");
     let before = without_empty_tables(&pod);
     for verb in ["install", "uninstall", "status"] {

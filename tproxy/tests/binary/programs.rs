@@ -4,11 +4,12 @@ use netsim::node::Exit;
 
 use super::pod::Pod;
 
-/// Stand-ins that note their name and become the real program.
+/// Stand-ins that note their name and become the real program. What flavour they are is asked of no real one: its name
+/// tells.
 const NOTED: &str = "mkdir -p /run/bin; cd /run/bin
 for family in iptables ip6tables; do for flavour in nft legacy; do for what in '' -save -restore; do
     name=$family-$flavour$what
-    printf '#!/bin/sh\\necho %s >>/run/started\\nexec /usr/sbin/%s \"$@\"\\n' $name $name >$name
+    printf '#!/bin/sh\\n[ \"$1\" = --version ] || echo %s >>/run/started\\nexec /usr/sbin/%s \"$@\"\\n' $name $name >$name
     chmod +x $name
 done; done; done";
 

@@ -75,7 +75,7 @@ fn e16_a_dry_run_without_iptables_warns_and_shows_the_rules_of_a_host_that_has_i
         assert!(finished.success(), "{finished}");
         assert_eq!(finished.stdout_text(), with);
         let said = finished.stderr_text();
-        let warned = "# [WARNING] [dry-run]: no iptables of the nft flavour was found in PATH or ";
+        let warned = "# [WARNING] [dry-run]: no iptables was found in PATH or ";
         assert!(said.starts_with(warned), "{said}");
         assert!(said.contains("; these are the rules of a host that has it\n"), "{said}");
         assert_eq!(said.contains("without root"), without_root, "{said}");
