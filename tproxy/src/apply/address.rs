@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage, AddressProtocol};
-use netlink_packet_route::route::{RouteAddress, RouteAttribute};
+use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteType};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
+use nix::ifaddrs::{InterfaceAddress, getifaddrs};
+use nix::net::if_::InterfaceFlags;
 
 use super::change::LoopbackAddress;
 use crate::host::ADDRESS_PROTOCOL;
@@ -22,8 +24,9 @@ pub(crate) fn add(address: &LoopbackAddress) -> io::Result<()> {
     request(message, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL)
 }
 
-/// How long the kernel may take to have the way to an address.
-const ON_THE_WAY: Duration = Duration::from_millis(500);
+/// How long the kernel may take to have the way to an address: what makes it waits for whatever else changes networks on
+/// this machine.
+const ON_THE_WAY: Duration = Duration::from_secs(5);
 /// Routes of IPv6 (RTMGRP_IPV6_ROUTE of linux/rtnetlink.h).
 const IPV6_ROUTES: u32 = 0x400;
 
@@ -32,14 +35,25 @@ const IPV6_ROUTES: u32 = 0x400;
 pub(super) fn add_and_wait(address: &LoopbackAddress) -> io::Result<()> {
     let routes = Announcements::to(NETLINK_ROUTE, IPV6_ROUTES)?;
     add(address)?;
-    // Where loopback is down no route comes, and the address is there all the same.
-    routes.wait_for(ON_THE_WAY, |message| leads_to(message, address));
+    // Where loopback is down no route comes.
+    if is_up(&address.interface)? {
+        routes.wait_for(ON_THE_WAY, |message| leads_to(message, address));
+    }
     Ok(())
 }
 
+fn is_up(interface: &str) -> io::Result<bool> {
+    let up = |entry: &InterfaceAddress| {
+        entry.interface_name == interface && entry.flags.contains(InterfaceFlags::IFF_UP)
+    };
+    Ok(getifaddrs()?.any(|entry| up(&entry)))
+}
+
+/// The route of the address itself. That of its prefix comes first, and refuses.
 fn leads_to(message: &RouteNetlinkMessage, address: &LoopbackAddress) -> bool {
     let RouteNetlinkMessage::NewRoute(route) = message else { return false };
-    route.header.destination_prefix_length == address.prefix
+    route.header.kind == RouteType::Local
+        && route.header.destination_prefix_length == address.prefix
         && route.attributes.iter().any(|attribute| match attribute {
             RouteAttribute::Destination(RouteAddress::Inet6(to)) => IpAddr::V6(*to) == address.address,
             _ => false,
