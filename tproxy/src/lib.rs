@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod diagnostic;
 pub mod family;
+pub mod firewalld;
 pub mod host;
 pub mod iptables;
 pub mod plan;

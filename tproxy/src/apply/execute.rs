@@ -3,6 +3,7 @@
 //! Must never decide whether a change is right, and never swallow an error.
 
 use super::address;
+use super::stored::{self, StoreError};
 use super::change::Change;
 use super::patience::Patience;
 use crate::iptables::{Flavour, Tool};
@@ -30,6 +31,14 @@ pub enum ExecuteError {
         /// What the kernel said.
         error: std::io::Error,
     },
+    /// A file was not replaced.
+    #[error("cannot {change}: {error}")]
+    Stored {
+        /// The change, in words.
+        change: String,
+        /// Why.
+        error: StoreError,
+    },
 }
 
 fn tried(tries: u32) -> String {
@@ -46,6 +55,8 @@ pub(super) fn perform(change: &Change, patience: &Patience) -> Result<(), Execut
         Change::Restore { tool, forward, .. } => restore(tool, forward, patience),
         Change::AddAddress(address) => address::add(address).map_err(refused),
         Change::RemoveAddress(address) => address::remove(address).map_err(refused),
+        Change::Store(file) => stored::store(file)
+            .map_err(|error| ExecuteError::Stored { change: change.to_string(), error }),
     }
 }
 

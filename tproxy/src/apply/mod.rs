@@ -10,6 +10,7 @@ pub mod journal;
 pub mod lock;
 pub mod patience;
 pub mod record;
+mod stored;
 
 use change::Change;
 use execute::ExecuteError;

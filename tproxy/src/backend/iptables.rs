@@ -128,7 +128,7 @@ impl Backend for Iptables {
         let rules =
             tools.into_iter().zip(tables).map(|(tool, tables)| InstalledRules { tool, tables }).collect();
         let has_address = host::has_address(&self.loopback, IpFamily::V6.passthrough())?;
-        Ok(Installed { rules, has_address, record })
+        Ok(Installed { rules, has_address, record, stored: None })
     }
 
     fn render(&self, plan: &Plan, installed: &Installed) -> Result<Vec<Change>, Unsupported> {

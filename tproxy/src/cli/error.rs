@@ -12,7 +12,9 @@ use crate::apply::ApplyError;
 use crate::apply::lock::LockError;
 use crate::config::Problems;
 use crate::diagnostic::{Colours, visible};
+use crate::firewalld::DirectError;
 use crate::host::HostError;
+use crate::host::firewalld::DirectReadError;
 use crate::host::iptables::ToolError;
 use crate::host::netns::Forbidden;
 use crate::iptables::render::Unsupported;
@@ -54,6 +56,10 @@ pub(super) enum CliError {
     #[error(transparent)]
     Host(#[from] HostError),
     #[error(transparent)]
+    DirectRead(#[from] DirectReadError),
+    #[error(transparent)]
+    Direct(#[from] DirectError),
+    #[error(transparent)]
     Lock(#[from] LockError),
     #[error(transparent)]
     Apply(#[from] ApplyError),
@@ -78,6 +84,8 @@ impl CliError {
             | Self::Unsupported(_)
             | Self::WithoutEbpf
             | Self::Host(HostError::ResolvConf { .. })
+            | Self::DirectRead(_)
+            | Self::Direct(_)
             | Self::Forbidden(_)
             | Self::NotRoot(..) => REFUSED,
             Self::Tools(

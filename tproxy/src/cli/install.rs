@@ -10,7 +10,8 @@ use super::blame::blame;
 use super::error::CliError;
 use super::limits::Limits;
 use super::sources;
-use crate::apply::change::Change;
+use super::stored::{self, Purpose};
+use crate::apply::change::{Change, StoredFile};
 use crate::apply::journal::{self, Journal, JournalError};
 use crate::apply::lock::Lock;
 use crate::apply::patience::Patience;
@@ -62,7 +63,8 @@ impl Install {
         let _lock = Lock::acquire(patience.left())?;
         let journal = Journal::of_this_namespace(Path::new(journal::DIRECTORY))?;
         let before = read_record(&journal, surroundings);
-        let installed = backend.observe(before.clone())?;
+        let mut installed = backend.observe(before.clone())?;
+        stored::observe(&mut installed, Purpose::of(config), surroundings)?;
         warn_of_doubtful(&installed, surroundings);
         let changes = backend.render(&plan, &installed)?;
         if changes.is_empty() {
@@ -79,6 +81,7 @@ impl Install {
             commit(work, &patience, &journal, before, surroundings)?;
         }
         print_done(&changes, surroundings)?;
+        stored::tell(&changes, surroundings);
         surroundings.tell("# transparent proxy setup completed successfully");
         Ok(())
     }
@@ -190,8 +193,10 @@ fn note(result: Result<(), JournalError>, surroundings: &mut Surroundings<'_>) {
 pub(super) fn show(verbose: bool, changes: &[Change], surroundings: &mut Surroundings<'_>) {
     for change in changes.iter().filter(|_| verbose) {
         surroundings.tell(format!("# {change}"));
-        if let Change::Restore { forward, .. } = change {
-            surroundings.tell(rule::lengthened(forward).trim_end());
+        match change {
+            Change::Restore { forward, .. } => surroundings.tell(rule::lengthened(forward).trim_end()),
+            Change::Store(StoredFile { after: Some(text), .. }) => surroundings.tell(text.trim_end()),
+            _ => {}
         }
     }
 }
@@ -211,11 +216,12 @@ fn dry_run(config: &Config, surroundings: &mut Surroundings<'_>) -> Result<(), C
     if !is_root {
         surroundings.warn("[dry-run]: without root, rules that are installed already cannot be seen");
     }
-    let installed = if is_root && are_there {
+    let mut installed = if is_root && are_there {
         backend.observe(None)?
     } else {
-        Installed { rules: backend.nothing_installed(), has_address: false, record: None }
+        Installed { rules: backend.nothing_installed(), has_address: false, record: None, stored: None }
     };
+    stored::observe(&mut installed, Purpose::of(config), surroundings)?;
     print_changes(&backend.render(&plan, &installed)?, config.verbose, surroundings)
 }
 
@@ -232,6 +238,7 @@ pub(super) fn print_changes(
         return Ok(writeln!(surroundings.out, "# nothing to change")?);
     }
     let mut blocks = Vec::new();
+    let mut files = Vec::new();
     let mut addresses = Vec::new();
     for change in changes {
         match change {
@@ -239,9 +246,13 @@ pub(super) fn print_changes(
                 let text = if verbose { rule::lengthened(forward) } else { forward.clone() };
                 blocks.push(format!("### {} ###\n\n{}", tool.family.title(), text.trim_end()));
             }
+            Change::Store(StoredFile { path, after: Some(text), .. }) => {
+                files.push(format!("### {} ###\n\n{}", path.display(), text.trim_end()));
+            }
             address => addresses.push(format!("# {address}")),
         }
     }
+    blocks.append(&mut files);
     if !addresses.is_empty() {
         blocks.push(addresses.join("\n"));
     }

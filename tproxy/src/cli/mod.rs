@@ -17,6 +17,7 @@ mod misuse;
 mod removed;
 mod sources;
 mod status;
+mod stored;
 mod table;
 mod uninstall;
 mod validate;

@@ -8,6 +8,7 @@ use super::Surroundings;
 use super::error::CliError;
 use super::install::{permit_changes, print_changes, print_done, read_record, show, warn_of_doubtful};
 use super::limits::Limits;
+use super::stored::{self, Purpose};
 use crate::apply;
 use crate::apply::journal::{self, Journal};
 use crate::apply::lock::Lock;
@@ -59,7 +60,8 @@ impl Uninstall {
         let record = read_record(&journal, surroundings);
         let backend = Iptables::for_removal(record.as_ref(), &facts.loopback)?;
         backend.sees_all_of(record.as_ref())?;
-        let installed = backend.observe(record)?;
+        let mut installed = backend.observe(record)?;
+        stored::observe(&mut installed, Some(Purpose::Remove), surroundings)?;
         warn_of_doubtful(&installed, surroundings);
         let changes = backend.remove(&installed);
         if self.dry_run {
@@ -74,6 +76,7 @@ impl Uninstall {
             surroundings.warn(error);
         }
         print_done(&changes, surroundings)?;
+        stored::tell(&changes, surroundings);
         surroundings.tell("# transparent proxy cleanup completed successfully");
         Ok(())
     }

@@ -5,6 +5,7 @@
 mod addresses;
 pub mod evidence;
 mod file;
+pub mod firewalld;
 pub mod iptables;
 mod ipv6;
 mod mounts;

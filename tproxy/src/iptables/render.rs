@@ -13,6 +13,7 @@ use crate::apply::change::{Change, LoopbackAddress};
 use crate::apply::record::Record;
 use crate::config::ChainName;
 use crate::family::IpFamily;
+use crate::firewalld::DirectFile;
 use crate::plan::Plan;
 
 /// A part of the plan that this backend cannot install.
@@ -46,6 +47,8 @@ pub struct Installed {
     pub has_address: bool,
     /// What the journal says; `None` without one.
     pub record: Option<Record>,
+    /// firewalld's direct configuration, where it counts: rules are to be stored in it, or removed.
+    pub stored: Option<DirectFile>,
 }
 
 /// The rules of ours that one pair of programs sees.
@@ -104,13 +107,14 @@ impl InstalledRules {
 /// # Errors
 /// The plan has a part that these rules do not express yet.
 pub fn install(plan: &Plan, installed: &Installed, flavour: Flavour) -> Result<Vec<Change>, Unsupported> {
-    supported(plan)?;
+    supported(plan, installed)?;
     let wants_v6 = plan.policy.families.contains(&IpFamily::V6);
     let stamp = Stamp {
         digest: plan.digest(),
         added_address: wants_v6 && (installed.owns_address() || !installed.has_address),
     };
     let mut changes = Vec::new();
+    let mut kept = Vec::new();
     let address = passthrough(&plan.host.loopback);
     if wants_v6 && !installed.has_address {
         changes.push(Change::AddAddress(address.clone()));
@@ -120,17 +124,27 @@ pub fn install(plan: &Plan, installed: &Installed, flavour: Flavour) -> Result<V
         // Both families' jumps speak of ::6, so that an install which was ended between the two leaves word of it.
         let tables = if wanted { rules::tables(plan, rules.tool.family, stamp) } else { Vec::new() };
         changes.extend(restore(rules, &tables));
+        kept.push((rules.tool.family, tables));
     }
+    // First, since it is the easiest to take back, and what cannot be written is to be known before rules change.
+    changes.splice(0..0, store(installed, plan.iptables.store_firewalld.then_some(&kept)));
     if !wants_v6 && installed.owns_address() {
         changes.push(Change::RemoveAddress(address));
     }
     Ok(changes)
 }
 
+/// The change after which firewalld's configuration holds the tables of `kept`, or nothing of ours.
+fn store(installed: &Installed, kept: Option<&Vec<(IpFamily, Vec<TableState>)>>) -> Option<Change> {
+    let file = installed.stored.as_ref()?;
+    kept.map_or_else(|| file.without_ours(), |kept| file.with(kept)).map(Change::Store)
+}
+
 /// The changes that remove everything of ours.
 #[must_use]
 pub fn remove(installed: &Installed, loopback: &str) -> Vec<Change> {
-    let mut changes: Vec<Change> = installed.rules.iter().filter_map(|rules| restore(rules, &[])).collect();
+    let mut changes: Vec<Change> = store(installed, None).into_iter().collect();
+    changes.extend(installed.rules.iter().filter_map(|rules| restore(rules, &[])));
     if installed.owns_address() {
         changes.push(Change::RemoveAddress(passthrough(loopback)));
     }
@@ -165,10 +179,9 @@ fn restore(rules: &InstalledRules, wanted: &[TableState]) -> Option<Change> {
     (!forward.is_empty()).then(|| Change::Restore { tool: rules.tool.clone(), forward, backward })
 }
 
-fn supported(plan: &Plan) -> Result<(), Unsupported> {
+fn supported(plan: &Plan, installed: &Installed) -> Result<(), Unsupported> {
     const RESERVED: &str = "is the name of a chain that tproxy makes itself; give it another";
-    const NOT_STORED: &str =
-        "cannot be installed by the iptables backend of this version; leave it out, or at its default";
+    const NOWHERE: &str = "there is no /etc/firewalld, in which rules would be stored; install firewalld first, or leave it out";
     let options = &plan.iptables;
     let chains = &options.chains;
     let reserved = |key, name: &ChainName| (key, RESERVED, rules::is_reserved(name.as_str()));
@@ -177,7 +190,7 @@ fn supported(plan: &Plan) -> Result<(), Unsupported> {
         reserved("redirect.inbound.redirectChainName", &chains.inbound_redirect),
         reserved("redirect.outbound.chainName", &chains.outbound),
         reserved("redirect.outbound.redirectChainName", &chains.outbound_redirect),
-        ("storeFirewalld", NOT_STORED, options.store_firewalld),
+        ("storeFirewalld", NOWHERE, options.store_firewalld && installed.stored.is_none()),
     ];
     match parts.into_iter().find(|(.., wanted)| *wanted) {
         Some((key, reason, _)) => Err(Unsupported { key, reason }),

@@ -32,7 +32,7 @@ fn host(v4: &str, v6: &str, has_address: bool) -> Installed {
         tool: tool(Flavour::Nft, family),
         tables: TableState::of_all(&save::parse(text).unwrap()),
     });
-    Installed { rules: rules.into(), has_address, record: None }
+    Installed { rules: rules.into(), has_address, record: None, stored: None }
 }
 
 fn forward(changes: &[Change]) -> Vec<String> {
