@@ -3,9 +3,9 @@
 //! Must never decide whether a change is right, and never swallow an error.
 
 use super::address;
-use super::stored::{self, StoreError};
 use super::change::Change;
 use super::patience::Patience;
+use super::stored::{self, StoreError};
 use crate::iptables::{Flavour, Tool};
 use crate::process::{self, ProcessError};
 
@@ -55,8 +55,9 @@ pub(super) fn perform(change: &Change, patience: &Patience) -> Result<(), Execut
         Change::Restore { tool, forward, .. } => restore(tool, forward, patience),
         Change::AddAddress(address) => address::add(address).map_err(refused),
         Change::RemoveAddress(address) => address::remove(address).map_err(refused),
-        Change::Store(file) => stored::store(file)
-            .map_err(|error| ExecuteError::Stored { change: change.to_string(), error }),
+        Change::Store(file) => {
+            stored::store(file).map_err(|error| ExecuteError::Stored { change: change.to_string(), error })
+        }
     }
 }
 

@@ -107,9 +107,11 @@ mod tests {
     fn a_text_that_somebody_else_wrote_meanwhile_stays() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("direct.xml");
-        for (there, before, after) in
-            [(Some("other"), Some("one"), Some("two")), (Some("other"), None, Some("two")), (None, Some("one"), None)]
-        {
+        for (there, before, after) in [
+            (Some("other"), Some("one"), Some("two")),
+            (Some("other"), None, Some("two")),
+            (None, Some("one"), None),
+        ] {
             let _ = fs::remove_file(&path);
             if let Some(there) = there {
                 fs::write(&path, there).unwrap();

@@ -54,7 +54,10 @@ fn read(
         if purpose != Purpose::Show {
             return Ok(None);
         }
-        surroundings.warn(format!("[dry-run]: there is no {}; this is what a new file would be", firewalld::DIRECTORY));
+        surroundings.warn(format!(
+            "[dry-run]: there is no {}; this is what a new file would be",
+            firewalld::DIRECTORY
+        ));
     }
     let (path, text) = match host::firewalld::direct() {
         Ok(found) => found,

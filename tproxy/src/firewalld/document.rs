@@ -160,8 +160,10 @@ fn entry<'a, 'input>(node: Node<'a, 'input>) -> Result<Option<Entry>, Refused<'a
             allow(node, &["ipv", "table", "chain", "priority"])?;
             let priority = attribute(node, "priority");
             let priority = priority.trim().parse();
-            let priority = priority.map_err(|_| (node, "the priority is not a number of 32 bits".to_owned()))?;
-            let text: String = node.children().filter_map(|child| child.text().filter(|_| child.is_text())).collect();
+            let priority =
+                priority.map_err(|_| (node, "the priority is not a number of 32 bits".to_owned()))?;
+            let text: String =
+                node.children().filter_map(|child| child.text().filter(|_| child.is_text())).collect();
             let rule = |words| Entry::Rule { chain: chain(node), priority, rule: Rule::from_words(words) };
             Ok(arguments::split(&text).map(rule))
         }

@@ -57,7 +57,8 @@ impl Entry {
     /// The element, as firewalld writes it.
     pub(super) fn text(&self) -> String {
         let Chain { ipv, table, name } = self.chain();
-        let chain = format!("ipv=\"{}\" table=\"{}\" chain=\"{}\"", escaped(ipv), escaped(table), escaped(name));
+        let chain =
+            format!("ipv=\"{}\" table=\"{}\" chain=\"{}\"", escaped(ipv), escaped(table), escaped(name));
         match self {
             Self::Chain(_) => format!("<chain {chain}/>"),
             Self::Rule { priority, rule, .. } => {
@@ -129,7 +130,8 @@ fn priority(hook: &Hook, chain: &Chain, elements: &[Element]) -> i32 {
     match hook.place {
         Place::First => others.min().map_or(FIRST, |lowest| FIRST.min(lowest.saturating_sub(1))),
         Place::Last | Place::Seen { .. } => {
-            let is_same = |(is_ours, _, rule): &(bool, i32, &Rule)| *is_ours && rule.target() == hook.rule.target();
+            let is_same =
+                |(is_ours, _, rule): &(bool, i32, &Rule)| *is_ours && rule.target() == hook.rule.target();
             let before = rules.clone().find(is_same).map(|(_, priority, _)| priority);
             before.or(others.max().map(|highest| LAST.max(highest))).unwrap_or(LAST)
         }

@@ -84,7 +84,10 @@ fn what_others_wrote_stays_byte_for_byte(#[case] text: &str) {
 #[test]
 fn a_root_without_content_is_opened() {
     let stored = stored("<direct/><!-- end -->");
-    assert!(stored.starts_with("<direct>\n  <chain ") && stored.ends_with("</rule>\n</direct><!-- end -->"), "{stored}");
+    assert!(
+        stored.starts_with("<direct>\n  <chain ") && stored.ends_with("</rule>\n</direct><!-- end -->"),
+        "{stored}"
+    );
     let rest = file(&stored).without_ours().unwrap().after;
     assert_eq!(rest.as_deref(), Some("<direct>\n</direct><!-- end -->"));
 }
@@ -104,7 +107,8 @@ fn the_order_in_which_firewalld_writes_the_file_is_as_good_as_ours() {
     let mut lines: Vec<&str> = stored.lines().collect();
     let inner = lines.len() - 1;
     // All of one chain together, the other family first.
-    lines[1..inner].sort_by_key(|line| (line.contains("<rule"), line.contains("ipv4"), line.contains("\"OUTPUT\"")));
+    lines[1..inner]
+        .sort_by_key(|line| (line.contains("<rule"), line.contains("ipv4"), line.contains("\"OUTPUT\"")));
     let rewritten = lines.join("\n");
     assert_ne!(rewritten, stored);
     assert_eq!(file(&rewritten).with(&ours(Place::Last)), None);
@@ -127,7 +131,9 @@ fn priority(text: &str) -> i32 {
 
 fn with_rules(priorities: &[i32]) -> String {
     let rule = |priority| {
-        format!("<rule ipv=\"ipv4\" table=\"nat\" chain=\"OUTPUT\" priority=\"{priority}\">-p udp -j ACCEPT</rule>")
+        format!(
+            "<rule ipv=\"ipv4\" table=\"nat\" chain=\"OUTPUT\" priority=\"{priority}\">-p udp -j ACCEPT</rule>"
+        )
     };
     format!("<direct>{}</direct>", priorities.iter().map(rule).collect::<String>())
 }
@@ -180,8 +186,14 @@ fn a_jump_keeps_its_place_before_rules_that_came_later() {
     "<rule ipv='ipv4' table='nat' chain='OUTPUT' priority='3'>-m comment --comment '-j KUMA_MESH_X' -j ACCEPT</rule>",
     false
 )]
-#[case::a_word_more("<rule ipv='ipv4' table='nat' chain='OUTPUT' priority='3'>-j NOT_KUMA_MESH_X</rule>", false)]
-#[case::an_open_quote("<rule ipv='ipv4' table='nat' chain='OUTPUT' priority='3'>'-j KUMA_MESH_X</rule>", false)]
+#[case::a_word_more(
+    "<rule ipv='ipv4' table='nat' chain='OUTPUT' priority='3'>-j NOT_KUMA_MESH_X</rule>",
+    false
+)]
+#[case::an_open_quote(
+    "<rule ipv='ipv4' table='nat' chain='OUTPUT' priority='3'>'-j KUMA_MESH_X</rule>",
+    false
+)]
 #[case::a_passthrough("<passthrough ipv='ipv4'>-t nat -N KUMA_MESH_X</passthrough>", false)]
 #[case::bridges("<chain ipv='eb' table='nat' chain='KUMA_MESH_X'/>", false)]
 fn ours_is_told_by_names_and_comments(#[case] element: &str, #[case] ours: bool) {
@@ -199,7 +211,10 @@ fn ours_is_told_by_names_and_comments(#[case] element: &str, #[case] ours: bool)
     "<direct><passthrough ipv='ipv4'><chain/></passthrough></direct>",
     ":1:33: element `chain` is not known here"
 )]
-#[case::a_missing_attribute("<direct><chain ipv='ipv4' table='nat'/></direct>", ":1:9: attribute `chain` is missing")]
+#[case::a_missing_attribute(
+    "<direct><chain ipv='ipv4' table='nat'/></direct>",
+    ":1:9: attribute `chain` is missing"
+)]
 #[case::an_unknown_attribute("<direct x='1'/>", ":1:1: attribute `x` is not known")]
 #[case::no_number(
     "<direct><rule ipv='ipv4' table='nat' chain='OUTPUT' priority='low'>-j ACCEPT</rule></direct>",
@@ -213,7 +228,12 @@ fn what_firewalld_would_not_load_is_refused_with_its_place(#[case] text: &str, #
 /// Elements of others, and what may stand between them.
 fn pieces() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
-        "\n", "\r\n", "  ", "\t", "<!-- </direct> -->", "text",
+        "\n",
+        "\r\n",
+        "  ",
+        "\t",
+        "<!-- </direct> -->",
+        "text",
         "<passthrough ipv=\"ipv4\">-L</passthrough>",
         "<chain ipv=\"ipv4\" table=\"nat\" chain=\"X\"/>",
         "<rule ipv=\"ipv6\" table=\"nat\" chain=\"OUTPUT\" priority=\"2\">-j X</rule>",

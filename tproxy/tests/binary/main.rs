@@ -13,5 +13,6 @@ mod pod;
 mod promises;
 mod readme;
 mod refusals;
+mod stored;
 mod transcript;
 mod variables;
