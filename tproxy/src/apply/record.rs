@@ -104,7 +104,7 @@ impl Record {
             |address: &LoopbackAddress| self.changes.contains(&Change::RemoveAddress(address.clone()));
         self.addresses = self.addresses.iter().filter(|address| !removed(address)).cloned().collect();
         let last = self.changes.iter().rev().find_map(|change| match change {
-            Change::Store(file) => Some(file.after.as_deref().is_some_and(DirectFile::mentions_us)),
+            Change::Store(file) => Some(file.after.as_deref().is_some_and(DirectFile::is_ours_in)),
             _ => None,
         });
         self.stored = last.unwrap_or(self.stored);

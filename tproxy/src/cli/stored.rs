@@ -97,7 +97,7 @@ pub(super) fn tell(changes: &[Change], surroundings: &mut Surroundings<'_>) {
         let Change::Store(StoredFile { path, after, .. }) = change else { continue };
         let path = path.display();
         surroundings.tell(match after {
-            Some(text) if DirectFile::mentions_us(text) => format!(
+            Some(text) if DirectFile::is_ours_in(text) => format!(
                 "# stored in {path}, too: firewalld loads it when it starts, or with `firewall-cmd --reload`; the rules \
                  are there already"
             ),

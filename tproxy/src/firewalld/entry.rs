@@ -82,7 +82,7 @@ fn ipv(family: IpFamily) -> &'static str {
 /// Entries in an order in which two lists that mean the same are the same: firewalld moves what belongs to one chain
 /// together when it writes the file.
 pub(super) fn in_order(mut entries: Vec<Entry>) -> Vec<Entry> {
-    entries.sort_by_key(|entry| (matches!(entry, Entry::Rule { .. }), entry.chain().clone()));
+    entries.sort_by_cached_key(|entry| (matches!(entry, Entry::Rule { .. }), entry.chain().clone()));
     entries
 }
 

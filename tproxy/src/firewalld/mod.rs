@@ -21,7 +21,7 @@ use crate::apply::change::StoredFile;
 use crate::family::IpFamily;
 use crate::iptables::state::TableState;
 use crate::iptables::{CHAIN_PREFIX, COMMENT_PREFIX};
-use document::Document;
+use document::{Document, Element};
 use entry::Entry;
 
 pub use document::DirectError;
@@ -70,7 +70,14 @@ impl DirectFile {
     /// Whether rules of ours are in it.
     #[must_use]
     pub fn has_ours(&self) -> bool {
-        self.document.elements.iter().any(|element| element.is_ours())
+        self.document.elements.iter().any(Element::is_ours)
+    }
+
+    /// Whether rules of ours are in a text.
+    #[must_use]
+    pub fn is_ours_in(text: &str) -> bool {
+        let is_ours = |document: Document| document.elements.iter().any(Element::is_ours);
+        Self::mentions_us(text) && Document::parse(text, Path::new(FILE)).is_ok_and(is_ours)
     }
 
     /// The change after which the file holds `wanted` of ours and nothing else of ours; `None` when it does.
