@@ -81,8 +81,10 @@ fn ipv(family: IpFamily) -> &'static str {
 
 /// Entries in an order in which two lists that mean the same are the same: firewalld moves what belongs to one chain
 /// together when it writes the file.
-pub(super) fn in_order(mut entries: Vec<Entry>) -> Vec<Entry> {
-    entries.sort_by_cached_key(|entry| (matches!(entry, Entry::Rule { .. }), entry.chain().clone()));
+pub(super) fn in_order<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<&'a Entry> {
+    let key = |entry: &'a Entry| (matches!(entry, Entry::Rule { .. }), entry.chain());
+    let mut entries: Vec<&Entry> = entries.collect();
+    entries.sort_by(|left, right| key(left).cmp(&key(right)));
     entries
 }
 

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use rstest::rstest;
 
+use super::entry::Entry;
 use super::*;
 use crate::iptables::hooks::{Hook, Place};
 use crate::iptables::rule::Rule;
@@ -158,7 +159,7 @@ fn a_jump_stands_before_or_behind_the_rules_of_others(
 
 #[test]
 fn rules_of_other_chains_do_not_move_a_jump() {
-    let others = with_rules(&[9]).replace("OUTPUT", "PREROUTING") + &"";
+    let others = with_rules(&[9]).replace("OUTPUT", "PREROUTING");
     assert_eq!(priority(&file(&others).with(&ours(Place::Last)).unwrap().after.unwrap()), 3);
     let others = with_rules(&[9]).replace("ipv4", "ipv6");
     assert_eq!(priority(&file(&others).with(&ours(Place::Last)).unwrap().after.unwrap()), 3);

@@ -22,7 +22,6 @@ use crate::family::IpFamily;
 use crate::iptables::state::TableState;
 use crate::iptables::{CHAIN_PREFIX, COMMENT_PREFIX};
 use document::{Document, Element};
-use entry::Entry;
 
 pub use document::DirectError;
 
@@ -85,8 +84,8 @@ impl DirectFile {
     pub fn with(&self, wanted: &[(IpFamily, Vec<TableState>)]) -> Option<StoredFile> {
         let wanted = entry::wanted(wanted, &self.document.elements);
         let ours = self.document.elements.iter().filter(|element| element.is_ours());
-        let ours: Vec<Entry> = ours.filter_map(|element| element.entry.clone()).collect();
-        if self.text.is_some() && entry::in_order(ours) == entry::in_order(wanted.clone()) {
+        let ours = ours.filter_map(|element| element.entry.as_ref());
+        if self.text.is_some() && entry::in_order(ours) == entry::in_order(wanted.iter()) {
             return None;
         }
         Some(self.change(Some(self.document.rewritten(self.base(), &wanted))))

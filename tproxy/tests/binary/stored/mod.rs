@@ -34,7 +34,7 @@ fn write(pod: &Pod, text: &[u8]) {
 }
 
 #[test]
-fn firewalld_loads_what_was_installed() {
+fn d09_firewalld_loads_what_was_installed_of_both_families() {
     for flags in [
         "",
         "--redirect-all-dns-traffic --drop-invalid-packets --exclude-outbound-ports 22,1-9 --iptables-logs \
@@ -67,7 +67,7 @@ fn a_jump_that_goes_first_is_loaded_before_the_rules_of_others_and_another_behin
 }
 
 #[test]
-fn firewalls_own_tool_understands_the_file() {
+fn firewallds_own_tool_understands_the_file() {
     let Some(pod) = pod() else { return };
     write(&pod, OTHERS.as_bytes());
     pod.done("install --store-firewalld --redirect-all-dns-traffic");
