@@ -1,7 +1,7 @@
 //! firewalld's direct configuration: what of it is ours, and its text with other rules of ours in it, or with none.
 //!
 //! Pure: texts in, texts out. Must never change a byte of what is not ours, nor take for ours what only mentions our
-//! names: a chain is ours by its name, a rule by the chain that it stands in or as [`Rule::is_ours`] says. Passthroughs
+//! names: a chain is ours by its name, a rule by the chain that it stands in or as `Rule::is_ours` says. Passthroughs
 //! are never ours.
 //!
 //! What firewalld 1.3.3 does with the file (its `core/fw_direct.py` and `core/io/direct.py`), which this follows: it
