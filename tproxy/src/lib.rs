@@ -11,6 +11,7 @@ pub mod config;
 pub mod conntrack;
 pub mod diagnostic;
 pub mod family;
+pub mod firewalld;
 pub mod host;
 pub mod iptables;
 mod netlink;

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,19 @@ pub enum Change {
     AddAddress(LoopbackAddress),
     /// Removes an address.
     RemoveAddress(LoopbackAddress),
+    /// Replaces a file of another program's configuration in which rules of ours are kept.
+    Store(StoredFile),
+}
+
+/// A file before and after a change; `None` where there is none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredFile {
+    /// The file itself, no symbolic link to it.
+    pub path: PathBuf,
+    /// Its text before. Another text than this is not replaced.
+    pub before: Option<String>,
+    /// Its text after.
+    pub after: Option<String>,
 }
 
 /// An address on the loopback interface.
@@ -50,6 +64,9 @@ impl Change {
             }
             Self::AddAddress(address) => Self::RemoveAddress(address.clone()),
             Self::RemoveAddress(address) => Self::AddAddress(address.clone()),
+            Self::Store(StoredFile { path, before, after }) => {
+                Self::Store(StoredFile { path: path.clone(), before: after.clone(), after: before.clone() })
+            }
         }
     }
 }
@@ -62,6 +79,8 @@ impl fmt::Display for Change {
             }
             Self::AddAddress(address) => write!(f, "add {address}"),
             Self::RemoveAddress(address) => write!(f, "remove {address}"),
+            Self::Store(StoredFile { path, after: Some(_), .. }) => write!(f, "write {}", path.display()),
+            Self::Store(StoredFile { path, after: None, .. }) => write!(f, "remove {}", path.display()),
         }
     }
 }

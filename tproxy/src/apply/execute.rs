@@ -6,6 +6,7 @@ use super::address;
 use super::change::Change;
 use super::partial::{self, Way};
 use super::patience::Patience;
+use super::stored::{self, StoreError};
 use crate::host::iptables::ToolError;
 use crate::host::xtables_lock::{self, LockHolder};
 use crate::iptables::{Flavour, Tool};
@@ -37,6 +38,14 @@ pub enum ExecuteError {
         change: String,
         /// What the kernel said.
         error: std::io::Error,
+    },
+    /// A file was not replaced.
+    #[error("cannot {change}: {error}")]
+    Stored {
+        /// The change, in words.
+        change: String,
+        /// Why.
+        error: StoreError,
     },
 }
 
@@ -76,6 +85,9 @@ pub(super) fn perform(change: &Change, way: Way<'_>, patience: &Patience) -> Res
         Change::Restore { tool, forward, backward } => restore(tool, (forward, backward), way, patience),
         Change::AddAddress(address) => address::add_and_wait(address).map(|()| 1).map_err(refused),
         Change::RemoveAddress(address) => address::remove(address).map(|()| 1).map_err(refused),
+        Change::Store(file) => stored::store(file)
+            .map(|()| 1)
+            .map_err(|error| Failure::whole(ExecuteError::Stored { change: change.to_string(), error })),
     }
 }
 

@@ -13,6 +13,7 @@ pub mod lock;
 mod partial;
 pub mod patience;
 pub mod record;
+mod stored;
 
 use change::Change;
 use execute::{ExecuteError, Failure};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::change::{Change, LoopbackAddress};
 use crate::family::IpFamily;
+use crate::firewalld::DirectFile;
 use crate::iptables::Tool;
 use crate::iptables::render::InstalledRules;
 
@@ -42,6 +43,9 @@ pub struct Record {
     pub addresses: Vec<LoopbackAddress>,
     /// The programs that loaded rules, in this run or an earlier one: where rules of ours may be.
     pub tools: Vec<Tool>,
+    /// Whether rules of this namespace may be in firewalld's configuration; false in records of older versions.
+    #[serde(default)]
+    pub stored: bool,
 }
 
 /// How far a run came.
@@ -79,12 +83,14 @@ impl Record {
     pub fn applying(run: Run<'_>, before: Option<&Self>) -> Self {
         let mut addresses = before.map(|record| record.addresses.clone()).unwrap_or_default();
         let mut tools = before.map(|record| record.tools.clone()).unwrap_or_default();
+        let mut stored = before.is_some_and(|record| record.stored);
         for change in run.changes {
             match change {
                 Change::AddAddress(address) if !addresses.contains(address) => {
                     addresses.push(address.clone());
                 }
                 Change::Restore { tool, .. } if !tools.contains(tool) => tools.push(tool.clone()),
+                Change::Store(_) => stored = true,
                 _ => {}
             }
         }
@@ -101,6 +107,7 @@ impl Record {
             changes: run.changes.to_vec(),
             addresses,
             tools,
+            stored,
         }
     }
 
@@ -110,6 +117,11 @@ impl Record {
         let removed =
             |address: &LoopbackAddress| self.changes.contains(&Change::RemoveAddress(address.clone()));
         self.addresses = self.addresses.iter().filter(|address| !removed(address)).cloned().collect();
+        let last = self.changes.iter().rev().find_map(|change| match change {
+            Change::Store(file) => Some(file.after.as_deref().is_some_and(DirectFile::is_ours_in)),
+            _ => None,
+        });
+        self.stored = last.unwrap_or(self.stored);
         self.phase = Phase::Installed;
         self
     }

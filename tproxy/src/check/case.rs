@@ -4,6 +4,7 @@
 
 use crate::config::Config;
 use crate::family::IpFamily;
+use crate::firewalld::DirectFile;
 use crate::host::HostFacts;
 use crate::iptables::render::{self, Installed, InstalledRules, Unsupported};
 use crate::iptables::{Tool, feature};
@@ -66,7 +67,12 @@ impl Case {
     pub(super) fn rules(&self) -> Result<Vec<Attempt>, Unsupported> {
         let Some(first) = self.tools.first() else { return Ok(Vec::new()) };
         let nothing = |tool: &Tool| InstalledRules { tool: tool.clone(), tables: Vec::new() };
-        let empty = Installed { rules: self.tools.iter().map(nothing).collect(), ..Installed::default() };
+        let empty = Installed {
+            rules: self.tools.iter().map(nothing).collect(),
+            // Whether firewalld is there is told by itself.
+            stored: Some(DirectFile::default()),
+            ..Installed::default()
+        };
         let mut plan = self.plan.clone();
         plan.iptables.comments &= !self.refuses_comments;
         let changes = render::install(&plan, &empty, first.flavour)?;

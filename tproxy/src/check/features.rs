@@ -32,10 +32,10 @@ pub(super) fn findings(case: &Case, evidence: &Evidence) -> Vec<Finding> {
         ));
     }
     if case.config.store_firewalld && !evidence.has_firewalld {
-        findings.push(Finding::warning(
+        findings.push(Finding::missing(
             "firewalld",
-            "there is no /etc/firewalld: this host does not use firewalld",
-            "leave --store-firewalld out",
+            "there is no /etc/firewalld, in which rules would be stored",
+            "install firewalld, or leave --store-firewalld out",
         ));
     }
     findings

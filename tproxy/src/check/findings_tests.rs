@@ -178,7 +178,7 @@ const NATIVE: &str = r#"{"nftables":[{"chain":{"family":"inet","table":"t","name
 }, &["warning kernel-log"])]
 #[case::no_firewalld("redirect: { inbound: { enabled: false } }\nstoreFirewalld: true", |host: &mut Host| {
     host.evidence.has_firewalld = false;
-}, &["warning firewalld"])]
+}, &["missing firewalld"])]
 #[case::no_resolv_conf(DNS, |host: &mut Host| host.evidence.name_servers = Err("gone".to_owned()), &[
     "missing name-servers",
 ])]

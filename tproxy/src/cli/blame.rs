@@ -29,6 +29,8 @@ fn about(error: &CliError, resolved: &Resolved) -> Option<(&'static str, String)
             Some(("redirect.dns.resolvConfigPath", error.to_string()))
         }
         CliError::Unsupported(error) => Some((error.key(), error.reason().to_owned())),
+        CliError::DirectRead(error) => Some(("storeFirewalld", error.to_string())),
+        CliError::Direct(error) => Some(("storeFirewalld", error.to_string())),
         CliError::Tools(error) => Some((of_tool(error, resolved)?, error.to_string())),
         CliError::WithoutEbpf => Some(("backend", error.to_string())),
         _ => None,

@@ -13,7 +13,9 @@ use crate::apply::lock::LockError;
 use crate::backend::iptables::Lacking;
 use crate::config::Problems;
 use crate::diagnostic::{Colours, visible};
+use crate::firewalld::DirectError;
 use crate::host::HostError;
+use crate::host::firewalld::DirectReadError;
 use crate::host::iptables::ToolError;
 use crate::host::netns::Forbidden;
 use crate::iptables::render::Unsupported;
@@ -61,6 +63,10 @@ pub(super) enum CliError {
     #[error("other programs keep changing these rules while tproxy does; run it again when they are done")]
     Restless,
     #[error(transparent)]
+    DirectRead(#[from] DirectReadError),
+    #[error(transparent)]
+    Direct(#[from] DirectError),
+    #[error(transparent)]
     Lock(#[from] LockError),
     #[error(transparent)]
     Apply(#[from] ApplyError),
@@ -86,6 +92,8 @@ impl CliError {
             | Self::Lacking(_)
             | Self::WithoutEbpf
             | Self::Host(HostError::ResolvConf { .. })
+            | Self::DirectRead(_)
+            | Self::Direct(_)
             | Self::Forbidden(_)
             | Self::NotRoot(..) => REFUSED,
             Self::Tools(

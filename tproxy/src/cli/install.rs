@@ -11,8 +11,9 @@ use super::course::{Course, Way};
 use super::error::CliError;
 use super::limits::Limits;
 use super::sources;
+use super::stored::{self, Purpose};
 use super::traffic;
-use crate::apply::change::Change;
+use crate::apply::change::{Change, StoredFile};
 use crate::apply::journal::{self, Journal, JournalError};
 use crate::apply::lock::Lock;
 use crate::apply::patience::Patience;
@@ -65,13 +66,16 @@ impl Install {
         let _lock = Lock::acquire(patience.left())?;
         let journal = Journal::of_this_namespace(Path::new(journal::DIRECTORY))?;
         let before = read_record(&journal, surroundings);
-        let installed = course.backend.observe(before.clone())?;
+        let purpose = Purpose::of(config);
+        let mut installed = course.backend.observe(before.clone())?;
+        stored::observe(&mut installed, purpose, surroundings)?;
         warn_of_doubtful(&installed, surroundings);
         course.choose(&installed, surroundings)?;
         let (verbose, configuration) = (config.verbose, print::chosen(resolved));
-        let mut means = Means { patience, journal, before, configuration, verbose };
+        let mut means = Means { patience, journal, before, configuration, verbose, purpose };
         let changes = carry_out(&mut course, installed, &mut means, surroundings)?;
         print_done(&changes, surroundings)?;
+        stored::tell(&changes, surroundings);
         surroundings.tell("# transparent proxy setup completed successfully");
         Ok(())
     }
@@ -87,6 +91,8 @@ struct Means {
     configuration: serde_json::Value,
     /// Whether to show what is executed.
     verbose: bool,
+    /// What firewalld's configuration is looked at for.
+    purpose: Option<Purpose>,
 }
 
 /// How often what is installed is looked at, where other programs change it at the same time.
@@ -126,7 +132,9 @@ fn carry_out(
             Err(error) => return Err(error),
         };
         means.before = read_record(&means.journal, surroundings);
-        let before = std::mem::replace(&mut installed, course.backend.observe(means.before.clone())?);
+        let mut now = course.backend.observe(means.before.clone())?;
+        stored::observe(&mut now, means.purpose, surroundings)?;
+        let before = std::mem::replace(&mut installed, now);
         let Some(error) = error else {
             made = changes;
             continue;
@@ -269,8 +277,10 @@ fn note(result: Result<(), JournalError>, surroundings: &mut Surroundings<'_>) {
 pub(super) fn show(verbose: bool, changes: &[Change], surroundings: &mut Surroundings<'_>) {
     for change in changes.iter().filter(|_| verbose) {
         surroundings.tell(format!("# {change}"));
-        if let Change::Restore { forward, .. } = change {
-            surroundings.tell(rule::lengthened(forward).trim_end());
+        match change {
+            Change::Restore { forward, .. } => surroundings.tell(rule::lengthened(forward).trim_end()),
+            Change::Store(StoredFile { after: Some(text), .. }) => surroundings.tell(text.trim_end()),
+            _ => {}
         }
     }
 }
@@ -290,11 +300,12 @@ fn dry_run(config: &Config, surroundings: &mut Surroundings<'_>) -> Result<(), C
     if !is_root {
         surroundings.warn("[dry-run]: without root, rules that are installed already cannot be seen");
     }
-    let installed = if is_root && are_there {
+    let mut installed = if is_root && are_there {
         course.backend.observe(None)?
     } else {
         Installed { rules: course.backend.nothing_installed(), ..Installed::default() }
     };
+    stored::observe(&mut installed, Purpose::of(config), surroundings)?;
     course.choose(&installed, surroundings)?;
     print_changes(&course.backend.render(&course.plan, &installed)?, config.verbose, surroundings)
 }
@@ -312,6 +323,7 @@ pub(super) fn print_changes(
         return Ok(writeln!(surroundings.out, "# nothing to change")?);
     }
     let mut blocks = Vec::new();
+    let mut files = Vec::new();
     let mut addresses = Vec::new();
     for change in changes {
         match change {
@@ -319,9 +331,13 @@ pub(super) fn print_changes(
                 let text = if verbose { rule::lengthened(forward) } else { forward.clone() };
                 blocks.push(format!("### {} ###\n\n{}", tool.family.title(), text.trim_end()));
             }
+            Change::Store(StoredFile { path, after: Some(text), .. }) => {
+                files.push(format!("### {} ###\n\n{}", path.display(), text.trim_end()));
+            }
             address => addresses.push(format!("# {address}")),
         }
     }
+    blocks.append(&mut files);
     if !addresses.is_empty() {
         blocks.push(addresses.join("\n"));
     }

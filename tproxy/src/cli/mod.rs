@@ -18,6 +18,7 @@ mod misuse;
 mod removed;
 mod sources;
 mod status;
+mod stored;
 mod table;
 mod traffic;
 mod uninstall;

@@ -9,6 +9,7 @@ use super::Surroundings;
 use super::error::CliError;
 use super::install::{LOOKS, permit_changes, print_changes, read_record, show, warn_of_doubtful};
 use super::limits::Limits;
+use super::stored::{self, Purpose};
 use super::traffic;
 use crate::apply::change::Change;
 use crate::apply::journal::{self, Journal};
@@ -66,7 +67,8 @@ impl Uninstall {
         let record = read_record(&journal, surroundings);
         let backend = Iptables::for_removal(record.as_ref(), &facts.loopback)?;
         backend.sees_all_of(record.as_ref())?;
-        let installed = backend.observe(record)?;
+        let mut installed = backend.observe(record)?;
+        stored::observe(&mut installed, Some(Purpose::Remove), surroundings)?;
         warn_of_doubtful(&installed, surroundings);
         let redirects = Redirects::installed(&installed);
         let open = traffic::open_connections(&redirects, surroundings);
@@ -90,6 +92,7 @@ impl Uninstall {
         if surroundings.output.json {
             surroundings.print_json(&Removal { changes: &changes, open_connections: open })?;
         }
+        stored::tell(&changes, surroundings);
         surroundings.tell("# transparent proxy cleanup completed successfully");
         Ok(())
     }
@@ -119,6 +122,7 @@ impl Uninstall {
                 };
             let before = installed;
             installed = backend.observe(before.record.clone())?;
+            stored::observe(&mut installed, Some(Purpose::Remove), surroundings)?;
             match error {
                 None => made = changes,
                 Some(error) if installed.stands_as(&before) => return Err(error.into()),

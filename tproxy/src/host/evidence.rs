@@ -37,7 +37,7 @@ pub fn collect(
         dns_listeners: resolvers::list()?,
         // This switch exists in the machine's first network namespace only, where the kernel always logs.
         logs: Path::new("/proc/sys/net/netfilter/nf_log_all_netns").exists(),
-        has_firewalld: Path::new("/etc/firewalld").is_dir(),
+        has_firewalld: super::firewalld::is_configured(),
         mounts: mounts::list()?,
     })
 }

@@ -26,12 +26,20 @@ pub enum FileError {
 /// # Errors
 /// The file is none, too large, or cannot be read.
 pub(super) fn read(path: &Path, largest: u64) -> Result<String, FileError> {
+    Ok(String::from_utf8_lossy(&bytes(path, largest)?).into_owned())
+}
+
+/// The contents of the file that `path` leads to, of at most `largest` bytes.
+///
+/// # Errors
+/// The file is none, too large, or cannot be read.
+pub(super) fn bytes(path: &Path, largest: u64) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
     open(path)?.take(largest + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > largest {
         return Err(FileError::TooLarge(largest >> 10));
     }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(bytes)
 }
 
 /// Looks before and after: opening has effects on some devices, and what is there may change in between.

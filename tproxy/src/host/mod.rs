@@ -6,6 +6,7 @@ mod addresses;
 pub mod conntrack;
 pub mod evidence;
 mod file;
+pub mod firewalld;
 pub mod iptables;
 mod ipv6;
 mod mounts;

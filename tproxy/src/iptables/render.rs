@@ -17,6 +17,7 @@ use crate::apply::change::{Change, LoopbackAddress};
 use crate::apply::record::Record;
 use crate::config::ChainName;
 use crate::family::IpFamily;
+use crate::firewalld::DirectFile;
 use crate::plan::Plan;
 
 /// A part of the plan that this backend cannot install.
@@ -52,6 +53,8 @@ pub struct Installed {
     pub address_mark: AddressMark,
     /// What the journal says; `None` without one.
     pub record: Option<Record>,
+    /// firewalld's direct configuration, where it counts: rules are to be stored in it, or removed.
+    pub stored: Option<DirectFile>,
     /// What other programs have, by flavour; of IPv4, which the choice of a flavour goes by.
     pub others: BTreeMap<Flavour, Others>,
     /// Programs that see and load nothing here, with their words.
@@ -172,10 +175,12 @@ impl InstalledRules {
 /// # Errors
 /// The plan has a part that these rules do not express yet.
 pub fn install(plan: &Plan, installed: &Installed, flavour: Flavour) -> Result<Vec<Change>, Unsupported> {
-    supported(plan)?;
+    supported(plan, installed)?;
     let wants_v6 = plan.policy.families.contains(&IpFamily::V6);
     let mut sets = wanted::loaded(wanted::recorded(plan, installed, flavour), plan.iptables.comments);
-    let mut changes = Vec::new();
+    // First, since it is the easiest to take back, and what cannot be written is to be known before rules change.
+    let mut changes: Vec<Change> =
+        store(installed, plan.iptables.store_firewalld.then_some(&sets)).into_iter().collect();
     let address = passthrough(&plan.host.loopback);
     if wants_v6 && !installed.has_address {
         changes.push(Change::AddAddress(address.clone()));
@@ -190,11 +195,22 @@ pub fn install(plan: &Plan, installed: &Installed, flavour: Flavour) -> Result<V
     Ok(changes)
 }
 
+/// The change after which firewalld's configuration holds the tables of `kept`, or nothing of ours.
+fn store(installed: &Installed, kept: Option<&Vec<InstalledRules>>) -> Option<Change> {
+    let file = installed.stored.as_ref()?;
+    let tables = |rules: &InstalledRules| (rules.tool.family, rules.tables.clone());
+    let change = match kept {
+        None => file.without_ours(),
+        Some(kept) => file.with(&kept.iter().map(tables).collect::<Vec<_>>()),
+    };
+    change.map(Change::Store)
+}
+
 /// The changes that remove everything of ours.
 #[must_use]
 pub fn remove(installed: &Installed, loopback: &str) -> Vec<Change> {
-    let mut changes: Vec<Change> =
-        installed.rules.iter().filter_map(|rules| restore(rules, Vec::new())).collect();
+    let mut changes: Vec<Change> = store(installed, None).into_iter().collect();
+    changes.extend(installed.rules.iter().filter_map(|rules| restore(rules, Vec::new())));
     if installed.owns_address() {
         changes.push(Change::RemoveAddress(passthrough(loopback)));
     }
@@ -230,10 +246,9 @@ fn restore(rules: &InstalledRules, mut wanted: Vec<TableState>) -> Option<Change
     (!forward.is_empty()).then(|| Change::Restore { tool: rules.tool.clone(), forward, backward })
 }
 
-fn supported(plan: &Plan) -> Result<(), Unsupported> {
+fn supported(plan: &Plan, installed: &Installed) -> Result<(), Unsupported> {
     const RESERVED: &str = "is the name of a chain that tproxy makes itself; give it another";
-    const NOT_STORED: &str =
-        "cannot be installed by the iptables backend of this version; leave it out, or at its default";
+    const NOWHERE: &str = "there is no /etc/firewalld, in which rules would be stored; install firewalld first, or leave it out";
     let options = &plan.iptables;
     let chains = &options.chains;
     let reserved = |key, name: &ChainName| (key, RESERVED, super::rules::is_reserved(name.as_str()));
@@ -242,7 +257,7 @@ fn supported(plan: &Plan) -> Result<(), Unsupported> {
         reserved("redirect.inbound.redirectChainName", &chains.inbound_redirect),
         reserved("redirect.outbound.chainName", &chains.outbound),
         reserved("redirect.outbound.redirectChainName", &chains.outbound_redirect),
-        ("storeFirewalld", NOT_STORED, options.store_firewalld),
+        ("storeFirewalld", NOWHERE, options.store_firewalld && installed.stored.is_none()),
     ];
     match parts.into_iter().find(|(.., wanted)| *wanted) {
         Some((key, reason, _)) => Err(Unsupported { key, reason }),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::super::save;
 use super::*;
+use crate::apply::change::StoredFile;
 use crate::config::Layers;
 use crate::host::{HostFacts, Users};
 use crate::plan::{self, Sidecar};
@@ -138,7 +139,7 @@ fn what_is_undone_was_done() {
 fn a_plan_that_these_rules_cannot_express_is_refused_by_name() {
     let reserved = "is the name of a chain that tproxy makes itself";
     for (yaml, key, reason) in [
-        ("storeFirewalld: true", "storeFirewalld", "cannot be installed by the iptables backend"),
+        ("storeFirewalld: true", "storeFirewalld", "there is no /etc/firewalld"),
         ("redirect: {inbound: {chainName: ZONES}}", "redirect.inbound.chainName", reserved),
         ("redirect: {inbound: {redirectChainName: INVALID}}", "redirect.inbound.redirectChainName", reserved),
         ("redirect: {outbound: {chainName: DNS}}", "redirect.outbound.chainName", reserved),
@@ -153,4 +154,25 @@ fn a_plan_that_these_rules_cannot_express_is_refused_by_name() {
         assert!(error.reason().starts_with(reason), "{yaml}: {error}");
         assert_eq!(error.to_string(), format!("{key} {}", error.reason()));
     }
+}
+
+#[test]
+fn what_is_stored_comes_first_and_goes_first() {
+    let mut installed = host("", "", true);
+    installed.stored = Some(DirectFile::default());
+    let changes = install(&plan("storeFirewalld: true"), &installed, Flavour::Nft).unwrap();
+    let Change::Store(file) = &changes[0] else { panic!("{changes:?}") };
+    let text = file.after.clone().unwrap();
+    assert_eq!(text.matches("<chain").count(), 8, "{text}");
+    installed.stored = Some(DirectFile::read(&file.path, Some(text.clone())).unwrap());
+    let texts = forward(&changes);
+    let again = Installed {
+        stored: installed.stored.clone(),
+        ..host(&saved(&texts[1], ""), &saved(&texts[2], ""), true)
+    };
+    assert_eq!(install(&plan("storeFirewalld: true"), &again, Flavour::Nft).unwrap(), []);
+    let gone = Change::Store(StoredFile { path: file.path.clone(), before: Some(text), after: None });
+    assert_eq!(install(&plan(""), &again, Flavour::Nft).unwrap(), std::slice::from_ref(&gone));
+    assert_eq!(remove(&again, "lo").first(), Some(&gone));
+    assert_eq!(gone.inverse().inverse(), gone);
 }

@@ -28,6 +28,12 @@ impl Rule {
         Self { words: text.split_whitespace().map(str::to_owned).collect() }
     }
 
+    /// Its words.
+    #[must_use]
+    pub fn words(&self) -> &[String] {
+        &self.words
+    }
+
     /// Adds a comment, where iptables-save prints it: before the target.
     #[must_use]
     pub fn commented(mut self, text: &str) -> Self {

@@ -21,6 +21,7 @@ mod programs;
 mod promises;
 mod readme;
 mod refusals;
+mod stored;
 mod traffic;
 mod transcript;
 mod validate;

@@ -127,7 +127,6 @@ fn what_shows_on_the_host_only_is_told_where_it_was_written() {
             "iptablesExecutables.ip6tables-restore: /usr/sbin/ip6tables-nft-restore is the nft flavour, and legacy \
              is asked for or used beside it",
         ),
-        ("storeFirewalld: true\n", "1:17", "storeFirewalld: cannot be installed by the iptables backend"),
         (
             "redirect: {outbound: {chainName: DNS}}\n",
             "1:34",
@@ -163,10 +162,6 @@ fn bad_values_are_refused() {
         ("install --kuma-dp-user ghost", "error: --kuma-dp-user: user `ghost` does not exist"),
         ("install --backend ebpf", "error: --backend: this build has no eBPF backend"),
         ("install --ebpf-enabled", "error: --ebpf-enabled: this build has no eBPF backend"),
-        (
-            "install --store-firewalld",
-            "error: --store-firewalld: cannot be installed by the iptables backend",
-        ),
         ("install --iptables-executables iptables:/bin/true", "three programs go together"),
         (
             "install --iptables-executables iptables:/none,iptables-save:/none,iptables-restore:/none",
