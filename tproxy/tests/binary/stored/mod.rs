@@ -262,8 +262,9 @@ fn a_symbolic_link_stays_and_the_file_behind_it_is_written() {
 /// Installs with a restore program of IPv6 that does `script` instead.
 fn install_with(pod: &Pod, script: &str) -> Finished {
     pod.sh(&format!(
-        "mkdir -p /run/bin; cat >/run/bin/restore <<'END'\n#!/bin/sh\n[ \"$1\" = --version ] && exec \
-         ip6tables-nft-restore --version\n{script}\nEND\nchmod +x /run/bin/restore"
+        "mkdir -p /run/bin; readlink /proc/self/ns/net >/run/bin/here; cat >/run/bin/restore <<'END'\n#!/bin/sh\n\
+         [ \"$1\" = --version ] && exec ip6tables-nft-restore --version\n\
+         [ $(readlink /proc/self/ns/net) = $(cat /run/bin/here) ] || exec ip6tables-nft-restore \"$@\"\n{script}\nEND\nchmod +x /run/bin/restore"
     ));
     let programs = "ip6tables:/usr/sbin/ip6tables-nft,ip6tables-save:/usr/sbin/ip6tables-nft-save,\
                     ip6tables-restore:/run/bin/restore";
