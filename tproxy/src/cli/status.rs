@@ -1,6 +1,7 @@
 //! `tproxy status`.
 
 use std::path::Path;
+use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
@@ -11,6 +12,7 @@ use super::error::{CliError, DAMAGED, DONE, NOT_INSTALLED};
 use super::install::read_record;
 use super::table::aligned;
 use crate::apply::journal::{self, Journal};
+use crate::apply::lock::Lock;
 use crate::apply::record::Record;
 use crate::backend::iptables::Iptables;
 use crate::config::Config;
@@ -19,6 +21,9 @@ use crate::host;
 use crate::verify::assess::{Assessment, Author, assess};
 use crate::verify::counters::{LineCounters, by_line};
 use crate::verify::finding::Finding;
+
+/// How long another run may take until what is there is told as it is.
+const ANOTHER_RUN: Duration = Duration::from_secs(30);
 
 /// The flags of `tproxy status`.
 #[derive(Debug, Args)]
@@ -70,16 +75,13 @@ impl Status {
         if !nix::unistd::geteuid().is_root() {
             return Err(CliError::NotRoot("seeing which rules are installed", ""));
         }
-        let facts = host::facts(&Config::default())?;
-        let journal = Journal::of_this_namespace(Path::new(journal::DIRECTORY))?;
-        let record = read_record(&journal, surroundings);
-        let backend = Iptables::for_removal(record.as_ref(), &facts.loopback)?;
-        backend.sees_all_of(record.as_ref())?;
-        let shown = backend.shown()?;
-        let installed = backend.installed(shown.clone(), record)?;
-        let assessment = assess(&installed);
-        let counters = by_line(&shown, assessment.record);
-        let report = Report::of(assessment, counters);
+        let mut report = Report::look(surroundings)?;
+        // What looks damaged may be another run's work, half done: whoever has the lock sees none.
+        if report.state == State::Damaged
+            && let Ok(_lock) = Lock::acquire(ANOTHER_RUN)
+        {
+            report = Report::look(surroundings)?;
+        }
         if surroundings.output.json {
             surroundings.print_json(&report)?;
         } else {
@@ -94,6 +96,19 @@ impl Status {
 }
 
 impl Report {
+    fn look(surroundings: &mut Surroundings<'_>) -> Result<Self, CliError> {
+        let facts = host::facts(&Config::default())?;
+        let journal = Journal::of_this_namespace(Path::new(journal::DIRECTORY))?;
+        let record = read_record(&journal, surroundings);
+        let backend = Iptables::for_removal(record.as_ref(), &facts.loopback)?;
+        backend.sees_all_of(record.as_ref())?;
+        let shown = backend.shown()?;
+        let installed = backend.installed(shown.clone(), record)?;
+        let assessment = assess(&installed);
+        let counters = by_line(&shown, assessment.record);
+        Ok(Self::of(assessment, counters))
+    }
+
     fn of(assessment: Assessment<'_>, counters: Vec<LineCounters>) -> Self {
         let record = assessment.record;
         let state = match assessment.author {

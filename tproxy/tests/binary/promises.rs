@@ -338,6 +338,33 @@ fn eight_installs_at_once_all_succeed_and_leave_one_installation() {
 }
 
 #[test]
+fn installs_uninstalls_and_statuses_at_once_all_succeed_and_leave_one_state() {
+    for flavour in ["nft", "legacy"] {
+        let Some(pod) = Pod::start() else { return };
+        let empty = nothing_of_ours(&pod.state());
+        let verbs = (0..24).map(|number| match number % 3 {
+            0 => {
+                format!("install --backend iptables-{flavour} --exclude-outbound-ports {}", 9000 + number % 2)
+            }
+            1 => "uninstall".to_owned(),
+            _ => "status".to_owned(),
+        });
+        let running: Vec<_> =
+            verbs.map(|verb| (verb.clone(), pod.tproxy_program(&verb).start(pod.node()).unwrap())).collect();
+        for (verb, running) in running {
+            let finished = running.finish(std::time::Duration::from_secs(60)).unwrap();
+            // Nobody has damaged anything: a status sees an installation, or none.
+            let allowed: &[i32] = if verb == "status" { &[0, 3] } else { &[0] };
+            assert!(allowed.iter().any(|code| finished.exit == Exit::Code(*code)), "{finished}");
+        }
+        match pod.tproxy("status").exit {
+            Exit::Code(3) => assert_eq!(nothing_of_ours(&pod.state()), empty),
+            status => assert_eq!(status, Exit::Code(0)),
+        }
+    }
+}
+
+#[test]
 fn without_ipv6_only_ipv4_is_captured_and_that_is_said() {
     let Some(pod) = Pod::start() else { return };
     pod.node().set_sysctl("net/ipv6/conf/all/disable_ipv6", "1").unwrap();
