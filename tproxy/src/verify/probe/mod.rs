@@ -2,7 +2,7 @@
 //! and insists that what arrives there answers with a token that nobody else can know.
 //!
 //! Must never take a port from anybody: where somebody listens already, nothing is tried. The one thing that it ever
-//! adds to this network namespace is the interface of [`arriving`], which goes with it.
+//! adds to this network namespace is the interface of `arriving`, which goes with it.
 
 mod arriving;
 mod outgoing;
