@@ -1,8 +1,10 @@
 //! `install --confirm-within`: nobody locks himself out.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use netsim::node::{Exit, Program, Running};
+use netsim::node::{Exit, Identity, Program, Running};
 use rstest::rstest;
 
 use super::interruptions::rules;
@@ -74,16 +76,17 @@ const FOREIGN: &str = "for i in iptables ip6tables; do $i -t nat -A OUTPUT -p ud
      $i -t nat -A OUTPUT -p udp -m comment --comment two -j RETURN; done";
 
 #[rstest]
-fn nothing_is_there_again_when_nobody_confirms(
-    #[values("iptables-nft", "iptables-legacy")] backend: &str,
-) {
+fn nothing_is_there_again_when_nobody_confirms(#[values("iptables-nft", "iptables-legacy")] backend: &str) {
     let Some(pod) = Pod::start() else { return };
     let before = rules(&pod);
     let flags = format!("--backend {backend} --redirect-all-dns-traffic --drop-invalid-packets");
     let _shell = install(&pod, "1s", &flags);
     ended_by_itself(&pod);
     assert_eq!(rules(&pod), before);
-    assert_eq!(pod.sh("ls /run/tproxy 2>&1; true").trim(), "ls: cannot access '/run/tproxy': No such file or directory");
+    assert_eq!(
+        pod.sh("ls /run/tproxy 2>&1; true").trim(),
+        "ls: cannot access '/run/tproxy': No such file or directory"
+    );
     let late = pod.tproxy("confirm");
     assert_eq!(late.exit, Exit::Code(1), "{late}");
     assert!(late.stderr_text().contains("or it was too late and the state before is back"), "{late}");
@@ -111,7 +114,9 @@ fn an_older_installation_comes_back_as_it_was() {
         let what = format!("{older} after {newer}");
         assert_eq!(rules(&pod), before.0, "{what}");
         let rules_only = |text: &str| {
-            let rules = text.lines().filter(|line| line.starts_with("-A PREROUTING") || line.starts_with("-A OUTPUT"));
+            let rules = text
+                .lines()
+                .filter(|line| line.starts_with("-A PREROUTING") || line.starts_with("-A OUTPUT"));
             rules.map(str::to_owned).collect::<Vec<_>>()
         };
         assert_eq!(rules_only(&exact_rules(&pod)), rules_only(&before.1), "{what}");
@@ -155,7 +160,7 @@ fn what_is_confirmed_stays() {
     pod.done("install --exclude-inbound-ports 22");
     let wanted = rules(&pod);
     pod.done("install --exclude-inbound-ports 23");
-    let _shell = install(&pod, "10m", "--exclude-inbound-ports 22");
+    let _shell = install(&pod, "600s", "--exclude-inbound-ports 22");
     let waiting = status(&pod);
     assert_eq!(waiting.0, Exit::Code(0));
     assert!(waiting.1.contains("\"guarded\": true"), "{}", waiting.1);
@@ -215,11 +220,9 @@ fn what_others_do_meanwhile_stays() {
     pod.sh(FOREIGN);
     pod.done("install");
     let _shell = install(&pod, "3s", "--exclude-outbound-ports 22 --redirect-dns");
-    pod.sh(
-        "iptables -t nat -I OUTPUT -p udp -m comment --comment zero -j RETURN; \
+    pod.sh("iptables -t nat -I OUTPUT -p udp -m comment --comment zero -j RETURN; \
          iptables -t nat -A OUTPUT -p udp -m comment --comment three -j RETURN; \
-         iptables -t nat -D OUTPUT -p udp -m comment --comment two -j RETURN",
-    );
+         iptables -t nat -D OUTPUT -p udp -m comment --comment two -j RETURN");
     assert_ne!(guardian(&pod), "", "it was too slow for this test");
     ended_by_itself(&pod);
     let output = pod.sh("iptables -t nat -S OUTPUT | sed 1d");
@@ -236,13 +239,16 @@ fn a_guardian_that_was_killed_is_missed_and_healed() {
     for (heal, code) in [("uninstall", 3), ("install --exclude-inbound-ports 23", 0), ("confirm", 0)] {
         let Some(pod) = Pod::start() else { return };
         let nothing = rules(&pod);
-        let _shell = install(&pod, "10m", "--exclude-inbound-ports 22");
+        let _shell = install(&pod, "600s", "--exclude-inbound-ports 22");
         let process = guardian(&pod);
         pod.sh(&format!("kill -KILL {process}"));
         ended(&pod, &process);
         let missed = pod.tproxy("status");
         assert_eq!(missed.exit, Exit::Code(4), "{missed}");
-        assert!(missed.stdout_text().contains("the guardian, who returns the state before, is gone"), "{missed}");
+        assert!(
+            missed.stdout_text().contains("the guardian, who returns the state before, is gone"),
+            "{missed}"
+        );
         pod.done(heal);
         let status = pod.tproxy("status");
         assert_eq!(status.exit, Exit::Code(code), "{heal}: {status}");
@@ -274,12 +280,17 @@ fn of_confirmation_and_deadline_exactly_one_wins() {
     for before in [80, 40, 20, 0] {
         let _shell = install(&pod, "1s", "");
         let confirmed = Program::new("python3")
-            .args(["-c", &format!("
+            .args([
+                "-c",
+                &format!(
+                    "
 import glob, json, subprocess, sys, time
 found = glob.glob('/run/tproxy/*.json')
 deadline = json.load(open(found[0]))['unconfirmed']['deadline'] / 1000 if found else 0
 while time.clock_gettime(time.CLOCK_BOOTTIME) < deadline - {before} / 1000: pass
-sys.exit(subprocess.run(['tproxy', 'confirm']).returncode)")])
+sys.exit(subprocess.run(['tproxy', 'confirm']).returncode)"
+                ),
+            ])
             .run(pod.node())
             .unwrap();
         ended_by_itself(&pod);
@@ -298,7 +309,7 @@ sys.exit(subprocess.run(['tproxy', 'confirm']).returncode)")])
 fn a_second_installation_is_refused_until_the_first_is_confirmed_or_removed() {
     let Some(pod) = Pod::start() else { return };
     pod.done("install --exclude-inbound-ports 22");
-    let _shell = install(&pod, "10m", "--exclude-inbound-ports 23");
+    let _shell = install(&pod, "600s", "--exclude-inbound-ports 23");
     let waiting = rules(&pod);
     for more in ["", "--confirm-within 1s"] {
         assert_refused(&pod.tproxy(&format!("install {more}")), "waits to be confirmed, for ");
@@ -318,7 +329,16 @@ fn an_installation_that_is_killed_at_any_step_is_taken_back() {
     let Some(pod) = Pod::start() else { return };
     pod.done("install --redirect-dns --exclude-inbound-ports 7");
     let before = rules(&pod);
-    for step in ["journal-begun", "load/0/0", "load/1/0", "load/3/2", "load/3/3", "loaded", "settled", "journal-ended"] {
+    for step in [
+        "journal-begun",
+        "load/0/0",
+        "load/1/0",
+        "load/3/2",
+        "load/3/3",
+        "loaded",
+        "settled",
+        "journal-ended",
+    ] {
         let shell =
             shell(&pod, &format!("TPROXY_FAULT_POINT={step} tproxy install --confirm-within 1s {FLAGS}"));
         assert!(shell.stdout().contains("ended by 137"), "{step}: {}{}", shell.stdout(), shell.stderr());
@@ -332,13 +352,47 @@ fn an_installation_that_is_killed_at_any_step_is_taken_back() {
 fn a_guardian_whose_restore_fails_tries_again() {
     let Some(pod) = Pod::start() else { return };
     let before = rules(&pod);
-    let _shell = install(&pod, "1s", "--backend iptables-legacy --wait 1");
-    let hold = "import fcntl, signal; f = open('/run/xtables.lock', 'w'); fcntl.flock(f, fcntl.LOCK_EX); \
-                print('held', flush=True); signal.pause()";
-    let holder = Program::new("python3").args(["-c", hold]).spawn(pod.node(), "held").unwrap();
-    holder.kill();
+    pod.sh("mkdir /run/bin; cat >/run/bin/restore <<'END'
+#!/bin/sh
+[ -e /run/fail ] && rm /run/fail && echo not now >&2 && echo >>/run/failed && exit 1
+exec iptables-nft-restore \"$@\"
+END
+chmod +x /run/bin/restore");
+    let programs = "iptables:/usr/sbin/iptables-nft,iptables-save:/usr/sbin/iptables-nft-save,\
+                    iptables-restore:/run/bin/restore";
+    let script =
+        format!("tproxy install --confirm-within 1s --iptables-executables {programs} && touch /run/fail");
+    let shell = shell(&pod, &script);
+    assert!(shell.stdout().contains("ended by 0"), "{}{}", shell.stdout(), shell.stderr());
     ended_by_itself(&pod);
+    assert_eq!(pod.sh("ls /run/failed; ls /run/fail 2>/dev/null; true"), "/run/failed\n");
     assert_eq!(rules(&pod), before);
+}
+
+#[test]
+fn connections_of_who_installs_go_on_through_install_and_return() {
+    let Some(pod) = Pod::start() else { return };
+    let address = pod.sh("ip -o -4 addr show eth0 | sed 's/.*inet \\([0-9.]*\\).*/\\1/'").trim().to_owned();
+    let server: SocketAddr = format!("{address}:22").parse().unwrap();
+    let listener = pod.node().actor("sshd", Identity::ROOT).unwrap();
+    let listener = listener.run(move || async move { TcpListener::bind(server) }).unwrap().unwrap();
+    let connect = move || async move { TcpStream::connect_timeout(&server, LONG) };
+    let mut client = pod.gateway().actor("ssh", Identity::ROOT).unwrap().run(connect).unwrap().unwrap();
+    let (mut session, _) = listener.accept().unwrap();
+    client.set_read_timeout(Some(LONG)).unwrap();
+    let mut typed = |what: &str| {
+        session.write_all(what.as_bytes()).unwrap();
+        let mut read = vec![0; what.len()];
+        client.read_exact(&mut read).unwrap();
+        assert_eq!(read, what.as_bytes());
+    };
+    typed("before");
+    for flags in ["--exclude-inbound-ports 22", ""] {
+        let _shell = install(&pod, "1s", flags);
+        typed("installed");
+        ended_by_itself(&pod);
+        typed("returned");
+    }
 }
 
 #[test]
@@ -347,7 +401,8 @@ fn without_a_journal_or_a_socket_nothing_is_changed() {
     let before = rules(&pod);
     let squat = "import signal, socket; s = socket.socket(socket.AF_UNIX); s.bind('\\0tproxy/guardian'); s.listen(9); \
                  print('held', flush=True); signal.pause()";
-    let squatter = Program::new("python3").args(["-c", squat]).identity(APP).spawn(pod.node(), "held").unwrap();
+    let squatter =
+        Program::new("python3").args(["-c", squat]).identity(APP).spawn(pod.node(), "held").unwrap();
     let refused = pod.tproxy("install --confirm-within 1s");
     assert_refused(&refused, &format!("is held by pid {} of uid 1000, who is not root", squatter.id()));
     squatter.kill();
@@ -388,7 +443,7 @@ fn nobody_starts_a_guardian_by_hand() {
 #[test]
 fn machines_are_told_too() {
     let Some(pod) = Pod::start() else { return };
-    let shell = shell(&pod, "tproxy --json install --confirm-within 10m >/run/changes");
+    let shell = shell(&pod, "tproxy --json install --confirm-within 600s >/run/changes");
     assert!(shell.stdout().contains("ended by 0"), "{}", shell.stderr());
     pod.sh("python3 -c \"import json; assert json.load(open('/run/changes'))\"");
     assert_eq!(pod.done("--json confirm").stdout_text(), "{\n  \"confirmed\": true\n}\n");
