@@ -134,15 +134,6 @@ pub struct Post {
     ringing: Option<UnixStream>,
 }
 
-/// What ended its waiting.
-#[derive(Debug)]
-pub enum Woken {
-    /// Root rang, and waits until the guardian waits again, or has ended.
-    Rung,
-    /// Time is up.
-    InTime,
-}
-
 impl Post {
     /// That of the process that [`start`] has started.
     ///
@@ -162,11 +153,11 @@ impl Post {
         Ok(Self { socket, timer, ringing: None })
     }
 
-    /// Waits until somebody of root's rings, at most until `deadline`, a time since the boot.
+    /// Waits until root rings, who waits for the next wait or the end of this process; at most until `deadline`, a time since the boot.
     ///
     /// # Errors
     /// The kernel refuses to wait.
-    pub fn wait(&mut self, deadline: Duration) -> Result<Woken, GuardianError> {
+    pub fn wait(&mut self, deadline: Duration) -> Result<(), GuardianError> {
         self.ringing = None;
         let expiration = Expiration::OneShot(TimeSpec::from_duration(deadline));
         self.timer.set(expiration, TimerSetTimeFlags::TFD_TIMER_ABSTIME)?;
@@ -180,12 +171,12 @@ impl Post {
                 Err(error) => return Err(error.into()),
             }
             if events.first().and_then(PollFd::any) == Some(true) {
-                return Ok(Woken::InTime);
+                return Ok(());
             }
             match self.socket.accept() {
                 Ok((bell, _)) if getsockopt(&bell, sockopt::PeerCredentials)?.uid() == 0 => {
                     self.ringing = Some(bell);
-                    return Ok(Woken::Rung);
+                    return Ok(());
                 }
                 // Of nobody who may, or nobody there any more.
                 Ok(_) => {}

@@ -11,7 +11,7 @@ use super::Surroundings;
 use super::back::return_before;
 use super::error::CliError;
 use super::install::permit_changes;
-use crate::apply::guardian::{Post, Woken};
+use crate::apply::guardian::Post;
 use crate::apply::journal::{self, Journal};
 use crate::apply::lock::Lock;
 use crate::apply::patience::Patience;
@@ -54,9 +54,7 @@ impl Guard {
                 },
                 Err(_) => after_a_rest()?,
             };
-            match post.wait(next)? {
-                Woken::Rung | Woken::InTime => {}
-            }
+            post.wait(next)?;
         }
     }
 }
