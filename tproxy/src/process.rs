@@ -216,7 +216,6 @@ fn file_of(text: &str) -> std::io::Result<Stdio> {
 ///
 /// # Errors
 /// It cannot be started.
-#[expect(clippy::zombie_processes, reason = "it outlives the caller, and init waits for it")]
 pub(crate) fn start_alone(
     program: &Path,
     name: &str,

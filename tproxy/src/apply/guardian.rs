@@ -153,7 +153,8 @@ impl Post {
         Ok(Self { socket, timer, ringing: None })
     }
 
-    /// Waits until root rings, who waits for the next wait or the end of this process; at most until `deadline`, a time since the boot.
+    /// Waits until root rings, at most until `deadline`, a time since the boot. Whoever rings waits for the next wait, or the
+    /// end of this process.
     ///
     /// # Errors
     /// The kernel refuses to wait.
