@@ -23,7 +23,7 @@ use crate::host::clock;
 
 /// The flags of `tproxy confirm`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: tproxy install --confirm-within 30s, then from a new log-in: tproxy confirm
+#[command(after_help = "Example: tproxy install --confirm-within 30s && tproxy confirm
 
 Exit code 1: nothing waits to be confirmed, or it was too late and the state before is back")]
 pub(super) struct Confirm {
