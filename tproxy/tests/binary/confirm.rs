@@ -235,6 +235,28 @@ fn what_others_do_meanwhile_stays() {
 }
 
 #[test]
+fn what_is_stored_for_firewalld_comes_back() {
+    const OTHERS: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<direct>\n  <rule ipv=\"ipv4\" table=\"nat\" \
+                          chain=\"OUTPUT\" priority=\"0\">-p udp -j RETURN</rule>\n</direct>\n";
+    let older = "--store-firewalld --exclude-inbound-ports 22";
+    for (older, newer) in [
+        ("--redirect-dns", "--store-firewalld"),
+        (older, ""),
+        (older, "--store-firewalld --exclude-inbound-ports 23"),
+    ] {
+        let Some(pod) = Pod::start() else { return };
+        pod.node().write_file("/etc/firewalld/direct.xml", OTHERS).unwrap();
+        pod.done(&format!("install {older}"));
+        let stored = || pod.sh("cat /etc/firewalld/direct.xml");
+        let before = (rules(&pod), stored());
+        let _shell = install(&pod, "1s", newer);
+        assert_ne!(stored(), before.1, "it was too slow for this test");
+        ended_by_itself(&pod);
+        assert_eq!((rules(&pod), stored()), before, "{older} after {newer}");
+    }
+}
+
+#[test]
 fn a_guardian_that_was_killed_is_missed_and_healed() {
     for (heal, code) in [("uninstall", 3), ("install --exclude-inbound-ports 23", 0), ("confirm", 0)] {
         let Some(pod) = Pod::start() else { return };
