@@ -2,14 +2,14 @@
 //!
 //! A program started here dies with the thread that started it, reads its input from memory that is complete before it
 //! starts, and holds whatever descriptors are inheritable (the installation lock). It may be set apart from the caller's
-//! network. Must never go through a shell.
+//! network. One that is started alone, the guardian, does none of that. Must never go through a shell.
 
 #![expect(unsafe_code, reason = "pre_exec and getsockopt have no safe form")]
 
 use std::ffi::CStr;
 use std::fs::File;
 use std::io::{Seek, Write};
-use std::os::fd::RawFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -20,7 +20,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
-use nix::unistd::{Pid, getegid, geteuid, write};
+use nix::unistd::{Pid, getegid, geteuid, setsid, write};
 
 /// How long a program that changes nothing may take. On a busy host with many thousand rules they take seconds.
 pub(crate) const READING: Duration = Duration::from_secs(60);
@@ -209,6 +209,53 @@ fn file_of(text: &str) -> std::io::Result<Stdio> {
     file.write_all(text.as_bytes())?;
     file.rewind()?;
     Ok(file.into())
+}
+
+/// Starts `program`, called `name`, so that it lives on by itself: in a session of its own, which no terminal ends, with
+/// `socket` on its standard input and no other descriptor of the caller's.
+///
+/// # Errors
+/// It cannot be started.
+pub(crate) fn start_alone(
+    program: &Path,
+    name: &str,
+    arguments: &[&str],
+    socket: OwnedFd,
+    prepare: impl FnOnce(&mut Command),
+) -> Result<(), ProcessError> {
+    let failed = |error| ProcessError::Start { program: program.to_owned(), error };
+    let mut command = Command::new(program);
+    command
+        .arg0(name)
+        .args(arguments)
+        .current_dir("/")
+        .stdin(Stdio::from(socket))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    prepare(&mut command);
+    let inherited = inheritable().map_err(failed)?;
+    // SAFETY: `leave_session` makes system calls only, and allocates nothing.
+    unsafe {
+        command.pre_exec(move || leave_session(&inherited));
+    }
+    command.spawn().map(drop).map_err(failed)
+}
+
+/// The descriptors that are open, but for the standard ones.
+fn inheritable() -> std::io::Result<Vec<RawFd>> {
+    let open = std::fs::read_dir("/proc/self/fd")?.flatten();
+    let numbers = open.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    Ok(numbers.filter(|number| *number > libc::STDERR_FILENO).collect())
+}
+
+/// Leaves the caller's session and descriptors; runs in the child, before it becomes the program.
+fn leave_session(inherited: &[RawFd]) -> std::io::Result<()> {
+    setsid()?;
+    for descriptor in inherited {
+        // SAFETY: F_SETFD takes a number and no pointer. That of the directory which named them is closed again.
+        unsafe { libc::fcntl(*descriptor, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+    Ok(())
 }
 
 fn die_with_parent() -> std::io::Result<()> {

@@ -41,6 +41,12 @@ pub(super) fn load(batch: &[Change], before: &[InstalledRules], patience: &Patie
     end();
 }
 
+/// Lets a program that is started live on.
+#[cfg(feature = "fault-points")]
+pub(crate) fn spare(command: &mut std::process::Command) {
+    command.env_remove(VARIABLE);
+}
+
 #[cfg(feature = "fault-points")]
 fn end() {
     let _ = nix::sys::signal::kill(nix::unistd::getpid(), nix::sys::signal::Signal::SIGKILL);
@@ -53,3 +59,7 @@ pub(crate) fn reach(_step: &str) {}
 /// Nothing, without the feature.
 #[cfg(not(feature = "fault-points"))]
 pub(super) fn load(_batch: &[Change], _before: &[InstalledRules], _patience: &Patience) {}
+
+/// Nothing, without the feature.
+#[cfg(not(feature = "fault-points"))]
+pub(crate) fn spare(_command: &mut std::process::Command) {}

@@ -7,6 +7,7 @@ pub mod change;
 pub mod conntrack;
 mod execute;
 pub(crate) mod fault;
+pub mod guardian;
 pub mod interruption;
 pub mod journal;
 pub mod lock;

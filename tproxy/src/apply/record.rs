@@ -2,13 +2,15 @@
 //!
 //! Pure. Must never read or write the journal's file. A field's meaning never changes without a new format.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::change::{Change, LoopbackAddress};
 use crate::family::IpFamily;
 use crate::firewalld::DirectFile;
 use crate::iptables::Tool;
-use crate::iptables::render::InstalledRules;
+use crate::iptables::render::{Installed, InstalledRules};
 
 /// Version of the record's format. A record of another format is passed over.
 pub(super) const FORMAT: u32 = 1;
@@ -46,6 +48,32 @@ pub struct Record {
     /// Whether rules of this namespace may be in firewalld's configuration; false in records of older versions.
     #[serde(default)]
     pub stored: bool,
+    /// Until when somebody has to confirm, and what comes back otherwise; `None` where nobody has to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unconfirmed: Option<Unconfirmed>,
+}
+
+/// An installation that somebody has to confirm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unconfirmed {
+    /// In milliseconds since the boot, on the clock that goes on while the system sleeps (`CLOCK_BOOTTIME`).
+    deadline: u64,
+    /// What comes back.
+    pub before: Before,
+}
+
+/// The state before an installation, as far as it is ours.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before {
+    /// The rules, as they were seen.
+    pub rules: Vec<InstalledRules>,
+    /// Whether ::6 was on loopback because of us.
+    pub owned_address: bool,
+    /// The text of firewalld's direct configuration, where it counted.
+    #[serde(default)]
+    pub stored: Option<String>,
+    /// What the journal said.
+    pub record: Option<Box<Record>>,
 }
 
 /// How far a run came.
@@ -108,7 +136,22 @@ impl Record {
             addresses,
             tools,
             stored,
+            unconfirmed: None,
         }
+    }
+
+    /// The same record, of an installation that somebody has to confirm.
+    #[must_use]
+    pub fn to_be_confirmed(mut self, unconfirmed: Unconfirmed) -> Self {
+        self.unconfirmed = Some(unconfirmed);
+        self
+    }
+
+    /// The same record, confirmed.
+    #[must_use]
+    pub fn confirmed(mut self) -> Self {
+        self.unconfirmed = None;
+        self
     }
 
     /// The same run, completed.
@@ -130,5 +173,41 @@ impl Record {
     #[must_use]
     pub fn added_passthrough(&self) -> bool {
         self.addresses.iter().any(|address| address.address == IpFamily::V6.passthrough())
+    }
+}
+
+impl Unconfirmed {
+    /// Of an installation that is to be confirmed by `deadline`, a time since the boot.
+    #[must_use]
+    pub fn until(deadline: Duration, before: Before) -> Self {
+        Self { deadline: u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX), before }
+    }
+
+    /// The time since the boot by which somebody has to confirm.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline)
+    }
+
+    /// What is left of it `now`, a time since the boot; `None` when it is over.
+    #[must_use]
+    pub fn left(&self, now: Duration) -> Option<Duration> {
+        self.deadline().checked_sub(now).filter(|left| !left.is_zero())
+    }
+}
+
+impl Before {
+    /// What `installed` is. Where that waits for its own confirmation in vain, it is what would have come back.
+    #[must_use]
+    pub fn of(installed: &Installed) -> Self {
+        if let Some(unconfirmed) = installed.record.as_ref().and_then(|record| record.unconfirmed.as_ref()) {
+            return unconfirmed.before.clone();
+        }
+        Self {
+            rules: installed.rules.iter().filter(|rules| !rules.is_empty()).cloned().collect(),
+            owned_address: installed.owns_address(),
+            stored: installed.stored.as_ref().map(|file| file.text().to_owned()),
+            record: installed.record.clone().map(Box::new),
+        }
     }
 }

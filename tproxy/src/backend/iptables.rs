@@ -9,7 +9,7 @@ use std::thread::ScopedJoinHandle;
 
 use super::{Backend, BackendId, Capabilities};
 use crate::apply::change::Change;
-use crate::apply::record::Record;
+use crate::apply::record::{Before, Record};
 use crate::family::IpFamily;
 use crate::host;
 use crate::host::iptables::{Candidates, ToolError, Tools};
@@ -234,5 +234,9 @@ impl Backend for Iptables {
 
     fn remove(&self, installed: &Installed) -> Vec<Change> {
         render::remove(installed, &self.loopback)
+    }
+
+    fn back(&self, before: &Before, record: &Record, installed: &Installed) -> Vec<Change> {
+        render::back(before, record, installed, &self.loopback)
     }
 }

@@ -8,7 +8,7 @@ pub mod iptables;
 use std::fmt;
 
 use crate::apply::change::Change;
-use crate::apply::record::Record;
+use crate::apply::record::{Before, Record};
 use crate::plan::Plan;
 
 /// Which backend, and which flavour of it. The ids stand in flags, files, reports and test names.
@@ -65,4 +65,7 @@ pub trait Backend {
 
     /// The changes that remove all of `installed`.
     fn remove(&self, installed: &Self::Installed) -> Vec<Change>;
+
+    /// The changes that lead back to what was there `before` the installation that `record` is about.
+    fn back(&self, before: &Before, record: &Record, installed: &Self::Installed) -> Vec<Change>;
 }

@@ -3,12 +3,15 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 
 use super::misuse::Misuse;
 use super::{Manner, Surroundings};
 use crate::apply::ApplyError;
+use crate::apply::guardian::GuardianError;
+use crate::apply::journal::JournalError;
 use crate::apply::lock::LockError;
 use crate::backend::iptables::Lacking;
 use crate::config::Problems;
@@ -70,6 +73,28 @@ pub(super) enum CliError {
     Lock(#[from] LockError),
     #[error(transparent)]
     Apply(#[from] ApplyError),
+    #[error(
+        "what is installed waits to be confirmed, for {} s more: run `tproxy confirm` or `tproxy uninstall` first",
+        .0.as_secs() + 1
+    )]
+    Unconfirmed(Duration),
+    #[error("{0}; it is needed to return the state before: leave --confirm-within out")]
+    Unrecorded(JournalError),
+    #[error(transparent)]
+    Guardian(#[from] GuardianError),
+    #[error(
+        "nothing waits to be confirmed: it never had to be, it was confirmed already, or it was too late and the state \
+         before is back; see `tproxy status`"
+    )]
+    NothingToConfirm,
+    #[error("too late to confirm: the time was over, and the state before is back")]
+    TooLate,
+    #[error("there is no whole installation to confirm: it was ended half-way; install or uninstall again")]
+    HalfInstalled,
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("cannot read the time since the boot: {0}")]
+    Clock(#[from] nix::errno::Errno),
     #[error("{0}")]
     Validation(String),
     #[error("cannot put signals off while the system is changed: {0}")]
@@ -94,6 +119,9 @@ impl CliError {
             | Self::Host(HostError::ResolvConf { .. })
             | Self::DirectRead(_)
             | Self::Direct(_)
+            | Self::Unconfirmed(_)
+            | Self::Unrecorded(_)
+            | Self::Guardian(_)
             | Self::Forbidden(_)
             | Self::NotRoot(..) => REFUSED,
             Self::Tools(
@@ -110,6 +138,11 @@ impl CliError {
             | Self::Apply(_)
             | Self::Blocked { .. }
             | Self::Restless
+            | Self::NothingToConfirm
+            | Self::TooLate
+            | Self::HalfInstalled
+            | Self::Journal(_)
+            | Self::Clock(_)
             | Self::Validation(_)
             | Self::Signals(_)
             | Self::Page { .. }

@@ -39,11 +39,16 @@ fn without_hidden(command: &Command) -> Command {
     let mut copy = Command::new(name)
         .groups(groups)
         .args(shown.iter().copied().cloned())
-        .subcommands(command.get_subcommands().map(without_hidden));
+        .subcommands(shown_verbs(command).map(without_hidden));
     if let Some(about) = command.get_about() {
         copy = copy.about(about.clone());
     }
     if command.get_version().is_some() { copy.version(env!("CARGO_PKG_VERSION")) } else { copy }
+}
+
+/// The verbs that users run.
+fn shown_verbs(command: &Command) -> impl Iterator<Item = &Command> {
+    command.get_subcommands().filter(|verb| !verb.is_hide_set())
 }
 
 /// The flags of `tproxy man`.
@@ -65,7 +70,7 @@ impl Man {
         let mut command = command.disable_help_subcommand(true);
         command.build();
         if let Some(directory) = &self.output_dir {
-            let pages = command.get_subcommands().chain([&command]);
+            let pages = shown_verbs(&command).chain([&command]);
             return pages.map(page).try_for_each(|page| write(&page, directory));
         }
         let page = match &self.verb {
@@ -92,7 +97,7 @@ fn write(page: &clap_mangen::Man, directory: &Path) -> Result<(), CliError> {
 }
 
 fn unknown(name: &str, command: &Command) -> CliError {
-    let known: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
+    let known: Vec<&str> = shown_verbs(command).map(Command::get_name).collect();
     let message = format!("`{name}` is not a verb of tproxy: {}\n", known.join(", "));
     let error = clap::Error::raw(clap::error::ErrorKind::InvalidSubcommand, message);
     CliError::Misuse(Box::new(error.into()))

@@ -7,9 +7,10 @@ use clap::Args;
 use super::Surroundings;
 use super::arguments::ConfigurationFlags;
 use super::blame::blame;
+use super::confirm::{Guarded, dismiss, permit_install};
 use super::course::{Course, Way};
 use super::error::CliError;
-use super::limits::Limits;
+use super::limits::{Confirmation, Limits};
 use super::sources;
 use super::stored::{self, Purpose};
 use super::traffic;
@@ -17,7 +18,7 @@ use crate::apply::change::{Change, StoredFile};
 use crate::apply::journal::{self, Journal, JournalError};
 use crate::apply::lock::Lock;
 use crate::apply::patience::Patience;
-use crate::apply::record::{Phase, Record, Run};
+use crate::apply::record::{Before, Phase, Record, Run};
 use crate::apply::{self, ApplyError, fault};
 use crate::backend::Backend;
 use crate::backend::iptables::Iptables;
@@ -43,6 +44,8 @@ pub(super) struct Install {
     #[command(flatten)]
     limits: Limits,
     #[command(flatten)]
+    confirmation: Confirmation,
+    #[command(flatten)]
     configuration: ConfigurationFlags,
 }
 
@@ -63,20 +66,31 @@ impl Install {
         permit_changes(surroundings)?;
         let patience = self.limits.patience(config.loading.clone());
         let mut course = Course::begin(config, iptables::candidates(config)?, Sidecar::MustExist)?;
-        let _lock = Lock::acquire(patience.left())?;
+        let lock = Lock::acquire(patience.left())?;
         let journal = Journal::of_this_namespace(Path::new(journal::DIRECTORY))?;
         let before = read_record(&journal, surroundings);
+        permit_install(before.as_ref())?;
+        let waited = before.as_ref().is_some_and(|record| record.unconfirmed.is_some());
         let purpose = Purpose::of(config);
         let mut installed = course.backend.observe(before.clone())?;
         stored::observe(&mut installed, purpose, surroundings)?;
         warn_of_doubtful(&installed, surroundings);
         course.choose(&installed, surroundings)?;
         let (verbose, configuration) = (config.verbose, print::chosen(resolved));
-        let mut means = Means { patience, journal, before, configuration, verbose, purpose };
+        let guarded = self.confirmation.within.map(|within| Guarded::new(within, Before::of(&installed)));
+        let mut means = Means { patience, journal, before, configuration, verbose, purpose, guarded };
         let changes = carry_out(&mut course, installed, &mut means, surroundings)?;
+        // Whoever locked himself out reads nothing, and what is printed may wait for him.
+        drop(lock);
+        if waited {
+            dismiss(surroundings);
+        }
         print_done(&changes, surroundings)?;
         stored::tell(&changes, surroundings);
         surroundings.tell("# transparent proxy setup completed successfully");
+        if let Some(guarded) = means.guarded {
+            surroundings.tell(guarded.advice());
+        }
         Ok(())
     }
 }
@@ -93,6 +107,8 @@ struct Means {
     verbose: bool,
     /// What firewalld's configuration is looked at for.
     purpose: Option<Purpose>,
+    /// Where somebody has to confirm.
+    guarded: Option<Guarded>,
 }
 
 /// How often what is installed is looked at, where other programs change it at the same time.
@@ -188,15 +204,20 @@ pub(super) fn warn_of_doubtful(installed: &Installed, surroundings: &mut Surroun
 /// left word of work in progress.
 fn complete(
     work: Work<'_>,
-    Means { journal, before, .. }: &Means,
+    Means { journal, before, guarded, .. }: &mut Means,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<(), CliError> {
     if before.as_ref().is_some_and(|record| record.phase == Phase::Applying) {
         traffic::settle_queries(Some(work.plan), &work.redirects, surroundings);
     }
+    let waits = before.as_ref().is_some_and(|record| record.unconfirmed.is_some());
     let is_complete = |record: &Record| record.phase == Phase::Installed && !record.rules.is_empty();
-    if !before.as_ref().is_some_and(is_complete) {
-        note(journal.write(&work.record(before.as_ref())?.installed()), surroundings);
+    match guarded {
+        Some(guarded) if waits => {
+            guarded.begin(journal, work.record(before.as_ref())?.installed())?;
+        }
+        _ if !waits && before.as_ref().is_some_and(is_complete) => {}
+        _ => note(journal.write(&work.record(before.as_ref())?.installed()), surroundings),
     }
     Ok(())
 }
@@ -240,18 +261,26 @@ impl<'a> Work<'a> {
 /// whether all went well at once.
 fn commit(
     work: Work<'_>,
-    Means { patience, journal, before, .. }: &Means,
+    Means { patience, journal, before, guarded, .. }: &mut Means,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<bool, CliError> {
     let changes = work.changes;
-    let record = work.record(before.as_ref())?;
-    note(journal.write(&record), surroundings);
+    let mut record = work.record(before.as_ref())?;
+    match guarded {
+        Some(guarded) => record = guarded.begin(journal, record)?,
+        None => note(journal.write(&record), surroundings),
+    }
     fault::reach("journal-begun");
     match apply::apply(changes, &work.installed.rules, patience, surroundings.put_signals_off()?) {
         Ok(at_once) => {
             traffic::settle_queries(Some(work.plan), &work.redirects, surroundings);
             fault::reach("settled");
-            note(journal.write(&record.installed()), surroundings);
+            let record = record.installed();
+            let record = match guarded {
+                Some(guarded) => guarded.record(record)?,
+                None => record,
+            };
+            note(journal.write(&record), surroundings);
             fault::reach("journal-ended");
             Ok(at_once)
         }

@@ -25,11 +25,28 @@ impl Limits {
     }
 }
 
-/// The same flag where nothing is changed: whoever takes the flags of `install` takes it, and it limits nothing.
+/// The flag of `install` by which nobody locks himself out.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct Confirmation {
+    /// Return the state before unless `tproxy confirm` is run within this time, 1s to 1h
+    #[arg(long = "confirm-within", value_name = "DURATION", value_parser = confirmation)]
+    pub(super) within: Option<Duration>,
+}
+
+/// The same flags where nothing is changed: whoever takes the flags of `install` takes them, and they limit nothing.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct NoLimits {
     #[arg(long = "timeout", value_name = "DURATION", value_parser = duration, hide = true)]
     _timeout: Option<Duration>,
+    #[arg(long = "confirm-within", value_name = "DURATION", value_parser = confirmation, hide = true)]
+    _confirm_within: Option<Duration>,
+}
+
+/// How long somebody may have to confirm: shorter, nobody could, and longer, nobody would wait who is locked out.
+fn confirmation(text: &str) -> Result<Duration, String> {
+    const ALLOWED: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
+    let time = duration(text)?;
+    if ALLOWED.contains(&time) { Ok(time) } else { Err("is not from 1s to 1h".to_owned()) }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -3,14 +3,17 @@
 //! Must never hold a rule of the policy or of a backend: verbs join the stages and print.
 
 mod arguments;
+mod back;
 mod blame;
 mod check;
 mod config;
+mod confirm;
 mod course;
 mod error;
 mod explain;
 mod flow;
 mod generate;
+mod guard;
 mod install;
 mod kumactl;
 mod limits;
@@ -68,6 +71,11 @@ enum Verb {
     Install(Box<install::Install>),
     /// Remove what an earlier installation left, and nothing else
     Uninstall(uninstall::Uninstall),
+    /// Keep what `install --confirm-within` installed
+    Confirm(confirm::Confirm),
+    /// Return the state before an installation that nobody confirms
+    #[command(hide = true)]
+    Guard(guard::Guard),
     /// Say what would happen to a flow, which line of the policy decides it, and which option is behind that
     Explain(Box<explain::Explain>),
     /// Say whether anything is installed here, by what, and with which configuration
@@ -208,6 +216,8 @@ impl Verb {
         let done = match self {
             Self::Install(install) => install.run(surroundings),
             Self::Uninstall(uninstall) => uninstall.run(surroundings),
+            Self::Confirm(confirm) => confirm.run(surroundings),
+            Self::Guard(guard) => guard.run(surroundings),
             Self::Explain(explain) => explain.run(surroundings),
             Self::Status(status) => return status.run(surroundings),
             Self::Check(check) => return check.run(surroundings),

@@ -11,16 +11,17 @@ use super::Surroundings;
 use super::error::{CliError, DAMAGED, DONE, NOT_INSTALLED};
 use super::install::read_record;
 use super::table::aligned;
+use crate::apply::guardian;
 use crate::apply::journal::{self, Journal};
 use crate::apply::lock::Lock;
 use crate::apply::record::Record;
 use crate::backend::iptables::Iptables;
 use crate::config::Config;
 use crate::family::IpFamily;
-use crate::host;
+use crate::host::{self, clock};
 use crate::verify::assess::{Assessment, Author, assess};
 use crate::verify::counters::{LineCounters, by_line};
-use crate::verify::finding::Finding;
+use crate::verify::finding::{Finding, What};
 
 /// How long another run may take until what is there is told as it is.
 const ANOTHER_RUN: Duration = Duration::from_secs(30);
@@ -42,6 +43,9 @@ struct Report {
     /// `tproxy`, with the version where it is recorded, or `kuma`.
     #[serde(skip_serializing_if = "Option::is_none")]
     installed_by: Option<String>,
+    /// Where somebody has to confirm it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unconfirmed: Option<Waiting>,
     /// Backends whose rules are here.
     backends: Vec<String>,
     /// Digests of what is installed, 16 hexadecimal digits each.
@@ -52,6 +56,34 @@ struct Report {
     /// What each line of the policy counted; nothing where rules do not name their lines and no record does.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     counters: Vec<LineCounters>,
+}
+
+/// What waits to be confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Waiting {
+    /// For how many seconds more, rounded up; 0 when the time is over.
+    seconds_left: u64,
+    /// Whether there is somebody who returns the state before.
+    guarded: bool,
+}
+
+impl Waiting {
+    fn of(record: Option<&Record>) -> Result<Option<Self>, CliError> {
+        let Some(unconfirmed) = record.and_then(|record| record.unconfirmed.as_ref()) else {
+            return Ok(None);
+        };
+        let left = unconfirmed.left(clock::since_boot()?);
+        let seconds_left = left.map_or(0, |left| left.as_secs() + 1);
+        Ok(Some(Self { seconds_left, guarded: guardian::is_there() }))
+    }
+
+    fn text(self) -> String {
+        match self.seconds_left {
+            0 => "confirm        too late: the state before comes back".to_owned(),
+            left => format!("confirm        within {left} s, else the state before comes back"),
+        }
+    }
 }
 
 /// A finding, and the sentence that it is in text.
@@ -102,14 +134,18 @@ impl Report {
         let record = read_record(&journal, surroundings);
         let backend = Iptables::for_removal(record.as_ref(), &facts.loopback)?;
         backend.sees_all_of(record.as_ref())?;
+        let unconfirmed = Waiting::of(record.as_ref())?;
         let shown = backend.shown()?;
         let installed = backend.installed(shown.clone(), record)?;
-        let assessment = assess(&installed);
+        let mut assessment = assess(&installed);
+        if unconfirmed.is_some_and(|waiting| !waiting.guarded) {
+            assessment.findings.push(Finding::new(What::Unguarded));
+        }
         let counters = by_line(&shown, assessment.record);
-        Ok(Self::of(assessment, counters))
+        Ok(Self::of(assessment, unconfirmed, counters))
     }
 
-    fn of(assessment: Assessment<'_>, counters: Vec<LineCounters>) -> Self {
+    fn of(assessment: Assessment<'_>, unconfirmed: Option<Waiting>, counters: Vec<LineCounters>) -> Self {
         let record = assessment.record;
         let state = match assessment.author {
             None => State::NotInstalled,
@@ -121,6 +157,7 @@ impl Report {
             state,
             damage: assessment.findings.into_iter().map(says).collect(),
             installed_by: assessment.author.map(|author| name(author, record)),
+            unconfirmed,
             backends: assessment.flavours.iter().map(|flavour| format!("iptables-{flavour}")).collect(),
             digests: assessment.digests.iter().map(|digest| format!("{digest:016x}")).collect(),
             configuration: record
@@ -137,6 +174,7 @@ impl Report {
             State::Damaged => "damaged",
         };
         let mut lines = vec![format!("state          {state}")];
+        lines.extend(self.unconfirmed.filter(|waiting| waiting.guarded).map(Waiting::text));
         lines.extend(self.damage_lines());
         lines.extend(self.installed_by.iter().map(|by| format!("installed by   {by}")));
         if !self.backends.is_empty() {

@@ -4,7 +4,7 @@
 
 use super::Surroundings;
 use crate::apply;
-use crate::conntrack::{self, Wanted};
+use crate::conntrack::{self, Entry, Wanted};
 use crate::host::{self, HostError};
 use crate::iptables::redirects::Redirects;
 use crate::plan::Plan;
@@ -19,7 +19,11 @@ pub(super) fn settle_queries(
     if redirects.udp.is_empty() {
         return;
     }
-    match settle(plan, redirects) {
+    tell_settled(settle(plan, redirects), surroundings);
+}
+
+fn tell_settled(settled: Result<usize, HostError>, surroundings: &mut Surroundings<'_>) {
+    match settled {
         Ok(0) => {}
         Ok(1) => surroundings.tell("# 1 DNS flow that is under way starts anew"),
         Ok(count) => surroundings.tell(format!("# {count} DNS flows that are under way start anew")),
@@ -29,16 +33,29 @@ pub(super) fn settle_queries(
     }
 }
 
-fn settle(plan: Option<&Plan>, redirects: &Redirects) -> Result<usize, HostError> {
-    let sockets = host::conntrack::udp_sockets()?;
-    let wanted = Wanted { plan, redirects, sockets: &sockets };
+/// The same where a policy came back of which only the rules are known: those of `before`, over what redirected to
+/// `redirects`. Where they capture queries, each flow that is under way starts anew.
+pub(super) fn return_queries(before: &Redirects, redirects: &Redirects, surroundings: &mut Surroundings<'_>) {
+    if before.udp.is_empty() {
+        return settle_queries(None, redirects, surroundings);
+    }
+    tell_settled(delete_where(conntrack::is_query), surroundings);
+}
+
+fn delete_where(is_stale: impl Fn(&Entry) -> bool) -> Result<usize, HostError> {
     let mut stale = Vec::new();
     host::conntrack::each(|entry| {
-        if conntrack::is_stale(&entry, wanted) {
+        if is_stale(&entry) {
             stale.push(entry);
         }
     })?;
     apply::conntrack::delete(&stale).map_err(HostError::Conntrack)
+}
+
+fn settle(plan: Option<&Plan>, redirects: &Redirects) -> Result<usize, HostError> {
+    let sockets = host::conntrack::udp_sockets()?;
+    let wanted = Wanted { plan, redirects, sockets: &sockets };
+    delete_where(|entry| conntrack::is_stale(entry, wanted))
 }
 
 /// How many connections are open that `redirects` captured; `None` where that cannot be seen.

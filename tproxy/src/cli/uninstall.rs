@@ -6,16 +6,18 @@ use clap::Args;
 use serde::Serialize;
 
 use super::Surroundings;
+use super::back::lead;
+use super::confirm::dismiss;
 use super::error::CliError;
-use super::install::{LOOKS, permit_changes, print_changes, read_record, show, warn_of_doubtful};
+use super::install::{permit_changes, print_changes, read_record, warn_of_doubtful};
 use super::limits::Limits;
 use super::stored::{self, Purpose};
 use super::traffic;
 use crate::apply::change::Change;
+use crate::apply::fault;
 use crate::apply::journal::{self, Journal};
 use crate::apply::lock::Lock;
-use crate::apply::patience::Patience;
-use crate::apply::{self, fault};
+use crate::apply::record::Record;
 use crate::backend::Backend;
 use crate::backend::iptables::Iptables;
 use crate::config::Config;
@@ -62,13 +64,18 @@ impl Uninstall {
         }
         let patience = self.limits.patience(Config::default().loading);
         // Nothing is read of another run's half-done work, not even to print it.
-        let _lock = if self.dry_run { None } else { Some(Lock::acquire(patience.left())?) };
+        let lock = if self.dry_run { None } else { Some(Lock::acquire(patience.left())?) };
         let journal = Journal::of_this_namespace(Path::new(journal::DIRECTORY))?;
         let record = read_record(&journal, surroundings);
         let backend = Iptables::for_removal(record.as_ref(), &facts.loopback)?;
         backend.sees_all_of(record.as_ref())?;
-        let mut installed = backend.observe(record)?;
-        stored::observe(&mut installed, Some(Purpose::Remove), surroundings)?;
+        let waits = record.as_ref().is_some_and(|record| record.unconfirmed.is_some());
+        let look = |record: Option<Record>, surroundings: &mut Surroundings<'_>| {
+            let mut installed = backend.observe(record)?;
+            stored::observe(&mut installed, Some(Purpose::Remove), surroundings)?;
+            Ok(installed)
+        };
+        let installed = look(record, surroundings)?;
         warn_of_doubtful(&installed, surroundings);
         let redirects = Redirects::installed(&installed);
         let open = traffic::open_connections(&redirects, surroundings);
@@ -76,13 +83,21 @@ impl Uninstall {
             return self.foretell(&backend.remove(&installed), open, surroundings);
         }
         let has_address_of_others = installed.has_address && !installed.owns_address();
-        let changes = self.remove(&backend, installed, &patience, surroundings)?;
+        if backend.remove(&installed).is_empty() {
+            surroundings.tell("# no transparent proxy is installed: nothing to clean up");
+        }
+        let to_nothing = |installed: &Installed| backend.remove(installed);
+        let changes = lead(look, installed, to_nothing, &patience, self.verbose, surroundings)?;
         traffic::settle_queries(None, &redirects, surroundings);
         fault::reach("settled");
         if let Err(error) = journal.remove() {
             surroundings.warn(error);
         }
         fault::reach("journal-ended");
+        drop(lock);
+        if waits {
+            dismiss(surroundings);
+        }
         if has_address_of_others {
             let address = IpFamily::V6.passthrough();
             surroundings
@@ -95,41 +110,6 @@ impl Uninstall {
         stored::tell(&changes, surroundings);
         surroundings.tell("# transparent proxy cleanup completed successfully");
         Ok(())
-    }
-
-    /// Removes what is installed, whatever other programs do meanwhile, and returns the changes that were made last.
-    fn remove(
-        &self,
-        backend: &Iptables,
-        mut installed: Installed,
-        patience: &Patience,
-        surroundings: &mut Surroundings<'_>,
-    ) -> Result<Vec<Change>, CliError> {
-        let mut made = Vec::new();
-        for _ in 0..LOOKS {
-            let changes = backend.remove(&installed);
-            if changes.is_empty() && made.is_empty() {
-                surroundings.tell("# no transparent proxy is installed: nothing to clean up");
-            }
-            show(self.verbose, &changes, surroundings);
-            let error =
-                match apply::apply(&changes, &installed.rules, patience, surroundings.put_signals_off()?) {
-                    Ok(_) if changes.is_empty() => return Ok(made),
-                    Ok(true) => return Ok(changes),
-                    Ok(false) => None,
-                    Err(error) if error.is_refusal() => Some(error),
-                    Err(error) => return Err(error.into()),
-                };
-            let before = installed;
-            installed = backend.observe(before.record.clone())?;
-            stored::observe(&mut installed, Some(Purpose::Remove), surroundings)?;
-            match error {
-                None => made = changes,
-                Some(error) if installed.stands_as(&before) => return Err(error.into()),
-                Some(_) => {}
-            }
-        }
-        Err(CliError::Restless)
     }
 
     /// What would change.

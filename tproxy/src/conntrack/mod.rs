@@ -13,7 +13,7 @@ use crate::family::IpFamily;
 use crate::plan::flow::Protocol;
 
 pub use open::is_open;
-pub use stale::{Socket, Wanted, is_stale};
+pub use stale::{Socket, Wanted, is_query, is_stale};
 pub use wire::{Message, all, delete, entry};
 
 /// What conntrack knows of one flow.

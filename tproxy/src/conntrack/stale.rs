@@ -36,10 +36,16 @@ pub struct Wanted<'a> {
     pub sockets: &'a [Socket],
 }
 
+/// Whether an entry is of a flow of DNS queries over UDP.
+#[must_use]
+pub fn is_query(entry: &Entry) -> bool {
+    entry.protocol == Protocol::Udp && entry.original.destination.port() == DNS
+}
+
 /// Whether the verdict that an entry carries is not, or not surely, the one that its flow gets now.
 #[must_use]
 pub fn is_stale(entry: &Entry, wanted: Wanted<'_>) -> bool {
-    if entry.protocol != Protocol::Udp || entry.original.destination.port() != DNS {
+    if !is_query(entry) {
         return false;
     }
     let carried = entry.redirected_to().filter(|port| wanted.redirects.udp.contains(port));

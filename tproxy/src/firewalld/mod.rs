@@ -100,6 +100,28 @@ impl DirectFile {
         })
     }
 
+    /// The change after which the file holds of ours what is in the text `before`; `None` when it does.
+    #[must_use]
+    pub fn returned(&self, before: &str) -> Option<StoredFile> {
+        let then = if Self::mentions_us(before) { Document::parse(before, &self.path).ok() } else { None };
+        let then = then.map(|document| document.elements).unwrap_or_default();
+        let ours = |elements: &[Element]| -> Vec<entry::Entry> {
+            let ours = elements.iter().filter(|element| element.is_ours());
+            ours.filter_map(|element| element.entry.clone()).collect()
+        };
+        let (then, now) = (ours(&then), ours(&self.document.elements));
+        if then.is_empty() {
+            return self.without_ours();
+        }
+        (then != now).then(|| self.change(Some(self.document.rewritten(self.base(), &then))))
+    }
+
+    /// Its text; none where there is no file.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.text.as_deref().unwrap_or_default()
+    }
+
     fn base(&self) -> &str {
         self.text.as_deref().unwrap_or(NEW)
     }

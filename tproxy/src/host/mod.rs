@@ -3,6 +3,7 @@
 //! Must never change the system, and must never decide what the facts mean: that is the plan's part.
 
 mod addresses;
+pub mod clock;
 pub mod conntrack;
 pub mod evidence;
 mod file;

@@ -169,6 +169,35 @@ pub(super) fn applied(from: &[Hook], to: &[Hook]) -> Vec<Hook> {
         .collect()
 }
 
+/// The hooks `before`, as they were seen, with the places that they get when they come back over the hooks `now`: behind as
+/// many foreign rules as then, and those that came before ours meanwhile, or behind all that are left. `installed` are
+/// the hooks of `now` as they were when these were put there, `others` the foreign rules of each chain.
+pub(super) fn returned(
+    before: &[Hook],
+    installed: &[Hook],
+    now: &[Hook],
+    others: &BTreeMap<String, usize>,
+) -> Vec<Hook> {
+    let (now, installed): (Vec<&Hook>, Vec<&Hook>) = (now.iter().collect(), installed.iter().collect());
+    let came_before = |hook: &Hook| {
+        let behind = |hooks: &[&Hook]| twin(hook, hooks)?.place.behind();
+        Some((behind(&now)?, behind(&installed)?))
+    };
+    let mut last: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    let mut hooks = Vec::new();
+    for hook in before {
+        let all = others.get(&hook.chain).copied().unwrap_or_default();
+        let (seen, settled) = came_before(hook).unwrap_or_default();
+        let behind = (hook.place.behind().unwrap_or(all) + seen).saturating_sub(settled);
+        // None comes to stand before one of ours that it stood behind.
+        let (ours, least) = last.get(hook.chain.as_str()).copied().unwrap_or_default();
+        let (position, behind) = (ours + 1, behind.min(all).max(least));
+        hooks.push(Hook { place: Place::Seen { position: position + behind, behind }, ..hook.clone() });
+        last.insert(&hook.chain, (position, behind));
+    }
+    hooks
+}
+
 /// Pairs of hooks, by index, that are the same rule and need not move. A repeated rule stays once. Where hooks of a chain
 /// stand in the wrong order, or one of those that need not come first is missing or on the wrong side of foreign rules, none
 /// of that chain stays: all are put there again, in order.

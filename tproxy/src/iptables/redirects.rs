@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::render::Installed;
+use super::render::{Installed, InstalledRules};
 use super::rule::{Rule, words};
 use super::state::TableState;
 use crate::apply::change::Change;
@@ -23,9 +23,7 @@ impl Redirects {
     /// What is installed, by us or by Kuma, redirects to these, or did before a run that was ended half-way.
     #[must_use]
     pub fn installed(installed: &Installed) -> Self {
-        let mut redirects = Self::default();
-        let tables = installed.rules.iter().flat_map(|rules| &rules.tables);
-        tables.flat_map(rules_of).for_each(|rule| redirects.add(rule));
+        let mut redirects = Self::of(&installed.rules);
         let changes = installed.record.iter().flat_map(|record| &record.changes);
         let texts = changes.flat_map(|change| match change {
             Change::Restore { forward, backward, .. } => vec![forward, backward],
@@ -33,6 +31,15 @@ impl Redirects {
         });
         let rules = texts.flat_map(|text| text.lines()).filter_map(words);
         rules.for_each(|words| redirects.add(&Rule::from_words(words)));
+        redirects
+    }
+
+    /// These rules redirect to these.
+    #[must_use]
+    pub fn of(rules: &[InstalledRules]) -> Self {
+        let mut redirects = Self::default();
+        let tables = rules.iter().flat_map(|rules| &rules.tables);
+        tables.flat_map(rules_of).for_each(|rule| redirects.add(rule));
         redirects
     }
 
@@ -63,7 +70,6 @@ fn rules_of(table: &TableState) -> impl Iterator<Item = &Rule> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::render::InstalledRules;
     use super::super::{Flavour, Tool, save};
     use super::*;
     use crate::family::IpFamily;

@@ -4,6 +4,7 @@
 //! [`Unsupported`].
 
 use std::collections::BTreeMap;
+use std::slice::from_ref;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,7 @@ use super::state::TableState;
 use super::{Flavour, Tool};
 use super::{transition, wanted};
 use crate::apply::change::{Change, LoopbackAddress};
-use crate::apply::record::Record;
+use crate::apply::record::{Before, Record};
 use crate::config::ChainName;
 use crate::family::IpFamily;
 use crate::firewalld::DirectFile;
@@ -212,6 +213,32 @@ pub fn remove(installed: &Installed, loopback: &str) -> Vec<Change> {
     let mut changes: Vec<Change> = store(installed, None).into_iter().collect();
     changes.extend(installed.rules.iter().filter_map(|rules| restore(rules, Vec::new())));
     if installed.owns_address() {
+        changes.push(Change::RemoveAddress(passthrough(loopback)));
+    }
+    changes
+}
+
+/// The changes that lead from `installed` back to what was there `before` the installation that `record` is about, by what
+/// is seen now; of rules and addresses.
+#[must_use]
+pub fn back(before: &Before, record: &Record, installed: &Installed, loopback: &str) -> Vec<Change> {
+    let mut changes = Vec::new();
+    if before.owned_address && !installed.has_address {
+        changes.push(Change::AddAddress(passthrough(loopback)));
+    }
+    for rules in &installed.rules {
+        let of = |sets: &[InstalledRules], name: &str| {
+            let set = sets.iter().find(|set| set.sees_as(&rules.tool));
+            set.and_then(|set| set.table(name)).cloned().unwrap_or_else(|| TableState::empty(name))
+        };
+        let tables = before.rules.iter().filter(|set| set.sees_as(&rules.tool)).flat_map(|set| &set.tables);
+        let over = |table: &TableState| {
+            let name = &table.table;
+            table.returned_over(&of(&record.rules, name), &of(from_ref(rules), name))
+        };
+        changes.extend(restore(rules, tables.map(over).collect()));
+    }
+    if !before.owned_address && installed.owns_address() {
         changes.push(Change::RemoveAddress(passthrough(loopback)));
     }
     changes

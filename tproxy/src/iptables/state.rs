@@ -104,6 +104,14 @@ impl TableState {
         Self { hooks: hooks::settled(&from.hooks, self.hooks, &from.others), ..self }
     }
 
+    /// This state, which was seen before `installed` was, as it comes back over `now`. Of what others did meanwhile, nothing
+    /// is taken back.
+    #[must_use]
+    pub fn returned_over(&self, installed: &Self, now: &Self) -> Self {
+        let hooks = hooks::returned(&self.hooks, &installed.hooks, &now.hooks, &now.others);
+        Self { chains: self.chains.clone(), hooks, ..Self::empty(&self.table) }
+    }
+
     /// Whether both have the same rules of ours, wherever these stand among foreign ones.
     #[must_use]
     pub fn has_rules_of(&self, other: &Self) -> bool {

@@ -86,3 +86,41 @@ fn between_equal_states_there_is_nothing_to_do() {
     let same = state(vec![chain("KUMA_MESH_X", &[])], vec![hook(Some(1), "-j KUMA_MESH_X")]);
     assert_eq!(text(&same, &same), None);
 }
+
+/// A jump in the chain OUTPUT of the table nat, and how many foreign rules are there.
+fn jump(place: Place, others: usize) -> TableState {
+    let hook = Hook { place, ..hook(None, "-j KUMA_MESH_X") };
+    TableState { others: [("OUTPUT".to_owned(), others)].into(), ..state(Vec::new(), vec![hook]) }
+}
+
+#[test]
+fn what_comes_back_stands_behind_the_foreign_rules_of_then_and_those_that_came_before_ours_since() {
+    let seen = |behind| Place::Seen { position: behind + 1, behind };
+    // Then, as installed, now, foreign rules now, and where it comes to stand.
+    let cases = [
+        (2, Place::First, 0, 4, 2),
+        (2, Place::First, 1, 5, 3),
+        (2, Place::Behind(2), 1, 3, 1),
+        (2, Place::Behind(2), 0, 1, 0),
+        (0, Place::Behind(3), 4, 4, 1),
+        (2, Place::First, 0, 1, 1),
+    ];
+    for (then, installed, now, others, expected) in cases {
+        let back = jump(seen(then), 0).returned_over(&jump(installed, 0), &jump(seen(now), others));
+        let place = back.hooks.first().map(|hook| hook.place);
+        assert_eq!(place, Some(seen(expected)), "{then} {installed:?} {now} {others}");
+    }
+}
+
+#[test]
+fn what_comes_back_keeps_its_order_where_foreign_rules_are_gone() {
+    let before = state(Vec::new(), vec![hook(Some(3), "-j KUMA_MESH_X"), hook(Some(5), "-j KUMA_MESH_Y")]);
+    let now = TableState::empty("nat");
+    let back = before.returned_over(&now, &now);
+    insta::assert_snapshot!(text(&now, &back).unwrap(), @r"
+    *nat
+    -I OUTPUT 1 -j KUMA_MESH_X
+    -I OUTPUT 2 -j KUMA_MESH_Y
+    COMMIT
+    ");
+}

@@ -14,6 +14,8 @@ use crate::iptables::Flavour;
 pub enum What {
     /// A run was ended before it was done.
     Interrupted,
+    /// It waits to be confirmed, and who returns the state before is gone.
+    Unguarded,
     /// Rules of more than one installation are here.
     SeveralInstallations,
     /// The passthrough address of an installation is there, and none of its rules.
@@ -102,6 +104,7 @@ impl What {
     fn sentence(self) -> &'static str {
         match self {
             Self::Interrupted => "a run was ended before it was done",
+            Self::Unguarded => "nobody confirmed it, and the guardian, who returns the state before, is gone",
             Self::SeveralInstallations => "rules of more than one installation are here",
             Self::AddressAlone => "the address ::6 of an installation is there, and none of its rules",
             Self::AddressMissing => "the address ::6 of the installation is not there",

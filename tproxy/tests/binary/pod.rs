@@ -28,6 +28,11 @@ impl Pod {
         self.network.node("pod").unwrap()
     }
 
+    /// Whom eth0 leads to.
+    pub(crate) fn gateway(&self) -> &Node {
+        self.network.node("gateway").unwrap()
+    }
+
     /// Runs `tproxy` with these arguments as root.
     pub(crate) fn tproxy(&self, arguments: &str) -> Finished {
         self.tproxy_program(arguments).run(self.node()).unwrap()
