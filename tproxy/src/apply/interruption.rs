@@ -22,7 +22,9 @@ impl Interruptions {
     /// # Errors
     /// The kernel has no descriptor left.
     pub fn put_off() -> Result<Self, Errno> {
-        let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
+        let ignored = ignored();
+        let asking = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter();
+        let signals: SigSet = asking.filter(|signal| !is_in(ignored, *signal)).collect();
         let before = signals.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK)?;
         let file = SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
         Ok(Self { file, before, caught: Cell::new(None) })
@@ -37,6 +39,17 @@ impl Interruptions {
         }
         self.caught.get()
     }
+}
+
+/// The signals that whoever started this process had it ignore (nohup, a shell's background job), as a mask.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
+}
+
+fn is_in(mask: u64, signal: Signal) -> bool {
+    mask >> (signal as i32 - 1) & 1 == 1
 }
 
 impl Drop for Interruptions {

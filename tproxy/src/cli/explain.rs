@@ -10,7 +10,7 @@ use super::error::CliError;
 use super::flow::FlowFlags;
 use super::limits::NoLimits;
 use super::{sources, table};
-use crate::config::Resolved;
+use crate::config::{BackendChoice, Resolved};
 use crate::host;
 use crate::plan::explain::Explanation;
 use crate::plan::matrix::Row;
@@ -45,6 +45,10 @@ impl Explain {
         let (plan, notes) = plan::resolve(&resolved.config, &facts, Sidecar::MayBeAssumed)?;
         for note in notes {
             surroundings.warn(note);
+        }
+        if resolved.config.backend == BackendChoice::Ebpf {
+            surroundings
+                .warn("this build has no eBPF backend: these are the verdicts of the iptables backends");
         }
         match &self.flow {
             Some(flow) => one(&plan.explain(&flow.flow(&plan.host)?), resolved, surroundings),

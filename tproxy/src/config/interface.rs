@@ -14,10 +14,8 @@ use super::value::{Refusal, Refusals, Spelling, Value, list};
 
 /// IFNAMSIZ without the NUL at the end (include/uapi/linux/if.h).
 const LONGEST: usize = 15;
-const ALLOWED: &str =
-    "an interface name: 1 to 15 bytes without blanks, `/` or `:`; a `+` at the end stands for any rest";
-const ONE: &str =
-    "the name of one interface: 1 to 15 bytes without blanks, `/` or `:`, and without a `+` at the end";
+const ALLOWED: &str = "an interface name: 1 to 15 bytes without blanks, quotes, `/` or `:`; a `+` at the end stands for any rest";
+const ONE: &str = "the name of one interface: 1 to 15 bytes without blanks, quotes, `/` or `:`, and without a `+` at the end";
 
 /// A name, or with a `+` at its end the beginning of names (iptables' wildcard).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,9 +62,10 @@ pub fn check_name(text: &str) -> Result<(), Refusal> {
 impl FromStr for InterfacePattern {
     type Err = Refusal;
 
-    /// Reads a name or pattern that the kernel can have (dev_valid_name in net/core/dev.c).
+    /// Reads a name or pattern that the kernel can have (dev_valid_name in net/core/dev.c), but for double quotes: what
+    /// iptables-save prints of such a name no iptables-restore reads.
     fn from_str(text: &str) -> Result<Self, Refusal> {
-        let forbidden = |c: char| c.is_whitespace() || c.is_control() || c == '/' || c == ':';
+        let forbidden = |c: char| c.is_whitespace() || c.is_control() || c == '/' || c == ':' || c == '"';
         let bad = text.is_empty()
             || text.len() > LONGEST
             || text == "."

@@ -122,12 +122,12 @@ fn items_of_repeated_list_flags_add_up_and_replace_those_of_files() {
 #[case(
     "vnet",
     ":172.17.0.0/16",
-    "--vnet: `` is not an interface name: 1 to 15 bytes without blanks, `/` or `:`; a `+` at the end stands for any rest"
+    "--vnet: `` is not an interface name: 1 to 15 bytes without blanks, quotes, `/` or `:`; a `+` at the end stands for any rest"
 )]
 #[case(
     "exclude-inbound-interfaces",
     "a-name-too-long-0",
-    "--exclude-inbound-interfaces: `a-name-too-long-0` is not an interface name: 1 to 15 bytes without blanks, `/` or `:`; a `+` at the end stands for any rest"
+    "--exclude-inbound-interfaces: `a-name-too-long-0` is not an interface name: 1 to 15 bytes without blanks, quotes, `/` or `:`; a `+` at the end stands for any rest"
 )]
 #[case(
     "backend",

@@ -14,6 +14,9 @@ use super::rule::Rule;
 use super::save::SavedTable;
 use super::stamp::Stamp;
 
+/// The tables that tproxy and Kuma write to. Whatever chains are called elsewhere, they are somebody else's.
+const TABLES: [&str; 3] = ["raw", "nat", "mangle"];
+
 /// Our part of one table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableState {
@@ -63,7 +66,8 @@ impl TableState {
     #[must_use]
     pub fn of_all(saved: Vec<SavedTable>) -> Vec<Self> {
         let kuma = saved.iter().find(|table| table.name == "nat").and_then(Uncommented::of);
-        saved.into_iter().map(|table| Self::of(table, kuma.as_ref())).collect()
+        let tables = saved.into_iter().filter(|table| TABLES.contains(&table.name.as_str()));
+        tables.map(|table| Self::of(table, kuma.as_ref())).collect()
     }
 
     fn of(saved: SavedTable, kuma: Option<&Uncommented>) -> Self {

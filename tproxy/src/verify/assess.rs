@@ -89,10 +89,12 @@ fn of_the_whole(
     let interrupted = installed.record.as_ref().is_some_and(|record| record.phase == Phase::Applying);
     let added =
         record.is_some_and(Record::added_passthrough) || installed.stamps().any(|stamp| stamp.added_address);
+    // Where IPv6 went since, its address went, too, and is not missing.
+    let has_ipv6 = installed.rules.iter().any(|rules| rules.tool.family == IpFamily::V6 && !rules.is_empty());
     [
         (What::Interrupted, interrupted),
         (What::SeveralInstallations, flavours.len() > 1 || digests.len() > 1),
-        (What::AddressMissing, added && !installed.has_address),
+        (What::AddressMissing, added && has_ipv6 && !installed.has_address),
     ]
     .into_iter()
     .filter(|(_, is_so)| *is_so)

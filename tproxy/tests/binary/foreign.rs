@@ -82,7 +82,7 @@ fn everything(pod: &Pod) -> String {
 }
 
 #[test]
-fn whatever_is_installed_and_removed_the_rules_of_others_stay() {
+fn d14_whatever_is_installed_and_removed_nothing_is_flushed_and_no_file_stays() {
     for flavour in ["nft", "legacy"] {
         let Some(pod) = Pod::start() else { return };
         load_others(&pod, flavour);

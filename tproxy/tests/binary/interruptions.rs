@@ -129,6 +129,15 @@ fn a_signal_that_asks_to_end_takes_everything_back() {
 }
 
 #[test]
+fn a_signal_that_is_ignored_from_the_start_ends_nothing() {
+    let Some(pod) = Pod::start() else { return };
+    let arguments = with_restore(&pod, "nft", "ip6tables", "kill -HUP $PPID; exec $real \"$@\"", "");
+    let nohup = format!("trap '' HUP; exec tproxy {arguments}");
+    pod.sh(&nohup);
+    pod.done("status");
+}
+
+#[test]
 fn a_restore_that_fails_at_first_is_tried_again() {
     let Some(pod) = Pod::start() else { return };
     let script = "[ -e /run/tried ] && exec $real \"$@\"; touch /run/tried; echo busy >&2; exit 4";

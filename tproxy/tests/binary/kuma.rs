@@ -72,7 +72,7 @@ fn rules(pod: &Pod) -> String {
 }
 
 #[test]
-fn an_uncommented_installation_of_kuma_is_removed_and_nothing_else() {
+fn d13_an_uncommented_installation_of_kuma_is_removed_and_nothing_else() {
     for flavour in ["nft", "legacy"] {
         let Some(pod) = Pod::start() else { return };
         pod.sh(OTHERS);

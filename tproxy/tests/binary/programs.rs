@@ -68,7 +68,8 @@ fn an_empty_chain_of_ours_is_found() {
     let Some(pod) = Pod::start() else { return };
     pod.sh("ip6tables-nft -t nat -N KUMA_MESH_INBOUND");
     let (programs, exit) = started(&pod, "status");
-    assert_eq!(programs, ["ip6tables-nft-save"]);
+    // What looks damaged is looked at again when no other run can be at work.
+    assert_eq!(programs, ["ip6tables-nft-save", "ip6tables-nft-save"]);
     assert_ne!(exit, Exit::Code(3));
 }
 

@@ -36,7 +36,7 @@ fn installing_twice_equals_installing_once() {
 }
 
 #[test]
-fn foreign_rules_stay_byte_for_byte_through_install_reinstall_and_uninstall() {
+fn d19_foreign_rules_stay_byte_for_byte_through_install_reinstall_and_uninstall() {
     for install in ["install", LEGACY] {
         let Some(pod) = Pod::start() else { return };
         pod.sh(FOREIGN);
@@ -62,7 +62,7 @@ fn a_changed_installation_keeps_its_place_among_foreign_rules() {
 }
 
 #[test]
-fn changing_the_flavour_leaves_no_rule_of_the_other() {
+fn d17_changing_the_flavour_leaves_no_rule_of_the_other() {
     let Some(pod) = Pod::start() else { return };
     let before = pod.state();
     pod.done("install");
@@ -81,7 +81,7 @@ fn nothing_of_ours(state: &str) -> String {
 }
 
 #[test]
-fn the_passthrough_address_is_removed_with_and_without_the_journal_and_stays_when_it_is_not_ours() {
+fn d11_the_passthrough_address_is_removed_with_and_without_the_journal_and_stays_when_it_is_not_ours() {
     let Some(pod) = Pod::start() else { return };
     pod.done("install");
     assert!(pod.has_passthrough());
@@ -234,7 +234,7 @@ fn uninstall_refuses_when_a_family_that_was_installed_cannot_be_read() {
 }
 
 #[test]
-fn a_failing_ip6tables_restore_takes_everything_back() {
+fn d16_a_failing_ip6tables_restore_takes_everything_back() {
     let Some(pod) = Pod::start() else { return };
     pod.sh(
         "mkdir /run/bin; printf '#!/bin/sh\\n[ \"$1\" = --version ] && exec ip6tables-nft-restore --version\\n\
@@ -319,7 +319,7 @@ END";
 }
 
 #[test]
-fn eight_installs_at_once_all_succeed_and_leave_one_installation() {
+fn d32_eight_installs_at_once_all_succeed_and_leave_one_installation() {
     let Some(pod) = Pod::start() else { return };
     let running: Vec<_> = (0..8)
         .map(|number| {
@@ -360,6 +360,35 @@ fn installs_uninstalls_and_statuses_at_once_all_succeed_and_leave_one_state() {
         match pod.tproxy("status").exit {
             Exit::Code(3) => assert_eq!(nothing_of_ours(&pod.state()), empty),
             status => assert_eq!(status, Exit::Code(0)),
+        }
+    }
+}
+
+#[test]
+fn ipv6_that_is_disabled_later_is_no_damage_once_it_was_installed_again() {
+    let Some(pod) = Pod::start() else { return };
+    pod.done("install");
+    pod.node().set_sysctl("net/ipv6/conf/all/disable_ipv6", "1").unwrap();
+    assert_eq!(pod.tproxy("status").exit, Exit::Code(4));
+    pod.done("install");
+    pod.done("status");
+    assert!(pod.done("install").stdout_text().contains("nothing to change"));
+    pod.done("status");
+}
+
+#[test]
+fn chains_of_others_in_tables_that_are_not_ours_stay_whatever_they_are_called() {
+    for flavour in ["nft", "legacy"] {
+        let Some(pod) = Pod::start() else { return };
+        pod.sh(&format!(
+            "i=iptables-{flavour}; $i -N KUMA_MESH_GATE; $i -A KUMA_MESH_GATE -s 10.0.0.0/8 -j ACCEPT; \
+             $i -A INPUT -p tcp --dport 1 -j KUMA_MESH_GATE"
+        ));
+        let before = pod.sh(&format!("iptables-{flavour}-save -t filter | grep GATE"));
+        assert_eq!(pod.tproxy("status").exit, Exit::Code(3));
+        for verb in ["install", "uninstall"] {
+            pod.done(verb);
+            assert_eq!(pod.sh(&format!("iptables-{flavour}-save -t filter | grep GATE")), before, "{verb}");
         }
     }
 }

@@ -82,7 +82,7 @@ fn network() -> impl Strategy<Value = String> {
 
 fn interface(texts: Texts) -> BoxedStrategy<String> {
     let usual = select(&["lo", "eth0", "eth1", "wg+", "br+", "docker0", "+"][..]).prop_map(str::to_owned);
-    let any = "[^\\s\\x00-\\x1f\\x7f-\\x9f/:,]{1,5}".prop_filter("the kernel's", |name| {
+    let any = "[^\\s\\x00-\\x1f\\x7f-\\x9f/:,\"]{1,5}".prop_filter("the kernel's, and iptables'", |name| {
         name.len() <= 15
             && name != "."
             && name != ".."

@@ -27,12 +27,12 @@ fn explain(arguments: &str) -> (u8, String, String) {
 )]
 #[case::no_interface(
     "--direction outbound --to 203.0.113.1:80 --interface a/b",
-    "--interface: `a/b` is not the name of one interface: 1 to 15 bytes without blanks, `/` or `:`, and without a `+` \
+    "--interface: `a/b` is not the name of one interface: 1 to 15 bytes without blanks, quotes, `/` or `:`, and without a `+` \
      at the end"
 )]
 #[case::several_interfaces(
     "--direction inbound --to 203.0.113.1:80 --interface wg+",
-    "--interface: `wg+` is not the name of one interface: 1 to 15 bytes without blanks, `/` or `:`, and without a `+` \
+    "--interface: `wg+` is not the name of one interface: 1 to 15 bytes without blanks, quotes, `/` or `:`, and without a `+` \
      at the end"
 )]
 #[case::leaving_for_this_host(

@@ -106,7 +106,7 @@ pub(crate) const INTERFACES: Row = Row {
     values: ["[\"eth1\"]", "[\"wg+\", \"tun0\"]", "[\"eth3\"]", "[\"br-lan\", \"eth4\"]"],
     bad: (
         "a/b",
-        "`a/b` is not an interface name: 1 to 15 bytes without blanks, `/` or `:`; a `+` at the end stands for any rest",
+        "`a/b` is not an interface name: 1 to 15 bytes without blanks, quotes, `/` or `:`; a `+` at the end stands for any rest",
     ),
     ..ROW
 };
