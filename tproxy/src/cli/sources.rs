@@ -1,9 +1,14 @@
 //! Brings files, environment and flags together into a configuration. The only place that reads configuration files.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::Read;
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::arguments::ConfigurationFlags;
 use super::error::CliError;
@@ -83,14 +88,19 @@ fn names(value: &str) -> Vec<String> {
     value.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
+/// How long a pipe that is named as a file may be silent.
+const SILENCE: Duration = Duration::from_secs(5);
+
 fn read(name: &str) -> Result<String, String> {
     let limit = LARGEST_FILE as u64 + 1;
-    let mut bytes = Vec::new();
-    let done = match name {
-        "-" => std::io::stdin().take(limit).read_to_end(&mut bytes),
-        name => File::open(name).and_then(|file| file.take(limit).read_to_end(&mut bytes)),
+    let read = match name {
+        "-" => {
+            let mut bytes = Vec::new();
+            std::io::stdin().take(limit).read_to_end(&mut bytes).map(|_| bytes)
+        }
+        name => read_file(name, limit),
     };
-    done.map_err(|error| error.to_string())?;
+    let bytes = read.map_err(|error| error.to_string())?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(text),
         // A limit in the middle of a character is no fault of the file.
@@ -98,5 +108,26 @@ fn read(name: &str) -> Result<String, String> {
             Ok(String::from_utf8_lossy(error.as_bytes()).into_owned())
         }
         Err(_) => Err("it is not UTF-8 text".to_owned()),
+    }
+}
+
+/// A file from its beginning, at most `limit` bytes. It may be a pipe, as a shell's `<(…)` is, whose writer is not waited
+/// for without end.
+fn read_file(name: &str, limit: u64) -> io::Result<Vec<u8>> {
+    let options = libc::O_NONBLOCK | libc::O_NOCTTY;
+    let mut file = OpenOptions::new().read(true).custom_flags(options).open(name)?.take(limit);
+    let (mut bytes, mut part) = (Vec::new(), vec![0; 64 << 10]);
+    loop {
+        let timeout = PollTimeout::try_from(SILENCE).unwrap_or(PollTimeout::MAX);
+        if poll(&mut [PollFd::new(file.get_ref().as_fd(), PollFlags::POLLIN)], timeout)? == 0 {
+            let silence = format!("nothing came out of it for {} s", SILENCE.as_secs());
+            return Err(io::Error::new(io::ErrorKind::TimedOut, silence));
+        }
+        match file.read(&mut part) {
+            Ok(0) => return Ok(bytes),
+            Ok(count) => bytes.extend_from_slice(part.get(..count).unwrap_or_default()),
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(error) => return Err(error),
+        }
     }
 }

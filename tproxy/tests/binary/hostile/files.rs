@@ -37,6 +37,16 @@ fn files_that_are_too_large_are_refused_for_that() {
 }
 
 #[test]
+fn a_pipe_is_read_and_one_that_is_silent_is_refused() {
+    let Some(pod) = Pod::start() else { return };
+    let through_a_pipe =
+        "mkfifo /run/pipe; { echo wait: 9 >/run/pipe & } ; tproxy config --config /run/pipe; wait";
+    assert!(pod.sh(through_a_pipe).contains("wait: 9"));
+    run(&pod, ["config", "--config", "/run/pipe"])
+        .refused("`/run/pipe` cannot be read: nothing came out of it for 5 s");
+}
+
+#[test]
 fn comments_and_blank_lines_of_megabytes_are_read() {
     let Some(pod) = Pod::start() else { return };
     let long_line = format!("wait: 9\n#{}", "x".repeat(4 * MIB - 100));
