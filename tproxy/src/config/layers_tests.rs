@@ -130,6 +130,11 @@ fn items_of_repeated_list_flags_add_up_and_replace_those_of_files() {
     "--exclude-inbound-interfaces: `a-name-too-long-0` is not an interface name: 1 to 15 bytes without blanks, quotes, `/` or `:`; a `+` at the end stands for any rest"
 )]
 #[case(
+    "exclude-outbound-interfaces",
+    "a\"b",
+    "--exclude-outbound-interfaces: `a\"b` is not an interface name: 1 to 15 bytes without blanks, quotes, `/` or `:`; a `+` at the end stands for any rest"
+)]
+#[case(
     "backend",
     "nftables",
     "--backend: `nftables` is not `auto`, `iptables-nft`, `iptables-legacy` or `ebpf`"
