@@ -6,7 +6,7 @@ use futures_util::future::try_join_all;
 use tokio::net::TcpStream;
 
 use super::listen::{accept, listen};
-use super::{ActorError, Answer, Handled, Log, Seen};
+use super::{ActorError, Answer, Handled, Log, Seen, datagrams};
 use crate::node::{Actor, Identity, Node, NodeError};
 
 /// What an application shall be like.
@@ -16,8 +16,19 @@ pub struct AppSpec {
     pub name: String,
     /// Who it runs as.
     pub identity: Identity,
-    /// The ports on which it listens.
+    /// The ports on which it listens for connections.
     pub ports: Vec<u16>,
+    /// The ports on which it answers datagrams.
+    pub udp_ports: Vec<u16>,
+}
+
+impl AppSpec {
+    /// An application that takes connections on these ports.
+    #[must_use]
+    pub fn new(name: &str, identity: Identity, ports: impl IntoIterator<Item = u16>) -> Self {
+        let ports = ports.into_iter().collect();
+        Self { name: name.to_owned(), identity, ports, udp_ports: Vec::new() }
+    }
 }
 
 /// A running application. It ends when dropped.
@@ -35,14 +46,24 @@ impl App {
     pub fn start(node: &Node, spec: AppSpec) -> Result<Self, ActorError> {
         let actor = node.actor(&spec.name, spec.identity)?;
         let log = Log::default();
-        let seen = log.clone();
+        let (seen, datagram_log) = (log.clone(), log.clone());
         actor.serve(move || async move {
+            let datagram_name = spec.name.clone();
             let listeners = spec.ports.iter().map(|port| listen(*port)).collect::<Result<Vec<_>, _>>()?;
             let loops = listeners.into_iter().flatten().map(move |listener| {
                 let (name, seen) = (spec.name.clone(), seen.clone());
                 accept(listener, move |stream, source| answer(name.clone(), seen.clone(), stream, source))
             });
-            let service = async move { try_join_all(loops).await.map(drop) };
+            let sockets =
+                spec.udp_ports.iter().map(|port| datagrams::bind(*port)).collect::<Result<Vec<_>, _>>()?;
+            let (name, seen) = (datagram_name, datagram_log);
+            let datagrams = sockets
+                .into_iter()
+                .flatten()
+                .map(move |socket| datagrams::serve(socket, name.clone(), seen.clone()));
+            let service = async move {
+                tokio::try_join!(try_join_all(loops), try_join_all(datagrams)).map(drop)
+            };
             Ok::<_, ActorError>(((), service))
         })??;
         Ok(Self { actor, log })
@@ -51,6 +72,14 @@ impl App {
     /// The connections that it saw.
     pub fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// Ends it, and tells what went wrong.
+    ///
+    /// # Errors
+    /// Its thread does not end, or its cgroup cannot be removed.
+    pub fn stop(self) -> Result<(), NodeError> {
+        self.actor.stop()
     }
 
     /// Whether it still serves.

@@ -12,7 +12,8 @@ use tokio::time::timeout;
 use super::burst::{self, Burst, Tally};
 use super::queries::{self, Queries};
 use super::query::{self, Asked, Query};
-use super::{ActorError, Answer, Held};
+use super::volley::{self, Flight};
+use super::{ActorError, Answer, Held, datagrams};
 use crate::node::{Actor, Identity, Node, Pending};
 
 /// What a client says once it was answered, to see it come back.
@@ -27,18 +28,27 @@ pub struct Attempt {
     pub from: Option<IpAddr>,
     /// How long it may take altogether.
     pub within: Duration,
+    /// How many bytes are said, and must come back.
+    pub bytes: usize,
 }
 
 impl Attempt {
     /// A connection from wherever the kernel chooses, that may take two seconds.
     pub fn to(to: SocketAddr) -> Self {
-        Self { to, from: None, within: Duration::from_secs(2) }
+        Self { to, from: None, within: Duration::from_secs(2), bytes: WORDS.len() }
     }
 
     /// From this address.
     #[must_use]
     pub fn from(mut self, address: IpAddr) -> Self {
         self.from = Some(address);
+        self
+    }
+
+    /// With so much to say.
+    #[must_use]
+    pub fn bytes(mut self, bytes: usize) -> Self {
+        self.bytes = bytes;
         self
     }
 
@@ -107,6 +117,15 @@ impl Client {
         self.begin(attempt).wait()?
     }
 
+    /// Sends a datagram and says who answered.
+    ///
+    /// # Errors
+    /// When it could not even be sent.
+    pub fn send(&self, attempt: Attempt) -> Result<Outcome, ActorError> {
+        let patience = attempt.within + Duration::from_secs(1);
+        self.actor.submit(patience, move || datagrams::exchange(attempt)).wait()?
+    }
+
     /// Sends a query and says how it ended.
     ///
     /// # Errors
@@ -140,6 +159,19 @@ impl Client {
         self.actor.submit(within, move || queries::run(queries)).wait()?
     }
 
+    /// Sends many flows, so many at a time, and says how each ended, when all have.
+    ///
+    /// # Errors
+    /// One could not even be tried, or they do not come to an end within `within`.
+    pub fn volley(
+        &self,
+        flights: Vec<Flight>,
+        at_once: usize,
+        within: Duration,
+    ) -> Pending<Result<Vec<Outcome>, ActorError>> {
+        self.actor.submit(within, move || volley::run(flights, at_once))
+    }
+
     /// Begins to try a connection, so that several can go on side by side.
     pub fn begin(&self, attempt: Attempt) -> Pending<Result<Outcome, ActorError>> {
         // The attempt keeps its own time; the thread's is only for a thread that hangs.
@@ -150,7 +182,7 @@ impl Client {
 
 async fn run(attempt: Attempt) -> Result<Outcome, ActorError> {
     let socket = socket(&attempt)?;
-    Ok(match timeout(attempt.within, converse(socket, attempt.to)).await {
+    Ok(match timeout(attempt.within, converse(socket, attempt.to, attempt.bytes)).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(error)) => of_error(&error),
         Err(_) => Outcome::TimedOut,
@@ -176,7 +208,7 @@ async fn begin_to_hold(socket: TcpSocket, to: SocketAddr) -> io::Result<Result<H
 }
 
 /// What is known of a connection whose first line is no answer.
-fn without_answer(bytes: &[u8]) -> Outcome {
+pub(super) fn without_answer(bytes: &[u8]) -> Outcome {
     match bytes {
         [] => Outcome::Closed,
         bytes => Outcome::Unintelligible(String::from_utf8_lossy(bytes).into_owned()),
@@ -184,7 +216,7 @@ fn without_answer(bytes: &[u8]) -> Outcome {
 }
 
 /// A socket that will connect from where the attempt says.
-fn socket(attempt: &Attempt) -> Result<TcpSocket, ActorError> {
+pub(super) fn socket(attempt: &Attempt) -> Result<TcpSocket, ActorError> {
     let socket = match attempt.to {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
@@ -196,12 +228,12 @@ fn socket(attempt: &Attempt) -> Result<TcpSocket, ActorError> {
     Ok(socket)
 }
 
-async fn converse(socket: TcpSocket, to: SocketAddr) -> io::Result<Outcome> {
+async fn converse(socket: TcpSocket, to: SocketAddr, bytes: usize) -> io::Result<Outcome> {
     let mut stream = socket.connect(to).await?;
     let (local, peer_name) = (stream.local_addr()?, stream.peer_addr()?);
     Ok(match Answer::read(&mut stream).await? {
         Ok(answer) => {
-            let echoed = echo(&mut stream).await?;
+            let echoed = echo(&mut stream, bytes).await?;
             Outcome::Answered { answer, peer_name, local, echoed }
         }
         Err(bytes) => without_answer(&bytes),
@@ -209,15 +241,20 @@ async fn converse(socket: TcpSocket, to: SocketAddr) -> io::Result<Outcome> {
 }
 
 /// Says something, hangs up on that side, and hears whether it comes back: both directions and their ends work.
-async fn echo(stream: &mut TcpStream) -> io::Result<bool> {
-    stream.write_all(WORDS).await?;
-    stream.shutdown().await?;
+async fn echo(stream: &mut TcpStream, bytes: usize) -> io::Result<bool> {
+    let words: Vec<u8> = WORDS.iter().copied().cycle().take(bytes).collect();
+    let (mut reader, mut writer) = stream.split();
+    let say = async {
+        writer.write_all(&words).await?;
+        writer.shutdown().await
+    };
     let mut heard = Vec::new();
-    stream.read_to_end(&mut heard).await?;
-    Ok(heard == WORDS)
+    // At once, or both sides would wait for each other when much is said.
+    tokio::try_join!(say, reader.read_to_end(&mut heard))?;
+    Ok(heard == words)
 }
 
-fn of_error(error: &io::Error) -> Outcome {
+pub(super) fn of_error(error: &io::Error) -> Outcome {
     match error.kind() {
         ErrorKind::ConnectionRefused => Outcome::Refused,
         // A connection that was reset before its names were asked for is not connected any more.

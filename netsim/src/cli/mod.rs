@@ -6,6 +6,7 @@ mod check;
 mod demo;
 mod equivalent;
 mod exec;
+mod fuzz;
 mod list;
 mod mutants;
 mod run;
@@ -38,6 +39,8 @@ enum Verb {
     Demo(demo::Demo),
     /// Take tproxy's rules away one at a time and list those that no scenario misses; needs root
     Mutants(mutants::Mutants),
+    /// Install random options, send random flows, and compare what happens with what tproxy says; needs root
+    Fuzz(fuzz::Fuzz),
     /// Run a command in a throw-away node of its own; needs root
     Exec(exec::Exec),
 }
@@ -68,6 +71,7 @@ pub fn main() -> ExitCode {
             Verb::Bench(bench) => bench.run(),
             Verb::Demo(demo) => demo.run(),
             Verb::Mutants(mutants) => mutants.run(),
+            Verb::Fuzz(fuzz) => fuzz.run(),
             Verb::Exec(exec) => exec.run(),
         },
         Err(error) => {

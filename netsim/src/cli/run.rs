@@ -1,18 +1,18 @@
 //! `netsim run`.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::End;
 use super::say;
 use super::selection::{Selection, tproxy};
-use crate::report;
+use crate::report::{self, Case, CaseResult, Outcome};
 use crate::require::{self, Requirement};
-use crate::run::{self, Options, Report, RunError};
+use crate::run::{self, Options};
 use crate::scenario::Variant;
 
 #[derive(Debug, Args)]
@@ -25,16 +25,28 @@ pub(super) struct Run {
     /// How many variants run at a time [default: twice the processors]
     #[arg(long, value_name = "NUMBER")]
     jobs: Option<usize>,
+    /// What is printed: lines and a summary for people, or all of it for machines
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Console)]
+    format: Format,
+    /// Print every check of every variant, not only those that failed
+    #[arg(long)]
+    checks: bool,
     /// Print only a table of each variant's flows: where they went, and which policy line sent them there
     #[arg(long)]
     flows: bool,
 }
 
-/// How one variant ended.
-enum Outcome {
-    Ran(Result<Report, RunError>),
-    Skipped(String),
-    RequiredButSkipped(String),
+/// What a run is printed as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A line a variant, what failed, and a summary.
+    Console,
+    /// One object.
+    Json,
+    /// JUnit XML.
+    Junit,
+    /// The Test Anything Protocol.
+    Tap,
 }
 
 impl Run {
@@ -50,73 +62,62 @@ impl Run {
         if let Err(missing) = crate::node::support() {
             return End::Refused(missing.to_string());
         }
-        let outcomes = self.all(&variants, &options);
-        self.conclude(&variants, &outcomes)
+        self.conclude(&self.all(&variants, &options))
     }
 
     /// Runs all variants, some at a time, and prints each as soon as it has ended.
-    fn all(&self, variants: &[Variant], options: &Options) -> Vec<Outcome> {
+    fn all(&self, variants: &[Variant], options: &Options) -> Vec<Case> {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         let jobs = self.jobs.unwrap_or(2 * processors).clamp(1, variants.len().max(1));
         let next = AtomicUsize::new(0);
-        let outcomes = Mutex::new(Vec::new());
+        let cases = Mutex::new(Vec::new());
         thread::scope(|scope| {
             for _ in 0..jobs {
                 scope.spawn(|| {
                     while let Some((number, variant)) = take(variants, &next) {
-                        let outcome = one(variant, options);
-                        let mut outcomes = outcomes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                        self.print(variant, &outcome);
-                        outcomes.push((number, outcome));
+                        let case = Case::new(variant, one(variant, options));
+                        let mut cases = cases.lock().unwrap_or_else(PoisonError::into_inner);
+                        self.print(&case);
+                        cases.push((number, case));
                     }
                 });
             }
         });
-        let mut outcomes = outcomes.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        outcomes.sort_by_key(|(number, _)| *number);
-        outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+        let mut cases = cases.into_inner().unwrap_or_else(PoisonError::into_inner);
+        cases.sort_by_key(|(number, _)| *number);
+        cases.into_iter().map(|(_, case)| case).collect()
     }
 
-    fn print(&self, variant: &Variant, outcome: &Outcome) {
-        match outcome {
+    fn print(&self, case: &Case) {
+        if self.format != Format::Console {
+            return;
+        }
+        match &case.outcome {
             Outcome::Ran(Ok(report)) if self.flows => say(&report::flows(report)),
-            Outcome::Ran(Ok(report)) => say(&report::checks(report)),
-            Outcome::Ran(Err(error)) => say(&format!("FAILED {variant}  could not be run: {error}\n")),
-            Outcome::Skipped(reason) => say(&format!("skip   {variant}  {reason}\n")),
-            Outcome::RequiredButSkipped(reason) => say(&format!("FAILED {variant}  {reason}\n")),
-        }
-        if let Outcome::Ran(Ok(report)) = outcome
-            && !report.passed()
-        {
-            say(&report::rules(report));
+            Outcome::Ran(Ok(report)) if self.checks => {
+                let rules = if report.passed() { String::new() } else { report::rules(report) };
+                say(&(report::checks(report) + &rules));
+            }
+            Outcome::Ran(Ok(report)) if !report.passed() => {
+                say(&(report::line(case) + &report::failure(report)));
+            }
+            _ => say(&report::line(case)),
         }
     }
 
-    fn conclude(&self, variants: &[Variant], outcomes: &[Outcome]) -> End {
-        let (mut passed, mut failed, mut skipped) = (0, 0, 0);
-        let mut lines = Vec::new();
-        for (variant, outcome) in variants.iter().zip(outcomes) {
-            let name = variant.to_string();
-            match outcome {
-                Outcome::Ran(result) => {
-                    let ok = result.as_ref().is_ok_and(Report::passed);
-                    *(if ok { &mut passed } else { &mut failed }) += 1;
-                    lines.push(report::line(&name, result));
-                }
-                Outcome::Skipped(reason) => {
-                    skipped += 1;
-                    lines.push(vec![name, format!("skipped: {reason}")]);
-                }
-                Outcome::RequiredButSkipped(reason) => {
-                    failed += 1;
-                    lines.push(vec![name, reason.clone()]);
-                }
-            }
+    fn conclude(&self, cases: &[Case]) -> End {
+        match self.format {
+            Format::Console if self.flows => {}
+            Format::Console => say(&report::summary(cases)),
+            Format::Json => say(&report::json(cases)),
+            Format::Tap => say(&report::tap(cases)),
+            Format::Junit => match report::junit(cases) {
+                Ok(text) => say(&text),
+                Err(error) => return End::Refused(format!("cannot write JUnit XML: {error}")),
+            },
         }
-        if !self.flows {
-            say(&report::summary(lines, passed, failed, skipped));
-        }
-        if failed == 0 { End::Passed } else { End::Failed }
+        let went_wrong = |case: &Case| matches!(case.result(), CaseResult::Failed | CaseResult::Error);
+        if cases.iter().any(went_wrong) { End::Failed } else { End::Passed }
     }
 }
 
@@ -129,6 +130,6 @@ fn one(variant: &Variant, options: &Options) -> Outcome {
     match require::backend(variant.backend) {
         Requirement::Met => Outcome::Ran(run::run(variant, options)),
         Requirement::Skip(reason) => Outcome::Skipped(reason),
-        Requirement::Missing(reason) => Outcome::RequiredButSkipped(reason),
+        Requirement::Missing(reason) => Outcome::Missing(reason),
     }
 }

@@ -16,6 +16,9 @@ pub(super) struct Selection {
     /// Only variants whose name contains this text, as in `outbound/` or `::ipv6`; repeat for more
     #[arg(long, value_name = "TEXT")]
     only: Vec<String>,
+    /// Leave out what the files call heavy
+    #[arg(long)]
+    quick: bool,
 }
 
 impl Selection {
@@ -43,11 +46,15 @@ impl Selection {
         let scenarios = self.scenarios().map_err(|errors| describe(&errors))?;
         let chosen = |variant: &Variant| {
             let name = variant.to_string();
-            self.only.is_empty() || self.only.iter().any(|text| name.contains(text))
+            let is_left_out = self.quick && variant.scenario.document.heavy;
+            !is_left_out && (self.only.is_empty() || self.only.iter().any(|text| name.contains(text)))
         };
         let variants: Vec<_> = scenarios.iter().flat_map(scenario::variants).filter(chosen).collect();
         if variants.is_empty() {
-            return Err(format!("no variant's name contains {}", self.only.join(" or ")));
+            return Err(match self.only.as_slice() {
+                [] => "all scenarios there are heavy, and --quick leaves them out".to_owned(),
+                only => format!("no variant's name contains {}", only.join(" or ")),
+            });
         }
         Ok(variants)
     }

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::node::NodeError;
+use crate::node::{NodeError, ProcessError};
 
 /// What can go wrong with a link.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +66,16 @@ pub enum NetworkError {
         node: String,
         /// Why.
         source: Box<LinkError>,
+    },
+    /// A limit of what an interface sends.
+    #[error("cannot limit the rate of {interface} of {node}: {source}")]
+    Rate {
+        /// The node.
+        node: String,
+        /// The interface.
+        interface: String,
+        /// Why.
+        source: Box<ProcessError>,
     },
     /// A node that there is not.
     #[error("there is no node {name:?} in this network; there are: {known}")]

@@ -6,6 +6,7 @@
 mod error;
 mod netlink;
 mod network;
+mod shape;
 
 pub use error::{LinkError, NetworkError};
 pub use network::{Network, NetworkOptions};
@@ -85,6 +86,15 @@ pub fn add_address(node: &Node, interface: &str, address: IpNet) -> Result<(), L
 pub fn set_up(node: &Node, interface: &str, up: bool) -> Result<(), LinkError> {
     let interface = interface.to_owned();
     node.run(move || async move { netlink::set_up(&interface, up).await })?
+}
+
+/// Brings an interface of a node up again, with what it had of addresses and routes.
+///
+/// # Errors
+/// When the kernel refuses a step, or the link does not come up within the node's deadline.
+pub fn restore(node: &Node, end: &End) -> Result<(), LinkError> {
+    let end = end.clone();
+    node.run(move || async move { netlink::configure(&end).await })?
 }
 
 /// How long a link may take to carry traffic once both ends are up.

@@ -18,7 +18,7 @@ use rtnetlink::{
 use tokio::task::{JoinHandle, spawn_local};
 
 use super::{AssignedAddress, COMING_UP, LinkError};
-use crate::topology::{End, Link};
+use crate::topology::{End, Link, Route};
 
 /// A connection to the kernel, worked by a task that ends with it.
 struct Connection {
@@ -91,10 +91,10 @@ pub(super) async fn configure(end: &End) -> Result<(), LinkError> {
     let (v4, v6): (Vec<&IpNet>, Vec<&IpNet>) =
         end.addresses.iter().filter(|address| usable(address.addr())).partition(|net| net.addr().is_ipv4());
     for address in v4.into_iter().chain(v6.into_iter().rev()) {
-        assign(&connection.handle, interface, index, *address).await?;
+        there(assign(&connection.handle, interface, index, *address).await)?;
     }
-    for gateway in end.gateways.iter().filter(|gateway| usable(**gateway)) {
-        add_default_route(&connection.handle, interface, index, *gateway).await?;
+    for route in end.routes.iter().filter(|route| usable(route.gateway)) {
+        there(add_route(&connection.handle, interface, index, *route).await)?;
     }
     if is_running(&connection.handle, interface, index).await? {
         return Ok(());
@@ -110,6 +110,14 @@ pub(super) async fn configure(end: &End) -> Result<(), LinkError> {
     match tokio::time::timeout(COMING_UP, running).await {
         Ok(true) => Ok(()),
         Ok(false) | Err(_) => Err(LinkError::Down { interface: interface.to_owned(), within: COMING_UP }),
+    }
+}
+
+/// An interface that comes up again has some of its addresses still.
+fn there(outcome: Result<(), LinkError>) -> Result<(), LinkError> {
+    match outcome {
+        Err(LinkError::Refused { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        outcome => outcome,
     }
 }
 
@@ -178,21 +186,31 @@ async fn assign(handle: &Handle, interface: &str, index: u32, address: IpNet) ->
     request.execute().await.map_err(|error| refused(format!("give {interface} the address {address}"), error))
 }
 
-async fn add_default_route(
-    handle: &Handle,
-    interface: &str,
-    index: u32,
-    gateway: IpAddr,
-) -> Result<(), LinkError> {
-    let route = match gateway {
-        IpAddr::V4(gateway) => {
-            RouteMessageBuilder::<std::net::Ipv4Addr>::new().gateway(gateway).output_interface(index).build()
+async fn add_route(handle: &Handle, interface: &str, index: u32, wanted: Route) -> Result<(), LinkError> {
+    let step = || match wanted.network {
+        Some(network) => format!("route {network} through {} on {interface}", wanted.gateway),
+        None => format!("route by default through {} on {interface}", wanted.gateway),
+    };
+    let route = match (wanted.gateway, wanted.network) {
+        (IpAddr::V4(gateway), network) => {
+            let route = RouteMessageBuilder::<std::net::Ipv4Addr>::new().gateway(gateway);
+            match network {
+                Some(IpNet::V4(network)) => route.destination_prefix(network.network(), network.prefix_len()),
+                _ => route,
+            }
+            .output_interface(index)
+            .build()
         }
-        IpAddr::V6(gateway) => {
-            RouteMessageBuilder::<std::net::Ipv6Addr>::new().gateway(gateway).output_interface(index).build()
+        (IpAddr::V6(gateway), network) => {
+            let route = RouteMessageBuilder::<std::net::Ipv6Addr>::new().gateway(gateway);
+            match network {
+                Some(IpNet::V6(network)) => route.destination_prefix(network.network(), network.prefix_len()),
+                _ => route,
+            }
+            .output_interface(index)
+            .build()
         }
     };
-    let step = || format!("route by default through {gateway} on {interface}");
     handle.route().add(route).execute().await.map_err(|error| refused(step(), error))
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::shape::limit;
 use super::{LinkError, NetworkError, configure, create, create_bridge};
 use crate::node::{Node, NodeSpec};
 use crate::topology::{Link, Topology};
@@ -31,6 +32,9 @@ impl NetworkOptions {
     fn spec(&self, name: &str, topology: &Topology) -> NodeSpec {
         let mut spec = self.nodes.get(name).unwrap_or(&self.base).clone();
         name.clone_into(&mut spec.name);
+        let of_node = topology.sysctls().iter().filter(|sysctl| sysctl.node == name);
+        // Before those of the options, which may say otherwise.
+        spec.sysctls.splice(0..0, of_node.map(|sysctl| (sysctl.key.clone(), sysctl.value.clone())));
         spec.hosts.extend(topology.addresses().map(|(node, address)| (address.addr(), node.to_owned())));
         spec
     }
@@ -94,6 +98,9 @@ impl Network {
             let [a, b] = &link.ends;
             let outcome = create(self.node(&a.node)?, self.node(&b.node)?, link);
             outcome.map_err(|source| of_link(link, source))?;
+            for end in link.ends.iter().filter(|_| link.rate.is_some()) {
+                limit(self.node(&end.node)?, &end.interface, link.rate.unwrap_or(u64::MAX))?;
+            }
         }
         for bridge in self.topology.bridges() {
             let node = &bridge.end.node;

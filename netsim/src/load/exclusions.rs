@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use super::random::Random;
+use crate::random::Random;
 use crate::topology::IpFamily;
 
 /// The networks are the same in every run, so that runs can be compared.

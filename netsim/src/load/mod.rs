@@ -9,7 +9,7 @@ mod environment;
 mod exclusions;
 mod outcome;
 mod proof;
-mod random;
+
 mod rig;
 mod statistics;
 
@@ -28,7 +28,7 @@ use crate::actor::ActorError;
 use crate::link::NetworkError;
 use crate::node::{NodeError, ProcessError};
 use crate::topology::TopologyError;
-use random::Random;
+use crate::random::Random;
 use rig::{Rig, Round};
 
 /// Rounds that are not measured: caches fill, and the kernel allocates.

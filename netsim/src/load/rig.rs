@@ -71,7 +71,7 @@ impl Rig {
         let own = matches!(case.way, Way::Own(_));
         let client = Client::start(pod, "caller", if own { spec.identity } else { usual("app") })?;
         let sidecar = Sidecar::start(pod, spec)?;
-        let answering = AppSpec { name: PEER.to_owned(), identity: Identity::ROOT, ports: vec![PORT] };
+        let answering = AppSpec::new(PEER, Identity::ROOT, [PORT]);
         let peer = App::start(peer, answering)?;
         let call = if straight { to_sidecar } else { peer_address };
         let rig = Self { case, peer_address, call, family, client, sidecar, peer, made: 0, network };

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::random::Random;
+use crate::random::Random;
 
 /// How often a sample is drawn again for an interval.
 const RESAMPLES: usize = 2000;

@@ -22,7 +22,7 @@
 //!
 //! let app = Identity::new(1000, 1000);
 //! let sidecar = Sidecar::start(pod, SidecarSpec::new(Identity::new(5678, 5678)))?;
-//! let _peer = App::start(peer, AppSpec { name: "peer".to_owned(), identity: app, ports: vec![9000] })?;
+//! let _peer = App::start(peer, AppSpec::new("peer", app, [9000]))?;
 //! Program::new("tproxy").arg("install").run(pod).and_then(Finished::checked)?;
 //!
 //! let client = Client::start(pod, "app", app)?;

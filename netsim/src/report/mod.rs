@@ -2,9 +2,19 @@
 
 mod bench;
 mod flows;
+mod json;
+mod junit;
+mod suite;
+mod summary;
 mod table;
+mod tap;
 mod text;
 
 pub use bench::bench;
 pub use flows::flows;
-pub use text::{checks, failure, line, rules, summary};
+pub use json::json;
+pub use junit::junit;
+pub use suite::{Case, CaseResult, Outcome, count};
+pub use summary::summary;
+pub use tap::tap;
+pub use text::{checks, failure, line, rules};

@@ -1,7 +1,7 @@
-//! One line a check, a table at the end, and for a failure what was expected, what happened and the rules in force.
+//! One line a variant or a check, and for a failure what was expected, what happened and the rules in force.
 
-use super::table::table;
-use crate::run::{Check, Report, RunError};
+use super::suite::{Case, CaseResult, Outcome};
+use crate::run::{Check, Report};
 
 /// One line a check.
 #[must_use]
@@ -40,25 +40,20 @@ pub fn rules(report: &Report) -> String {
 
 /// How one variant went, in a line.
 #[must_use]
-pub fn line(variant: &str, outcome: &Result<Report, RunError>) -> Vec<String> {
-    let (result, time) = match outcome {
-        Ok(report) => {
-            let failed = report.checks.iter().filter(|check| !check.passed()).count();
-            let result = match failed {
-                0 => format!("passed ({} checks)", report.checks.len()),
-                failed => format!("FAILED ({failed} of {} checks)", report.checks.len()),
-            };
-            (result, format!("{} ms", report.elapsed.as_millis()))
-        }
-        Err(_) => ("could not be run".to_owned(), String::new()),
+pub fn line(case: &Case) -> String {
+    let mark = match case.result() {
+        CaseResult::Passed => "ok    ",
+        CaseResult::Failed | CaseResult::Error => "FAILED",
+        CaseResult::Skipped => "skip  ",
     };
-    vec![variant.to_owned(), result, time]
-}
-
-/// The table of all variants, and the count.
-#[must_use]
-pub fn summary(lines: Vec<Vec<String>>, passed: usize, failed: usize, skipped: usize) -> String {
-    let heading = ["variant", "result", "time"].map(str::to_owned).to_vec();
-    let all: Vec<_> = std::iter::once(heading).chain(lines).collect();
-    format!("\n{}\n{passed} passed, {failed} failed, {skipped} skipped\n", table(&all))
+    let detail = match &case.outcome {
+        Outcome::Ran(Ok(report)) => {
+            let failed = report.checks.iter().filter(|check| !check.passed()).count();
+            let checks = report.checks.len();
+            let time = report.elapsed.as_millis();
+            if failed == 0 { format!("{checks} checks, {time} ms") } else { format!("{failed} of {checks} checks") }
+        }
+        _ => case.trouble(),
+    };
+    format!("{mark} {}  {detail}\n", case.name)
 }

@@ -14,8 +14,12 @@ use super::proxy::Proxy;
 use super::stage::{POD, PROGRAM_DEADLINE};
 use crate::actor::{App, AppSpec, Client, Mode, NameServer, NameServerSpec, SidecarSpec};
 use crate::link::Network;
-use crate::node::{Account, Identity, Program, Running};
-use crate::scenario::{Document, Place, Step, Who};
+use crate::node::{Identity, Program, Running};
+use crate::scenario::{self, Document, Endpoint, Expectation, Place, Protocol, RunsAs, Step, Who};
+use crate::topology::Topology;
+
+/// The application, as the nodes' usual accounts have it.
+const APP: Identity = Identity::new(1000, 1000);
 
 /// Everybody but the sidecar. Dropping it ends them.
 #[derive(Default)]
@@ -79,8 +83,8 @@ impl Cast {
     }
 
     /// The client of somebody who appears in the scenario.
-    pub(super) fn client(&self, who: Who) -> Option<&Client> {
-        self.clients.get(&who)
+    pub(super) fn client(&self, who: &Who) -> Option<&Client> {
+        self.clients.get(who)
     }
 
     /// Whether everybody still serves.
@@ -97,31 +101,21 @@ impl Cast {
         plans: &[Plan],
     ) -> Result<(), RunError> {
         let own_ports: BTreeSet<u16> = plans.iter().flat_map(ports).collect();
-        // Where the sidecar is killed a refusal must be its own.
-        let kills = document.every_step().iter().any(|step| matches!(step, Step::Kill(_)));
-        let expectations = document.expectations();
-        let ending = |refused: bool| -> BTreeSet<(String, u16)> {
-            let wanted =
-                expectations.iter().filter(|one| refused == (one.value.reaches == Some(Place::Refused)));
-            let called = wanted.filter_map(|one| one.value.to.as_ref());
-            called.map(|to| (to.value.host.clone(), to.value.port)).collect()
-        };
-        let refused: BTreeSet<_> = ending(true).difference(&ending(false)).cloned().collect();
-        for (name, node) in [("app", POD), ("peer", "peer")] {
-            let Ok(host) = network.node(node) else { continue };
-            let ports: BTreeSet<u16> = document
-                .callers()
-                .into_iter()
-                .filter_map(|(_, to)| to)
-                .map(|to| (to.value.host, to.value.port))
-                .filter(|called| kills || !refused.contains(called))
-                .filter(|(host, _)| ["peer", "nameserver"].contains(&host.as_str()) == (node == "peer"))
-                .map(|(_, port)| port)
-                .filter(|port| node == "peer" || !own_ports.contains(port))
-                .collect();
-            let identity = if node == POD { identity(Who::App) } else { Identity::ROOT };
-            let spec = AppSpec { name: name.to_owned(), identity, ports: ports.into_iter().collect() };
-            self.servers.push(App::start(host, spec)?);
+        let called = called(document);
+        for node in network.topology().nodes() {
+            let here = called.iter().filter(|one| one.is_at(node, network.topology()));
+            let (udp, tcp): (Vec<_>, Vec<_>) = here.partition(|one| one.protocol == Protocol::Udp);
+            let udp_ports: BTreeSet<u16> = udp.into_iter().map(|one| one.port).collect();
+            let ports: BTreeSet<u16> = tcp.into_iter().map(|one| one.port).collect();
+            let ports = ports.into_iter().filter(|port| node != POD || !own_ports.contains(port));
+            let (name, identity) = if node == POD { ("app", APP) } else { (node, Identity::ROOT) };
+            let spec = AppSpec {
+                udp_ports: udp_ports.into_iter().collect(),
+                ..AppSpec::new(name, identity, ports)
+            };
+            if !(spec.ports.is_empty() && spec.udp_ports.is_empty()) {
+                self.servers.push(App::start(network.node(node)?, spec)?);
+            }
         }
         Ok(())
     }
@@ -179,11 +173,16 @@ impl Cast {
         document: &Document,
         sidecar: Identity,
     ) -> Result<(), RunError> {
+        let people = scenario::people(document, network.topology());
         let wanted: BTreeSet<Who> = document.callers().into_iter().map(|(who, _)| who).collect();
         for who in wanted {
-            let identity = if who == Who::Sidecar { sidecar } else { identity(who) };
-            let node = network.node(who.node())?;
-            let client = Client::start(node, &format!("client-{who}"), identity)?;
+            // Whoever is unknown was refused when the file was loaded.
+            let Some(person) = people.get(&who) else { continue };
+            let identity = match person.runs_as {
+                RunsAs::Sidecar => sidecar,
+                RunsAs::Identity(identity) => identity,
+            };
+            let client = Client::start(network.node(&person.node)?, &format!("client-{who}"), identity)?;
             self.clients.insert(who, client);
         }
         Ok(())
@@ -223,14 +222,39 @@ fn known_by(name: &str) -> Ipv4Addr {
     }
 }
 
-/// Who somebody is, by the nodes' usual accounts.
-pub(super) fn identity(who: Who) -> Identity {
-    let name = match who {
-        Who::App => "app",
-        Who::Other => "other",
-        Who::Sidecar => "kuma-dp",
-        Who::Root | Who::Peer | Who::Vm => "root",
+/// Somewhere that a scenario calls.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Called {
+    host: String,
+    port: u16,
+    protocol: Protocol,
+}
+
+impl Called {
+    /// Whether a server in this node answers there. Whatever is nobody's is the pod's, where a flow that goes astray
+    /// would be seen.
+    fn is_at(&self, node: &str, topology: &Topology) -> bool {
+        let means = |family| topology.address(&self.host, family).ok();
+        let owner = IpFamily::ALL.into_iter().filter_map(means).find_map(|address| topology.owner(address));
+        owner.unwrap_or(POD) == node
+    }
+}
+
+/// Everything that is called, but for what shall be refused: there nobody listens.
+fn called(document: &Document) -> BTreeSet<Called> {
+    let of = |to: &Endpoint, protocol| Called { host: to.host.clone(), port: to.port, protocol };
+    let expectations: Vec<Expectation> = document.expectations().into_iter().map(|one| one.value).collect();
+    let ending = |refused: bool| -> BTreeSet<Called> {
+        let wanted = expectations.iter().filter(|one| refused == (one.reaches == Some(Place::Refused)));
+        wanted.filter_map(|one| Some(of(&one.to.as_ref()?.value, one.protocol))).collect()
     };
-    let account = Account::usual().into_iter().find(|account| account.name == name);
-    account.map_or(Identity::ROOT, |account| account.identity)
+    let others = document.every_step().into_iter().filter_map(|step| match step {
+        Step::Burst(burst) => Some(of(&burst.value.to.value, Protocol::Tcp)),
+        Step::Open(open) => Some(of(&open.value.to.value, Protocol::Tcp)),
+        _ => None,
+    });
+    // Where the sidecar is killed a refusal must be its own.
+    let kills = document.every_step().iter().any(|step| matches!(step, Step::Kill(_)));
+    let refused = if kills { ending(true) } else { BTreeSet::new() };
+    ending(false).into_iter().chain(others).chain(refused).collect()
 }

@@ -1,15 +1,19 @@
 //! Drives one connection and judges where it ended.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use tproxy::plan::explain::Explanation;
-use tproxy::plan::flow::{Direction, Flow, Verdict};
+use tproxy::plan::flow::{Direction, Flow, Protocol, Verdict};
 
 use super::stage::Stage;
 use super::wires::Watch;
 use super::{About, Check, RunError, flow, oracle};
 use crate::actor::{Attempt, Outcome, Seen};
-use crate::scenario::{Endpoint, Expectation, Place, Who};
+use crate::scenario::{self, Endpoint, Expectation, Place};
+
+/// How long a connection with much to say may take.
+const MANY_BYTES: Duration = Duration::from_secs(30);
 
 /// What is known of a connection after it was tried.
 struct Happened {
@@ -26,9 +30,10 @@ pub(super) fn check(stage: &Stage, wanted: &Expectation, to: &Endpoint) -> Resul
     let destination = stage.endpoint(to)?;
     let source = wanted.source.as_ref().map(|name| stage.address(&name.value)).transpose()?;
     let watch = Watch::begin(stage, wanted)?;
-    let happened = connect(stage, wanted.from, destination, source)?;
-    let explanation = stage.explain(&flow::of(stage, wanted, destination, source)?);
-    let mut problems = watch.end(destination, true)?;
+    let happened = connect(stage, wanted, destination, source)?;
+    let flow = flow::of(stage, wanted, destination, source)?;
+    let explanation = flow.and_then(|flow| stage.explain(&Flow { protocol: protocol(wanted), ..flow }));
+    let mut problems = watch.end(destination, wanted.protocol == scenario::Protocol::Tcp)?;
     judge_place(wanted, &happened, &mut problems);
     // The kernel turns the unspecified address into localhost before anything else sees it.
     let meant = Flow::new(Direction::Outbound, destination).as_sent().destination;
@@ -40,30 +45,48 @@ pub(super) fn check(stage: &Stage, wanted: &Expectation, to: &Endpoint) -> Resul
     Ok(Check { explanation, ..Check::new(About::Traffic, title, happened.words, problems) })
 }
 
-fn connect(stage: &Stage, who: Who, to: SocketAddr, source: Option<IpAddr>) -> Result<Happened, RunError> {
+/// The protocol in tproxy's terms.
+fn protocol(wanted: &Expectation) -> Protocol {
+    match wanted.protocol {
+        scenario::Protocol::Tcp => Protocol::Tcp,
+        scenario::Protocol::Udp => Protocol::Udp,
+    }
+}
+
+fn connect(
+    stage: &Stage,
+    wanted: &Expectation,
+    to: SocketAddr,
+    source: Option<IpAddr>,
+) -> Result<Happened, RunError> {
     // What earlier connections left in the log is not this one's.
     stage.proxy.take_seen();
     let attempt = Attempt { from: source, ..Attempt::to(to) };
-    let outcome = match stage.client(who) {
-        Some(client) => client.connect(attempt)?,
-        None => Outcome::Unreachable(format!("{who} is not on the stage")),
+    let attempt = match wanted.bytes {
+        Some(bytes) => attempt.bytes(bytes).within(MANY_BYTES),
+        None => attempt,
+    };
+    let outcome = match (stage.client(&wanted.from), wanted.protocol) {
+        (Some(client), scenario::Protocol::Tcp) => client.connect(attempt)?,
+        (Some(client), scenario::Protocol::Udp) => client.send(attempt)?,
+        (None, _) => Outcome::Unreachable(format!("{} is not on the stage", wanted.from)),
     };
     let passed = stage.proxy.take_seen();
     let (place, words) = match &outcome {
         Outcome::Answered { answer, .. } => {
-            let places = [Place::App, Place::Peer, Place::SidecarInbound, Place::SidecarOutbound];
-            (places.into_iter().find(|place| place.to_string() == answer.actor), answer.actor.clone())
+            (Some(Place::from(answer.actor.clone())), answer.actor.clone())
         }
         Outcome::Refused => (Some(Place::Refused), "refused".to_owned()),
         Outcome::Reset => (Some(Place::Reset), "reset".to_owned()),
         Outcome::TimedOut => (Some(Place::Unanswered), "unanswered".to_owned()),
+        Outcome::Unreachable(reason) => (Some(Place::Unreachable), format!("unreachable ({reason})")),
         other => (None, format!("{other:?}")),
     };
     Ok(Happened { place, words, outcome, passed })
 }
 
 fn judge_place(wanted: &Expectation, happened: &Happened, problems: &mut Vec<String>) {
-    if let Some(place) = wanted.reaches.filter(|place| happened.place != Some(*place)) {
+    if let Some(place) = wanted.reaches.as_ref().filter(|place| happened.place.as_ref() != Some(*place)) {
         problems.push(format!("expected to reach {place}, got {}", happened.words));
     }
 }

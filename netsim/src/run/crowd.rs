@@ -16,14 +16,14 @@ const ALTOGETHER: Duration = Duration::from_secs(120);
 pub(super) fn burst(stage: &Stage, wanted: &Burst) -> Result<Check, RunError> {
     let to = stage.endpoint(&wanted.to.value)?;
     let title = format!("{} → {}, {} times", wanted.from, wanted.to.value, wanted.connections);
-    let tally = match stage.client(wanted.from) {
+    let tally = match stage.client(&wanted.from) {
         Some(client) => {
             let (connections, at_once) = (wanted.connections, wanted.at_once.max(1));
             client.burst(actor::Burst { to, connections, at_once }, ALTOGETHER)?
         }
         None => Tally::default(),
     };
-    Ok(judge(title, &tally, wanted.connections, wanted.reaches))
+    Ok(judge(title, &tally, wanted.connections, &wanted.reaches))
 }
 
 pub(super) fn queries(stage: &Stage, wanted: &Queries) -> Result<Check, RunError> {
@@ -38,14 +38,14 @@ pub(super) fn queries(stage: &Stage, wanted: &Queries) -> Result<Check, RunError
         source_ports: wanted.source_ports.clone(),
         times: wanted.times,
     };
-    let tally = match stage.client(wanted.from) {
+    let tally = match stage.client(&wanted.from) {
         Some(client) => client.queries(queries, ALTOGETHER)?,
         None => Tally::default(),
     };
-    Ok(judge(title, &tally, wanted.times, wanted.reaches))
+    Ok(judge(title, &tally, wanted.times, &wanted.reaches))
 }
 
-fn judge(title: String, tally: &Tally, times: usize, reaches: Place) -> Check {
+fn judge(title: String, tally: &Tally, times: usize, reaches: &Place) -> Check {
     let ends: Vec<String> = tally.0.iter().map(|(end, count)| format!("{count} {end}")).collect();
     let happened = if ends.is_empty() { "none".to_owned() } else { ends.join(", ") };
     let reached = tally.0.get(&reaches.to_string()).copied().unwrap_or(0);

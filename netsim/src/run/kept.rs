@@ -26,11 +26,11 @@ impl Kept {
     fn with<T>(
         &self,
         name: &str,
-        work: impl FnOnce(Who, &Held) -> Result<T, RunError>,
+        work: impl FnOnce(&Who, &Held) -> Result<T, RunError>,
     ) -> Result<T, RunError> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         match open.get(name) {
-            Some((who, held)) => work(*who, held),
+            Some((who, held)) => work(who, held),
             None => Err(RunError::NotOpen { name: name.to_owned() }),
         }
     }
@@ -38,7 +38,7 @@ impl Kept {
 
 pub(super) fn open(stage: &Stage, wanted: &Open) -> Result<Check, RunError> {
     let to = stage.endpoint(&wanted.to.value)?;
-    let held = match stage.client(wanted.from) {
+    let held = match stage.client(&wanted.from) {
         Some(client) => client.hold(Attempt::to(to))?,
         None => Err(Outcome::Unreachable(format!("{} is not on the stage", wanted.from))),
     };
@@ -52,7 +52,7 @@ pub(super) fn open(stage: &Stage, wanted: &Open) -> Result<Check, RunError> {
     }
     if let Ok(held) = held {
         let mut open = stage.kept.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.insert(wanted.name.clone(), (wanted.from, held));
+        open.insert(wanted.name.clone(), (wanted.from.clone(), held));
     }
     let title = format!("{} → {}, kept as {}", wanted.from, wanted.to.value, wanted.name);
     Ok(Check::new(About::Traffic, title, happened, problems))
@@ -110,8 +110,9 @@ pub(super) fn inject(stage: &Stage, wanted: &Inject) -> Result<Check, RunError> 
             let found = network.topology().interface_towards(from, to).map(str::to_owned);
             found.ok_or_else(|| WireError::NoInterface { interface: format!("{from} towards {to}") })
         };
-        let mut near = Wire::open(network.node(who.node())?, &towards(who.node(), POD)?)?;
-        let mut pod = Wire::open(stage.pod()?, &towards(POD, who.node())?)?;
+        let (node, _) = stage.whereabouts(who);
+        let mut near = Wire::open(network.node(node)?, &towards(node, POD)?)?;
+        let mut pod = Wire::open(stage.pod()?, &towards(POD, node)?)?;
         // What is said shows the numbers of now.
         let heard = held.talk(BACK)?;
         let crafted = crafted(&near.until_now()?, held);

@@ -8,6 +8,7 @@ mod cast;
 mod connection;
 mod counters;
 mod crowd;
+mod faults;
 mod flow;
 mod kept;
 mod mutant;
@@ -23,7 +24,7 @@ mod wires;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
 use tproxy::backend::BackendId;
@@ -40,6 +41,7 @@ use mutant::Mutation;
 use stage::Stage;
 
 pub use mutant::Mutant;
+pub(crate) use stage::legacy_programs;
 pub use support::{Missing, supports};
 
 /// What a run needs besides the variant.
@@ -188,6 +190,7 @@ fn perform(
     options: &Options,
     mutation: Mutation,
 ) -> Result<(Report, BTreeSet<Mutant>), RunError> {
+    let _turn = Turn::take(variant.scenario.document.exclusive);
     let started = Instant::now();
     let stage = Stage::set(variant, options, mutation)?;
     let before = Mutex::new(None);
@@ -200,6 +203,23 @@ fn perform(
     stage.strike()?;
     let name = variant.scenario.document.name.value.clone();
     Ok((Report { variant: variant.to_string(), name, checks, rules, elapsed: started.elapsed() }, mutants))
+}
+
+/// The right to run: beside others, or alone.
+enum Turn {
+    Shared { _guard: RwLockReadGuard<'static, ()> },
+    Alone { _guard: RwLockWriteGuard<'static, ()> },
+}
+
+impl Turn {
+    fn take(alone: bool) -> Self {
+        static TURNS: RwLock<()> = RwLock::new(());
+        if alone {
+            Self::Alone { _guard: TURNS.write().unwrap_or_else(PoisonError::into_inner) }
+        } else {
+            Self::Shared { _guard: TURNS.read().unwrap_or_else(PoisonError::into_inner) }
+        }
+    }
 }
 
 /// Compares everything with the state before the first installation; nothing where there was none.

@@ -13,12 +13,12 @@ pub(super) fn check(stage: &Stage, wanted: &Expectation) -> Result<Check, RunErr
         return Ok(Check::new(About::Traffic, title, "", vec!["there is no program".to_owned()]));
     };
     let identity =
-        stage.client(wanted.from).map_or(crate::node::Identity::ROOT, crate::actor::Client::identity);
+        stage.client(&wanted.from).map_or(crate::node::Identity::ROOT, crate::actor::Client::identity);
     let finished = Program::new(name)
         .args(arguments.iter().cloned())
         .identity(identity)
         .deadline(PROGRAM_DEADLINE)
-        .run(stage.network.node(wanted.from.node())?)?;
+        .run(stage.network.node(stage.whereabouts(&wanted.from).0)?)?;
     let mut problems = Vec::new();
     let expected = Exit::Code(wanted.exit_code.unwrap_or(0));
     if finished.exit != expected || finished.timed_out {

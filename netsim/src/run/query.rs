@@ -31,12 +31,12 @@ fn check(stage: &Stage, wanted: &Expectation, name: &str, connected: bool) -> Re
     };
     let query = Query { name: name.to_owned(), server, from, connected, within: WITHIN };
     let watch = Watch::begin(stage, wanted)?;
-    let happened = match stage.client(wanted.from) {
+    let happened = match stage.client(&wanted.from) {
         Some(client) => client.ask(query)?,
         None => Asked::Unreachable(format!("{} is not on the stage", wanted.from)),
     };
-    let flow = Flow { protocol: Protocol::Udp, ..flow::of(stage, wanted, server, source)? };
-    let explanation = stage.explain(&flow);
+    let flow = flow::of(stage, wanted, server, source)?;
+    let explanation = flow.and_then(|flow| stage.explain(&Flow { protocol: Protocol::Udp, ..flow }));
     let mut problems = watch.end(server, false)?;
     judge_place(wanted, &happened, &mut problems);
     judge_source(stage, wanted, server, &happened, &mut problems)?;
@@ -63,7 +63,7 @@ fn words(happened: &Asked) -> String {
 
 fn judge_place(wanted: &Expectation, happened: &Asked, problems: &mut Vec<String>) {
     let reached = words(happened);
-    if let Some(place) = wanted.reaches.filter(|place| place.to_string() != reached) {
+    if let Some(place) = wanted.reaches.as_ref().filter(|place| place.to_string() != reached) {
         problems.push(format!("expected to reach {place}, got {reached}"));
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::stage::{POD, Stage};
 use super::state::{self, State};
-use super::{Check, RunError, connection, counters, crowd, kept, nothing_left, program, query};
+use super::{Check, RunError, connection, counters, crowd, faults, kept, nothing_left, program, query};
 use crate::scenario::{Expectation, Step, WaitFor};
 
 /// How long a list of steps waits for another.
@@ -52,6 +52,29 @@ fn one(stage: &Stage, before: &Mutex<Option<State>>, step: &Step) -> Result<Vec<
             Vec::new()
         }
         Step::LoadRules(text) => vec![stage.load_rules(text)?],
+        Step::Table(table) => {
+            let mut checks = Vec::new();
+            for expectation in table.value.expectations() {
+                checks.extend(expect(stage, &expectation.value)?);
+            }
+            checks
+        }
+        Step::LinkDown(down) => {
+            faults::link_down(stage, &down.value)?;
+            Vec::new()
+        }
+        Step::LinkUp(place) => {
+            faults::link_up(stage, &place.value)?;
+            Vec::new()
+        }
+        Step::AddAddress(add) => {
+            faults::add_address(stage, &add.value)?;
+            Vec::new()
+        }
+        Step::Loss(loss) => {
+            faults::lose(stage, &loss.value)?;
+            Vec::new()
+        }
         Step::LeavesNothingBehind(_) => nothing_left(stage, before)?.into_iter().collect(),
         Step::Expect(list) => {
             let mut checks = Vec::new();
@@ -102,7 +125,7 @@ fn expect(stage: &Stage, expectation: &Expectation) -> Result<Vec<Check>, RunErr
 
 fn wait_for(stage: &Stage, wanted: &WaitFor) -> Result<(), RunError> {
     let times = wanted.times;
-    let has_happened = match (wanted.done, wanted.seen_by) {
+    let has_happened = match (wanted.done, &wanted.seen_by) {
         (Some(deed), _) => {
             let enough = |count: &mut std::collections::BTreeMap<_, usize>| {
                 (count.get(&deed).copied().unwrap_or(0) >= times).then_some(())
@@ -116,7 +139,7 @@ fn wait_for(stage: &Stage, wanted: &WaitFor) -> Result<(), RunError> {
         return Ok(());
     }
     let deed = wanted.done.map(|deed| format!("{deed:?}").to_lowercase());
-    let seen = wanted.seen_by.map(|listener| format!("a connection to {listener}"));
+    let seen = wanted.seen_by.as_ref().map(|listener| format!("a connection to {listener}"));
     let what = deed.or(seen).unwrap_or_default();
     Err(RunError::NotHappened { what, times, within: WAITING })
 }

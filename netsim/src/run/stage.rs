@@ -20,11 +20,10 @@ use super::{About, Check, Options, RunError, rules_program};
 use crate::actor::Client;
 use crate::link::{Network, NetworkOptions};
 use crate::node::{Exit, Node, Program, Watched};
-use crate::scenario::{self, Deed, Document, Ending, Endpoint, Install, Variant, Who};
+use crate::scenario::{self, Deed, Document, Ending, Endpoint, Install, Person, Variant, Who};
 use crate::topology::Topology;
 
-/// The node that tproxy is installed in.
-pub(super) const POD: &str = "pod";
+pub(super) use crate::scenario::POD;
 /// How long a program of the scenario, tproxy included, may take.
 pub(super) const PROGRAM_DEADLINE: Duration = Duration::from_secs(10);
 const CONFIGURATION: &str = "/run/netsim/config-";
@@ -43,6 +42,7 @@ pub(super) struct Stage {
     /// How often each kind of step was done.
     pub(super) deeds: Watched<BTreeMap<Deed, usize>>,
     cast: Cast,
+    people: BTreeMap<Who, Person>,
     document: Document,
     /// The options of the last installation.
     last: Mutex<Option<Install>>,
@@ -56,15 +56,15 @@ impl Stage {
     /// Brings everything up to the moment before installing.
     pub(super) fn set(variant: &Variant, options: &Options, mutation: Mutation) -> Result<Self, RunError> {
         let document = variant.scenario.document.clone();
-        let topology = Topology::ready(&document.topology.value)?;
+        let topology = document.topology.value.topology()?;
         let installations = document.installations().into_iter().map(|install| install.value);
         let plans = installations
             .filter(Install::succeeds)
-            .map(|install| scenario::plan(&install, &document, &topology))
+            .map(|install| scenario::plan(&install, &document.files, &topology))
             .collect::<Result<Vec<_>, _>>()?;
         let plan = match plans.first() {
             Some(plan) => plan.clone(),
-            None => scenario::plan(&Install::default(), &document, &topology)?,
+            None => scenario::plan(&Install::default(), &document.files, &topology)?,
         };
         let network = Network::up(&topology, &network_options(&document, &topology, options))?;
         let forwards = document.sidecar.forwards;
@@ -75,6 +75,7 @@ impl Stage {
             backend: variant.backend,
             proxy,
             cast,
+            people: scenario::people(&document, &topology),
             kept: Kept::default(),
             deeds: Watched::default(),
             facts: plan,
@@ -93,8 +94,14 @@ impl Stage {
     }
 
     /// The client of somebody who appears in the scenario.
-    pub(super) fn client(&self, who: Who) -> Option<&Client> {
+    pub(super) fn client(&self, who: &Who) -> Option<&Client> {
         self.cast.client(who)
+    }
+
+    /// The name of the node that somebody is in, and whether what they send arrives at the pod from outside. Whoever
+    /// is unknown was refused when the file was loaded.
+    pub(super) fn whereabouts(&self, who: &Who) -> (&str, bool) {
+        self.people.get(who).map_or((POD, false), |person| (person.node.as_str(), person.is_outside()))
     }
 
     /// What a name means in this variant's family.
@@ -138,7 +145,7 @@ impl Stage {
         }
         let done = self.tproxy(arguments, &install.env, &install.ending())?;
         if install.succeeds() && done.passed() {
-            self.now(Some(scenario::plan(install, &self.document, self.network.topology())?));
+            self.now(Some(scenario::plan(install, &self.document.files, self.network.topology())?));
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(install.clone());
             let found = self.mutation.carry_out(self)?;
             self.mutants.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
@@ -249,7 +256,7 @@ fn digest(text: &str) -> u64 {
 }
 
 /// The value of `--iptables-executables` that chooses the legacy flavour.
-fn legacy_programs() -> String {
+pub(crate) fn legacy_programs() -> String {
     let families = ["iptables", "ip6tables"].into_iter();
     let programs = families.flat_map(|base| {
         ["", "-save", "-restore"].map(|what| format!("{base}{what}:/usr/sbin/{base}-legacy{what}"))

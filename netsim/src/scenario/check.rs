@@ -10,10 +10,11 @@ use tproxy::config::settings;
 use tproxy::diagnostic::suggest;
 use tproxy::family::IpFamily;
 
-use super::expectation::{Endpoint, Expectation, Place, Who};
+use super::expectation::{Endpoint, Expectation, Place, Protocol};
+use super::people::{self, POD};
 use super::schema::{BACKENDS, Document};
 use super::step::{Install, Step};
-use super::{check_steps, install};
+use super::{check_people, check_steps, install};
 use crate::node::{check_file, check_sysctl};
 use crate::topology::Topology;
 
@@ -42,8 +43,9 @@ pub(super) fn problems(document: &Document) -> Vec<Problem> {
         problems
             .push(problem(document.name.referenced, "a scenario needs a name: a sentence of what it shows"));
     }
-    if !document.steps.is_empty() && (!document.expect.is_empty() || is_written(&document.install)) {
-        let message = "`steps` stand alone: put `install` and `expect` among them";
+    let beside = !document.expect.is_empty() || document.table.is_some() || is_written(&document.install);
+    if !document.steps.is_empty() && beside {
+        let message = "`steps` stand alone: put `install`, `expect` and `table` among them";
         problems.push(problem(document.name.referenced, message));
     }
     let expectations = document.expectations();
@@ -55,17 +57,18 @@ pub(super) fn problems(document: &Document) -> Vec<Problem> {
     let installations: Vec<_> =
         document.installations().into_iter().filter(|install| install.value.succeeds()).collect();
     problems.extend(installations.iter().flat_map(options));
-    match Topology::ready(&document.topology.value) {
+    match document.topology.value.topology() {
         Err(error) => problems.push(problem(document.topology.referenced, error.to_string())),
         Ok(topology) => {
             if problems.is_empty() {
                 let plans =
-                    installations.iter().map(|one| (one, install::plan(&one.value, document, &topology)));
+                    installations.iter().map(|one| (one, install::plan(&one.value, &document.files, &topology)));
                 let refused =
                     plans.filter_map(|(one, plan)| Some(problem(one.referenced, plan.err()?.to_string())));
                 problems.extend(refused);
             }
             problems.extend(places(document, &topology));
+            problems.extend(check_people::problems(document, &topology));
             problems.extend(check_steps::problems(document, &topology));
             for expectation in &expectations {
                 problems.extend(expected(expectation, document, &topology));
@@ -81,7 +84,7 @@ fn expects(step: &Step) -> bool {
         Step::Expect(list) => !list.is_empty(),
         Step::Install(install) => !install.value.succeeds() || install.value.prints.is_some(),
         Step::LeavesNothingBehind(_) | Step::Open(_) | Step::Talk(_) | Step::Logs(_) => true,
-        Step::Burst(_) | Step::Queries(_) => true,
+        Step::Burst(_) | Step::Queries(_) | Step::Table(_) => true,
         _ => false,
     }
 }
@@ -175,43 +178,46 @@ fn expected(expectation: &Spanned<Expectation>, document: &Document, topology: &
     let here = expectation.referenced;
     let wanted = &expectation.value;
     let mut problems: Vec<Problem> = shape(wanted, document).map(|message| problem(here, message)).collect();
-    let nodes: Vec<&str> = topology.nodes().collect();
-    if !nodes.contains(&wanted.from.node()) {
-        let message = format!(
-            "`from: {}` needs the node `{}`, which this topology has not",
-            wanted.from,
-            wanted.from.node()
-        );
-        problems.push(problem(here, message));
-    }
     for wire in [&wanted.leaves, &wanted.never_leaves].into_iter().flatten() {
-        let place = &wire.value;
-        let known = topology.ends_of(&place.node).any(|end| end.interface == place.interface)
-            // Every node has a loopback interface.
-            || (place.interface == "lo" && nodes.contains(&place.node.as_str()));
-        if !known {
-            problems.push(problem(wire.referenced, format!("there is no interface `{}`", wire.value)));
-        }
+        let message = check_people::no_interface(topology, &wire.value);
+        problems.extend(message.map(|message| problem(wire.referenced, message)));
     }
     for name in wanted.run.iter().flat_map(|word| placeholders(word)) {
         let host = name.rsplit_once(':').map_or(name, |(host, _)| host);
-        problems
-            .extend(topology.address(host, IpFamily::V4).err().map(|error| problem(here, error.to_string())));
+        let error = families(topology).into_iter().find_map(|family| topology.address(host, family).err());
+        problems.extend(error.map(|error| problem(here, error.to_string())));
     }
+    problems.extend(foreign_source(wanted, document, topology));
     let endpoints = [&wanted.to, &wanted.original_destination].into_iter().flatten();
     let names = endpoints.map(|endpoint| (endpoint.referenced, endpoint.value.host.as_str()));
     let addresses =
         [&wanted.source, &wanted.sees_source, &wanted.server, &wanted.answered_from].into_iter().flatten();
     for (location, name) in names.chain(addresses.map(|name| (name.referenced, name.value.as_str()))) {
-        // A literal address belongs to one family; a name must have both.
+        // A literal address belongs to one family; a name must have all that the pod has.
         let families = match name.parse() {
             Ok(address) => vec![IpFamily::of(address)],
-            Err(_) => IpFamily::ALL.to_vec(),
+            Err(_) => families(topology),
         };
         let error = families.into_iter().find_map(|family| topology.address(name, family).err());
         problems.extend(error.map(|error| problem(location, error.to_string())));
     }
     problems
+}
+
+/// A source that is another node's.
+fn foreign_source(wanted: &Expectation, document: &Document, topology: &Topology) -> Option<Problem> {
+    let source = wanted.source.as_ref()?;
+    let people = people::people(document, topology);
+    let node = people.get(&wanted.from).map(|person| person.node.as_str())?;
+    let addresses = families(topology).into_iter().filter_map(|family| topology.address(&source.value, family).ok());
+    let owner = addresses.into_iter().find_map(|address| topology.owner(address))?;
+    let message = format!("`source` must be an address of the {node}, and `{}` is the {owner}'s", source.value);
+    (owner != node).then(|| problem(source.referenced, message))
+}
+
+/// The families that a scenario in this topology can be driven in.
+fn families(topology: &Topology) -> Vec<IpFamily> {
+    topology.families_of(POD)
 }
 
 /// What stands in braces and looks like `name:port`.
@@ -227,8 +233,8 @@ pub(crate) fn placeholders(word: &str) -> impl Iterator<Item = &str> {
 fn shape(wanted: &Expectation, document: &Document) -> impl Iterator<Item = &'static str> {
     let (is_program, is_query) = (!wanted.run.is_empty(), wanted.ask.is_some());
     let is_connection = wanted.to.is_some();
-    let reaches_sidecar = matches!(wanted.reaches, Some(Place::SidecarInbound | Place::SidecarOutbound));
-    let ends_nowhere = matches!(wanted.reaches, Some(Place::Refused | Place::Reset | Place::Unanswered));
+    let reaches_sidecar = wanted.reaches.as_ref().is_some_and(Place::takes_connections_for_others);
+    let ends_nowhere = wanted.reaches.as_ref().is_some_and(Place::is_nowhere);
     let learns = wanted.original_destination.is_some() || wanted.sees_source.is_some();
     let kinds = [is_program, is_query, is_connection].into_iter().filter(|is_kind| *is_kind).count();
     let wrong = [
@@ -258,10 +264,18 @@ fn shape(wanted: &Expectation, document: &Document) -> impl Iterator<Item = &'st
         (ends_nowhere && learns, "nobody learns anything of a connection that ends nowhere"),
         (wanted.exit_code.is_some_and(|code| !(0..=255).contains(&code)), "`exit-code` is from 0 to 255"),
         (
-            wanted.source.as_ref().is_some_and(|source| source.value == "peer"),
-            "`source` must be an address of the pod",
+            wanted.protocol == Protocol::Udp && !is_connection,
+            "`protocol` is for `to`; queries go over UDP in any case",
         ),
-        (wanted.from == Who::Peer && wanted.source.is_some(), "`source` can be chosen in the pod only"),
+        (
+            wanted.protocol == Protocol::Udp
+                && (wanted.through.is_some() || wanted.original_destination.is_some() || reaches_sidecar),
+            "a datagram never reaches the sidecar, but for queries: write `ask`",
+        ),
+        (
+            wanted.bytes.is_some() && (!is_connection || wanted.protocol == Protocol::Udp),
+            "`bytes` is for connections",
+        ),
         (
             is_program && (wanted.leaves.is_some() || wanted.never_leaves.is_some()),
             "`leaves` and `never-leaves` are for connections and queries, whose destination is known",
@@ -273,9 +287,8 @@ fn shape(wanted: &Expectation, document: &Document) -> impl Iterator<Item = &'st
 /// Keys of queries.
 fn query_shape(wanted: &Expectation) -> [(bool, &'static str); 4] {
     let is_query = wanted.ask.is_some();
-    let reaches_sidecar = matches!(wanted.reaches, Some(Place::SidecarInbound | Place::SidecarOutbound));
-    let reaches_server =
-        matches!(wanted.reaches, Some(Place::SidecarDns | Place::Nameserver | Place::Resolver));
+    let reaches_sidecar = wanted.reaches.as_ref().is_some_and(Place::takes_connections_for_others);
+    let reaches_server = wanted.reaches.as_ref().is_some_and(Place::answers_queries);
     [
         (
             is_query && (wanted.reaches.is_none() || wanted.server.is_none()),

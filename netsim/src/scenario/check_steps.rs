@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use tproxy::family::IpFamily;
 
 use super::check::{Problem, problem};
-use super::expectation::{Place, Who};
+use super::expectation::Who;
+use super::people;
 use super::schema::Document;
 use super::step::{Step, WaitFor};
 use crate::topology::Topology;
@@ -15,12 +16,15 @@ use crate::topology::Topology;
 pub(super) fn problems(document: &Document, topology: &Topology) -> Vec<Problem> {
     let mut opened: BTreeMap<String, Who> = BTreeMap::new();
     let mut problems = Vec::new();
-    let known = |name: &str| topology.address(name, IpFamily::V4).err().map(|error| error.to_string());
+    let people = people::people(document, topology);
+    let is_outside = |who: &Who| people.get(who).is_some_and(people::Person::is_outside);
+    let family = topology.families_of(people::POD).first().copied().unwrap_or(IpFamily::V4);
+    let known = |name: &str| topology.address(name, family).err().map(|error| error.to_string());
     let unopened = |name: &str| format!("no step before this one opens `{name}`");
     for step in document.every_step() {
         let (location, message) = match &step {
             Step::Open(open) => {
-                opened.insert(open.value.name.clone(), open.value.from);
+                opened.insert(open.value.name.clone(), open.value.from.clone());
                 (open.value.to.referenced, literal_or(&open.value.to.value.host, known))
             }
             Step::Talk(talk) if !opened.contains_key(&talk.value.over) => {
@@ -29,7 +33,7 @@ pub(super) fn problems(document: &Document, topology: &Topology) -> Vec<Problem>
             Step::Inject(inject) => {
                 let message = match opened.get(&inject.value.over) {
                     None => Some(unopened(&inject.value.over)),
-                    Some(from) if !from.is_outside() => {
+                    Some(from) if !is_outside(from) => {
                         Some("a segment can be injected into connections that arrive at the pod".to_owned())
                     }
                     Some(_) => None,
@@ -42,6 +46,9 @@ pub(super) fn problems(document: &Document, topology: &Topology) -> Vec<Problem>
             Step::Queries(queries) => {
                 let server = &queries.value.server;
                 (server.referenced, literal_or(&server.value, known))
+            }
+            Step::Loss(loss) if loss.value.percent > 100 => {
+                (loss.referenced, Some("`percent` is from 0 to 100".to_owned()))
             }
             Step::WaitFor(wait) => (wait.referenced, never_ends(&wait.value, document).map(str::to_owned)),
             _ => continue,
@@ -57,13 +64,13 @@ fn literal_or(name: &str, known: impl Fn(&str) -> Option<String>) -> Option<Stri
 }
 
 fn never_ends(wait: &WaitFor, document: &Document) -> Option<&'static str> {
-    match (wait.done, wait.seen_by) {
+    match (wait.done, &wait.seen_by) {
         (Some(_), Some(_)) | (None, None) => Some("`wait-for` has one of `done` and `seen-by`"),
         (Some(deed), None) => {
             let happens = document.every_step().iter().any(|step| step.deed() == Some(deed));
             (!happens).then_some("no step of this file does what is waited for")
         }
-        (None, Some(Place::SidecarInbound | Place::SidecarOutbound)) => None,
+        (None, Some(place)) if place.takes_connections_for_others() => None,
         (None, Some(_)) => Some("`seen-by` is for `sidecar-inbound` and `sidecar-outbound`"),
     }
 }

@@ -1,6 +1,7 @@
 //! Wrong scenario files, and what is said of them.
 
 use rstest::rstest;
+use tproxy::family::IpFamily;
 
 use super::super::load::{ScenarioError, parse};
 
@@ -47,7 +48,7 @@ fn a_wrong_file_is_refused_at_its_place(#[case] text: &str, #[case] message: &st
 #[case("{ from: app, to: \"per:80\", reaches: peer }", "did you mean \"peer\"?")]
 #[case("{ from: app, to: peer, reaches: peer }", "`peer` is not of the form name:port")]
 #[case("{ from: app, to: \"peer:0\", reaches: peer }", "`peer:0` is not of the form name:port")]
-#[case("{ from: nobody, to: \"peer:80\", reaches: peer }", "unknown variant `nobody`")]
+#[case("{ from: nobody, to: \"peer:80\", reaches: peer }", "nobody here is called `nobody`")]
 #[case("{ from: app, to: \"peer:80\" }", "`to` needs `reaches`")]
 #[case("{ from: app, reaches: peer }", "one of `to`, `ask` and `run`")]
 #[case("{ from: app, run: [curl] }", "a program needs `exit-code` or `prints`")]
@@ -56,6 +57,12 @@ fn a_wrong_file_is_refused_at_its_place(#[case] text: &str, #[case] message: &st
 #[case("{ from: app, run: [curl, \"http://{pear:80}/\"], exit-code: 0 }", "did you mean \"peer\"?")]
 #[case("{ from: app, run: [curl], exit-code: 256 }", "from 0 to 255")]
 #[case("{ from: app, to: \"peer:80\", source: peer, reaches: peer }", "must be an address of the pod")]
+#[case("{ from: peer, to: \"pod:80\", source: pod, reaches: app }", "must be an address of the peer")]
+#[case("{ from: ap, to: \"peer:80\", reaches: peer }", "did you mean `app`?")]
+#[case("{ from: app, to: \"peer:80\", reaches: per }", "nothing ends at `per`; did you mean `peer`?")]
+#[case("{ from: app, to: \"peer:80\", reaches: pod }", "nothing ends at `pod`")]
+#[case("{ from: app, to: \"peer:80\", reaches: sidecar-outbound, protocol: udp }", "a datagram never reaches")]
+#[case("{ from: app, ask: a, server: nameserver, reaches: nameserver, bytes: 9 }", "`bytes` is for connections")]
 fn a_wrong_expectation_is_refused_at_its_line(#[case] line: &str, #[case] message: &str) {
     let said = refused(&format!("{HEAD}expect:\n  - {line}\n"));
     assert!(said.contains(message) && said.contains("x.yaml:4:"), "{said}");
@@ -127,4 +134,77 @@ fn options_that_shall_be_refused_are_left_to_tproxy() {
     let text =
         format!("{HEAD}steps:\n  - install: {{ flags: {{ exclude-outbound-ports: none }}, exit-code: 2 }}\n");
     assert!(parse("x", "x.yaml", text).is_ok());
+}
+
+#[test]
+fn people_places_and_topologies_can_be_a_files_own() {
+    let text = format!(
+        "{HEAD}users: {{ backup: {{ uid: 4242, gid: 7 }}, far: {{ uid: 9, on: web }} }}
+topology:
+  nodes: [pod, router, web]
+  links:
+    - {{ between: [pod eth0, router eth0], mtu: 1280, rate: 10mbit }}
+    - {{ between: [router eth1, web eth0] }}
+  addresses:
+    pod eth0: [10.1.0.2/24]
+    router eth0: [10.1.0.1/24]
+    router eth1: [10.2.0.1/24]
+    web eth0: [10.2.0.2/24]
+  routes: {{ pod: [default via 10.1.0.1], web: [10.1.0.0/24 via 10.2.0.1] }}
+table:
+  columns: [\"web:80\", \"web:443\"]
+  rows: {{ backup: [sidecar-outbound, sidecar-outbound], sidecar: [web, web] }}
+"
+    );
+    let scenario = parse("x", "x.yaml", text).unwrap();
+    assert_eq!(scenario.document.expectations().len(), 4);
+    let families: Vec<_> =
+        super::super::variants(&std::sync::Arc::new(scenario)).into_iter().map(|one| one.family).collect();
+    assert!(families.iter().all(|family| *family == IpFamily::V4) && !families.is_empty());
+}
+
+#[rstest]
+#[case("topology: { nodes: [pod], links: [], addresses: { pod eth0: [10.0.0.1/24] } }", "no interface")]
+#[case("topology: { nodes: [host], links: [], addresses: {} }", "needs the node `pod`")]
+#[case("topology: { nodes: [pod], links: [], adresses: {} }", "unknown field `adresses`")]
+#[case("topology: 7", "the name of a ready topology")]
+#[case(
+    "topology: { nodes: [pod], links: [], addresses: {}, routes: { pod: [default by 10.0.0.1] } }",
+    "is no route"
+)]
+#[case("users: { backup: { uid: 1, on: pad } }", "`pad` is no node")]
+#[case("table: { columns: [\"peer:80\"], rows: { app: [peer, peer] } }", "has 2 cells, and there are 1 columns")]
+#[case("table: { columns: [\"peer:80\"], rows: { ap: [peer] } }", "did you mean `app`?")]
+fn what_a_file_adds_is_checked(#[case] section: &str, #[case] message: &str) {
+    let said = refused(&format!(
+        "{HEAD}{section}\nexpect:\n  - {{ from: root, run: [\"true\"], exit-code: 0 }}\n"
+    ));
+    assert!(said.contains(message) && said.contains("x.yaml:3:"), "{said}");
+}
+
+#[test]
+fn variables_stand_for_values_in_words_without_quotes() {
+    let expect = "expect:\n  - { from: app, to: \"peer:80\", reaches: ${who} }\n";
+    let scenario = parse("x", "x.yaml", format!("{HEAD}variables: {{ who: peer }}\n{expect}")).unwrap();
+    let reaches = scenario.document.expect.first().and_then(|one| one.value.reaches.clone());
+    assert_eq!(reaches.unwrap().to_string(), "peer");
+    let said = refused(&format!("{HEAD}variables: {{ whom: peer }}\n{expect}"));
+    assert!(said.contains("who") && said.contains("x.yaml:5:"), "{said}");
+}
+
+#[test]
+fn what_is_wrong_in_an_included_file_is_told_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.yaml");
+    let with = |part: &str| {
+        std::fs::write(folder.path().join("more.part.yaml"), part).unwrap();
+        std::fs::write(&file, format!("{HEAD}expect: !include more.part.yaml\n")).unwrap();
+        super::super::load("x", &file)
+    };
+    let good = with("- { from: app, to: \"peer:80\", reaches: peer }\n").unwrap();
+    assert_eq!(good.document.expect.len(), 1);
+    let found = super::super::files(folder.path()).unwrap();
+    assert_eq!(found.len(), 1, "a part is no scenario: {found:?}");
+    let said = with("\n- { from: app, to: \"per:80\", reaches: peer }\n").unwrap_err().to_string();
+    assert!(said.contains("more.part.yaml:2:"), "{said}");
 }

@@ -7,6 +7,7 @@ use tproxy::backend::BackendId;
 use tproxy::family::IpFamily;
 
 use super::load::Scenario;
+use super::people::POD;
 use super::schema::BACKENDS;
 
 /// One run of a scenario.
@@ -36,8 +37,13 @@ pub fn variants(scenario: &Arc<Scenario>) -> Vec<Variant> {
             only.backends.is_empty() || only.backends.iter().any(|id| id.value == backend.to_string())
         })
     };
-    let family_fits =
-        |family| only.is_none_or(|only| only.families.is_empty() || only.families.contains(&family));
+    // A topology that is wrong is reported when the file is loaded.
+    let of_topology = scenario.document.topology.value.topology().map(|topology| topology.families_of(POD));
+    let of_topology = of_topology.unwrap_or_default();
+    let family_fits = |family| {
+        of_topology.contains(&family)
+            && only.is_none_or(|only| only.families.is_empty() || only.families.contains(&family))
+    };
     BACKENDS
         .into_iter()
         .filter(|backend| backend_fits(*backend))

@@ -34,6 +34,12 @@ pub struct Expectation {
     /// From which address the answer must come; the server asked unless given.
     #[serde(default)]
     pub answered_from: Option<Spanned<String>>,
+    /// The protocol; TCP unless given. A datagram gets one back.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// How many bytes are said and must come back; a few unless given.
+    #[serde(default)]
+    pub bytes: Option<usize>,
     /// The address to connect from, where it is chosen.
     #[serde(default)]
     pub source: Option<Spanned<String>>,
@@ -66,8 +72,48 @@ pub struct Expectation {
     pub never_leaves: Option<Spanned<WirePlace>>,
 }
 
+impl Expectation {
+    /// Nothing yet, of somebody.
+    #[must_use]
+    pub fn of(from: Who) -> Self {
+        Self {
+            from,
+            to: None,
+            ask: None,
+            server: None,
+            server_port: None,
+            connected: None,
+            source_port: None,
+            answered_from: None,
+            protocol: Protocol::Tcp,
+            bytes: None,
+            source: None,
+            reaches: None,
+            through: None,
+            original_destination: None,
+            sees_source: None,
+            run: Vec::new(),
+            exit_code: None,
+            prints: None,
+            leaves: None,
+            never_leaves: None,
+        }
+    }
+}
+
+/// How something is sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// By a connection.
+    #[default]
+    Tcp,
+    /// By a datagram.
+    Udp,
+}
+
 /// `node interface`: the end of a wire.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 pub struct WirePlace {
     /// The node.
@@ -93,32 +139,17 @@ impl fmt::Display for WirePlace {
     }
 }
 
-/// Who opens a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Who {
-    /// A process of the application's user in the pod.
-    App,
-    /// A process of another user in the pod.
-    Other,
-    /// A process of the sidecar's user in the pod.
-    Sidecar,
-    /// A process of root in the pod.
-    Root,
-    /// A process in the peer.
-    Peer,
-    /// A process in the virtual machine behind the pod.
-    Vm,
-}
+/// Who opens a connection, by name; [`super::people`] says who that is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(transparent)]
+pub struct Who(pub String);
 
 /// Where a connection ends, or passes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(from = "String")]
 pub enum Place {
     /// A server of the application in the pod.
     App,
-    /// A server in the peer.
-    Peer,
     /// The sidecar's inbound listener.
     SidecarInbound,
     /// The sidecar's outbound listener.
@@ -135,36 +166,55 @@ pub enum Place {
     Reset,
     /// Nobody: nothing comes back in time.
     Unanswered,
+    /// Nobody: the network does not take it.
+    Unreachable,
+    /// A server in a node that is not the pod.
+    Node(String),
 }
 
-impl Who {
-    /// The node that it lives in.
+impl Place {
+    /// All that are no nodes.
+    pub const KNOWN: [Self; 10] = [
+        Self::App,
+        Self::SidecarInbound,
+        Self::SidecarOutbound,
+        Self::SidecarDns,
+        Self::Nameserver,
+        Self::Resolver,
+        Self::Refused,
+        Self::Reset,
+        Self::Unanswered,
+        Self::Unreachable,
+    ];
+
+    /// Whether nobody is there.
     #[must_use]
-    pub fn node(self) -> &'static str {
-        match self {
-            Self::App | Self::Other | Self::Sidecar | Self::Root => "pod",
-            Self::Peer => "peer",
-            Self::Vm => "vm",
-        }
+    pub fn is_nowhere(&self) -> bool {
+        matches!(self, Self::Refused | Self::Reset | Self::Unanswered | Self::Unreachable)
     }
 
-    /// Whether what it sends arrives at the pod from outside.
+    /// Whether it is a listener of the sidecar for connections.
     #[must_use]
-    pub fn is_outside(self) -> bool {
-        self.node() != "pod"
+    pub fn takes_connections_for_others(&self) -> bool {
+        matches!(self, Self::SidecarInbound | Self::SidecarOutbound)
+    }
+
+    /// Whether it answers queries only.
+    #[must_use]
+    pub fn answers_queries(&self) -> bool {
+        matches!(self, Self::SidecarDns | Self::Nameserver | Self::Resolver)
+    }
+}
+
+impl From<String> for Place {
+    fn from(text: String) -> Self {
+        Self::KNOWN.into_iter().find(|known| known.to_string() == text).unwrap_or(Self::Node(text))
     }
 }
 
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::App => "app",
-            Self::Other => "other",
-            Self::Sidecar => "sidecar",
-            Self::Root => "root",
-            Self::Peer => "peer",
-            Self::Vm => "vm",
-        })
+        f.pad(&self.0)
     }
 }
 
@@ -172,7 +222,6 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::App => "app",
-            Self::Peer => "peer",
             Self::SidecarInbound => "sidecar-inbound",
             Self::SidecarOutbound => "sidecar-outbound",
             Self::SidecarDns => "sidecar-dns",
@@ -181,6 +230,8 @@ impl fmt::Display for Place {
             Self::Refused => "refused",
             Self::Reset => "reset",
             Self::Unanswered => "unanswered",
+            Self::Unreachable => "unreachable",
+            Self::Node(name) => name,
         })
     }
 }

@@ -8,7 +8,7 @@ use tproxy::host::resolv_conf::{self, Resolver};
 use tproxy::host::{HostFacts, InterfaceAddress, Users};
 use tproxy::plan::{self, Plan, PlanError, Sidecar};
 
-use super::schema::Document;
+use super::schema::Files;
 use super::step::Install;
 use crate::node::Account;
 use crate::topology::Topology;
@@ -24,11 +24,11 @@ pub enum InstallError {
     Plan(#[from] PlanError),
 }
 
-/// The plan that one of a scenario's installations in the pod means.
+/// The plan that an installation in the pod means, where the nodes have these files.
 ///
 /// # Errors
 /// tproxy would refuse it.
-pub fn plan(install: &Install, document: &Document, topology: &Topology) -> Result<Plan, InstallError> {
+pub fn plan(install: &Install, files: &Files, topology: &Topology) -> Result<Plan, InstallError> {
     let config = layers(install).resolve()?.config;
     let accounts = Account::usual();
     let named = accounts.iter().map(|account| (account.name.as_str(), account.identity.uid));
@@ -37,15 +37,15 @@ pub fn plan(install: &Install, document: &Document, topology: &Topology) -> Resu
         loopback: "lo".to_owned(),
         addresses: own_addresses(topology),
         without_ipv6: None,
-        resolver: resolver(document, topology, &config),
+        resolver: resolver(files, topology, &config),
     };
     Ok(plan::resolve(&config, &facts, Sidecar::MustExist)?.0)
 }
 
 /// The pod's name servers: those of a file that the scenario writes, else the topology's.
-fn resolver(document: &Document, topology: &Topology, config: &Config) -> Resolver {
+fn resolver(files: &Files, topology: &Topology, config: &Config) -> Resolver {
     let path = config.dns.resolv_config_path.to_string();
-    match document.files.get("pod").and_then(|files| files.get(&path)) {
+    match files.get("pod").and_then(|files| files.get(&path)) {
         Some(text) => resolv_conf::parse(&text.value),
         None => Resolver {
             servers: topology.name_server().map(|place| place.addresses.clone()).unwrap_or_default(),

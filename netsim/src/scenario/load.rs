@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tproxy::diagnostic::{Colours, Place, Source, yaml_message};
+use tproxy::diagnostic::{Colours, Source, yaml_message};
 
 use super::check;
 use super::schema::Document;
+use super::source::Sources;
 
 /// A file that was read and found right.
 #[derive(Debug)]
@@ -61,11 +62,18 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
         let path = entry?.path();
         if path.is_dir() {
             collect(&path, found)?;
-        } else if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") {
+        } else if is_scenario(&path) {
             found.push(path);
         }
     }
     Ok(())
+}
+
+/// Parts, which scenarios include, are none themselves.
+fn is_scenario(path: &Path) -> bool {
+    let is_yaml = path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
+    let is_part = path.file_stem().and_then(|stem| Path::new(stem).extension()).is_some_and(|ending| ending == "part");
+    is_yaml && !is_part
 }
 
 fn id(folder: &Path, file: &Path) -> String {
@@ -88,19 +96,17 @@ pub fn load(id: &str, path: &Path) -> Result<Scenario, ScenarioError> {
 /// It is not YAML, or says something that no scenario may say.
 pub fn parse(id: &str, name: &str, text: String) -> Result<Scenario, ScenarioError> {
     let source = Arc::new(Source { name: name.to_owned(), text });
-    let document: Document = serde_saphyr::from_str(&source.text).map_err(|error| {
-        let place = Place::of(&source, error.location());
+    let sources = Sources::new(&source);
+    let document = sources.document().map_err(|error| {
+        let place = sources.place(error.location());
         ScenarioError::Wrong(vec![place.annotate(&yaml_message(&error), Colours::Never)])
     })?;
     let problems = check::problems(&document);
     if !problems.is_empty() {
-        let shown = problems
-            .into_iter()
-            .map(|problem| {
-                Place::of(&source, Some(problem.location)).annotate(&problem.message, Colours::Never)
-            })
-            .collect();
-        return Err(ScenarioError::Wrong(shown));
+        let shown = problems.into_iter().map(|problem| {
+            sources.place(Some(problem.location)).annotate(&problem.message, Colours::Never)
+        });
+        return Err(ScenarioError::Wrong(shown.collect()));
     }
     Ok(Scenario { id: id.to_owned(), source, document })
 }

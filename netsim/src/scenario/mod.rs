@@ -3,20 +3,28 @@
 //! Loading and checking need no root and change nothing. Must never run anything: that is `run`.
 
 mod check;
+mod check_people;
 mod check_steps;
 mod expand;
 mod expectation;
 mod install;
+mod layout;
 mod load;
+mod people;
 mod schema;
+mod source;
 mod step;
+mod table;
 
 pub use expand::{Variant, variants};
-pub use expectation::{Endpoint, Expectation, Place, Who, WirePlace};
+pub use expectation::{Endpoint, Expectation, Place, Protocol, Who, WirePlace};
 pub use install::{InstallError, plan};
+pub use layout::{BridgeSpec, Layout, LinkSpec, NameServerSpec, OwnLayout, Rate, RouteSpec};
 pub use load::{Scenario, ScenarioError, files, load, parse};
-pub use schema::{Document, FlagValue, Only, Resolver, ServerProgram, Sidecar};
+pub use people::{POD, Person, RunsAs, User, people};
+pub use schema::{Document, Files, FlagValue, Only, Resolver, ServerProgram, Sidecar};
 pub use step::{
-    Burst, CraftedSegment, Deed, Ending, Inject, Install, Open, Part, Queries, Repeat, Step, Talk, Talked,
-    WaitFor, Yes,
+    AddAddress, Burst, CraftedSegment, Deed, Ending, Inject, Install, Lasting, LinkDown, Loss, Open, Part,
+    Queries, Repeat, Step, Talk, Talked, WaitFor, Yes,
 };
+pub use table::Table;

@@ -12,7 +12,13 @@ use tproxy::backend::BackendId;
 use tproxy::family::IpFamily;
 
 use super::expectation::{Endpoint, Expectation, Who};
+use super::layout::Layout;
+use super::people::User;
 use super::step::{Install, Step};
+use super::table::Table;
+
+/// Texts by node and path.
+pub type Files = BTreeMap<String, BTreeMap<String, Spanned<String>>>;
 
 /// A whole file.
 #[derive(Debug, Clone, Deserialize)]
@@ -22,18 +28,30 @@ pub struct Document {
     pub version: Spanned<u32>,
     /// What the scenario shows, as a sentence.
     pub name: Spanned<String>,
-    /// Which ready topology it runs in.
-    #[serde(default = "default_topology")]
-    pub topology: Spanned<String>,
+    /// Values that `${name}` stands for in the rest of the file, in words without quotes.
+    #[serde(default)]
+    pub variables: BTreeMap<String, FlagValue>,
+    /// Which topology it runs in: the name of a ready one, or one of its own.
+    #[serde(default = "unwritten")]
+    pub topology: Spanned<Layout>,
     /// Variants that it is limited to.
     #[serde(default)]
     pub only: Option<Spanned<Only>>,
+    /// It must not run beside others: it needs the machine for itself.
+    #[serde(default)]
+    pub exclusive: bool,
+    /// It takes long: `netsim run --quick` leaves it out.
+    #[serde(default)]
+    pub heavy: bool,
+    /// People beside the usual ones.
+    #[serde(default)]
+    pub users: BTreeMap<String, Spanned<User>>,
     /// What the sidecar does.
     #[serde(default)]
     pub sidecar: Sidecar,
     /// Files to write before anything starts, by node and path; below /run, /tmp or /etc.
     #[serde(default)]
-    pub files: BTreeMap<String, BTreeMap<String, Spanned<String>>>,
+    pub files: Files,
     /// Kernel settings, by node and key below `net/`, as in `net/ipv6/conf/all/disable_ipv6`.
     #[serde(default)]
     pub sysctls: BTreeMap<String, BTreeMap<String, Spanned<FlagValue>>>,
@@ -49,6 +67,9 @@ pub struct Document {
     /// What must happen then, in this order.
     #[serde(default)]
     pub expect: Vec<Spanned<Expectation>>,
+    /// And what must happen to each of many flows, as a table.
+    #[serde(default)]
+    pub table: Option<Spanned<Table>>,
     /// What is done, step by step, instead of `install` and `expect`. At the end tproxy is uninstalled in any case.
     #[serde(default)]
     pub steps: Vec<Step>,
@@ -59,7 +80,9 @@ impl Document {
     #[must_use]
     pub fn script(&self) -> Vec<Step> {
         if self.steps.is_empty() {
-            vec![Step::Install(self.install.clone()), Step::Expect(self.expect.clone())]
+            let table = self.table.clone().map(Step::Table);
+            let expect = Some(Step::Expect(self.expect.clone())).filter(|_| !self.expect.is_empty());
+            std::iter::once(Step::Install(self.install.clone())).chain(expect).chain(table).collect()
         } else {
             self.steps.clone()
         }
@@ -70,6 +93,7 @@ impl Document {
     pub fn expectations(&self) -> Vec<Spanned<Expectation>> {
         let lists = self.every_step().into_iter().filter_map(|step| match step {
             Step::Expect(list) => Some(list),
+            Step::Table(table) => Some(table.value.expectations()),
             _ => None,
         });
         lists.flatten().collect()
@@ -90,6 +114,9 @@ impl Document {
     pub fn callers(&self) -> Vec<(Who, Option<Spanned<Endpoint>>)> {
         let of_step = |step: Step| match step {
             Step::Expect(list) => list.into_iter().map(|one| (one.value.from, one.value.to)).collect(),
+            Step::Table(table) => {
+                table.value.expectations().into_iter().map(|one| (one.value.from, one.value.to)).collect()
+            }
             Step::Burst(burst) => vec![(burst.value.from, Some(burst.value.to))],
             Step::Open(open) => vec![(open.value.from, Some(open.value.to))],
             Step::Queries(queries) => vec![(queries.value.from, None)],
@@ -122,10 +149,6 @@ impl Document {
         }
         flat(self.script())
     }
-}
-
-fn default_topology() -> Spanned<String> {
-    Spanned { value: "pod-and-peer".to_owned(), ..unwritten() }
 }
 
 /// A value that the file does not hold.

@@ -4,12 +4,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
+use tproxy::config::value::{Spelling, Value};
 
-use super::expectation::{Endpoint, Expectation, Place, Who};
+use super::expectation::{Endpoint, Expectation, Place, Who, WirePlace};
 use super::schema::FlagValue;
+use super::table::Table;
 
 /// One step of a scenario.
 #[derive(Debug, Clone, Deserialize)]
@@ -29,6 +33,16 @@ pub enum Step {
     LoadRules(String),
     /// Expectations, in this order.
     Expect(Vec<Spanned<Expectation>>),
+    /// Expectations as a table.
+    Table(Spanned<Table>),
+    /// Take a link down, for a time if one is given.
+    LinkDown(Spanned<LinkDown>),
+    /// Bring a link up again, with the addresses and routes that it had.
+    LinkUp(Spanned<WirePlace>),
+    /// Give an interface one more address.
+    AddAddress(Spanned<AddAddress>),
+    /// Lose some of the packets that an interface sends and receives.
+    Loss(Spanned<Loss>),
     /// Everything must be as it was before the first installation.
     LeavesNothingBehind(Spanned<Yes>),
     /// Open a connection and keep it.
@@ -123,6 +137,51 @@ impl TryFrom<bool> for Yes {
     fn try_from(yes: bool) -> Result<Self, Self::Error> {
         if yes { Ok(Self) } else { Err("a statement can only be `true`; leave it out instead") }
     }
+}
+
+/// A link that goes down.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LinkDown {
+    /// One of its ends.
+    pub at: WirePlace,
+    /// For how long, as in `300ms`; until `link-up` unless given.
+    #[serde(default, rename = "for")]
+    pub lasting: Option<Lasting>,
+}
+
+/// A length of time, as tproxy's options have them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Lasting(pub Duration);
+
+impl TryFrom<String> for Lasting {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let read = Duration::read(&Value::Text(text.clone()));
+        read.map(Self).map_err(|_| format!("`{text}` is no length of time; write one as `300ms` or `2s`"))
+    }
+}
+
+/// One more address.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct AddAddress {
+    /// The interface.
+    pub at: WirePlace,
+    /// The address with the length of its network, as in `10.77.0.9/24`.
+    pub address: IpNet,
+}
+
+/// Packets that get lost.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Loss {
+    /// The interface.
+    pub at: WirePlace,
+    /// How many of a hundred, in each direction; 0 ends it.
+    pub percent: u8,
 }
 
 /// A connection that is kept.

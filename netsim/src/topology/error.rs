@@ -78,13 +78,17 @@ pub enum TopologyError {
         interface: String,
     },
     /// A gateway that cannot be reached directly.
-    #[error("gateway {gateway} is in no network of interface {interface:?} of node {node:?}")]
+    #[error("gateway {gateway} is in no network of an interface of node {node:?}")]
     GatewayOffLink {
         /// The node.
         node: String,
-        /// The interface.
-        interface: String,
         /// The gateway.
         gateway: IpAddr,
+    },
+    /// A name server at an address that its node has not.
+    #[error("the name server's address {address} is none of its node's")]
+    UnknownServer {
+        /// The address.
+        address: IpAddr,
     },
 }

@@ -23,6 +23,18 @@ pub struct Topology {
     links: Vec<Link>,
     bridges: Vec<Bridge>,
     name_server: Option<NameServerPlace>,
+    sysctls: Vec<Sysctl>,
+}
+
+/// A kernel setting of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sysctl {
+    /// The node.
+    pub node: String,
+    /// The setting, below `net/`.
+    pub key: String,
+    /// Its value.
+    pub value: String,
 }
 
 /// A bridge in a node, which joins some of its links into one network.
@@ -50,6 +62,8 @@ pub struct Link {
     pub ends: [End; 2],
     /// The largest packet that it carries; the kernel's default when not given.
     pub mtu: Option<u32>,
+    /// Bits that it carries a second in each direction; as many as it can when not given.
+    pub rate: Option<u64>,
 }
 
 /// One end of a link: an interface of a node.
@@ -61,8 +75,33 @@ pub struct End {
     pub interface: String,
     /// Its addresses. The first of a family is what the node's name means in that family.
     pub addresses: Vec<IpNet>,
-    /// Default gateways reached through this interface, at most one per family.
-    pub gateways: Vec<IpAddr>,
+    /// What is reached through this interface besides its networks.
+    pub routes: Vec<Route>,
+}
+
+/// A way to a network that is not on a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// What is reached; everything of the gateway's family when not given.
+    pub network: Option<IpNet>,
+    /// The next hop.
+    pub gateway: IpAddr,
+}
+
+impl Route {
+    /// The default route.
+    #[must_use]
+    pub fn default_by(gateway: IpAddr) -> Self {
+        Self { network: None, gateway }
+    }
+
+    /// How many bits of `destination` it names; `None` where it does not lead there.
+    fn length_for(&self, destination: IpAddr) -> Option<u8> {
+        match self.network {
+            Some(network) => network.contains(&destination).then(|| network.prefix_len()),
+            None => (IpFamily::of(self.gateway) == IpFamily::of(destination)).then_some(0),
+        }
+    }
 }
 
 impl Topology {
@@ -91,7 +130,7 @@ impl Topology {
             }
             check_gateways(end)?;
         }
-        Ok(Self { name: name.to_owned(), nodes, links, bridges: Vec::new(), name_server: None })
+        Ok(Self { name: name.to_owned(), nodes, links, bridges: Vec::new(), name_server: None, sysctls: Vec::new() })
     }
 
     /// The same with a bridge.
@@ -124,6 +163,29 @@ impl Topology {
         self
     }
 
+    /// The same with a kernel setting in one of its nodes.
+    #[must_use]
+    pub fn with_sysctl(mut self, node: &str, key: &str, value: &str) -> Self {
+        let [node, key, value] = [node, key, value].map(str::to_owned);
+        self.sysctls.push(Sysctl { node, key, value });
+        self
+    }
+
+    /// Its nodes' kernel settings.
+    pub fn sysctls(&self) -> &[Sysctl] {
+        &self.sysctls
+    }
+
+    /// The families of which a node has addresses on links.
+    pub fn families_of(&self, node: &str) -> Vec<IpFamily> {
+        let has = |family: &IpFamily| {
+            self.ends_of(node)
+                .flat_map(|end| &end.addresses)
+                .any(|address| IpFamily::of(address.addr()) == *family)
+        };
+        IpFamily::ALL.into_iter().filter(has).collect()
+    }
+
     /// Where its name server is.
     pub fn name_server(&self) -> Option<&NameServerPlace> {
         self.name_server.as_ref()
@@ -153,16 +215,50 @@ impl Topology {
         self.links.iter().flat_map(|link| &link.ends).chain(self.bridges.iter().map(|bridge| &bridge.end))
     }
 
+    /// The interface by which what `from` sends to `to` arrives at `at`; `None` when it does not pass there.
+    pub fn arrival(&self, from: &str, to: IpAddr, at: &str) -> Option<&str> {
+        let has = |end: &End, wanted: IpAddr| end.addresses.iter().any(|address| address.addr() == wanted);
+        let mut node = from;
+        // No way is longer than there are nodes, unless it leads in a circle.
+        for _ in self.nodes() {
+            if to.is_loopback() || self.ends_of(node).any(|end| has(end, to)) {
+                return None;
+            }
+            let hop = self.next_hop(node, to)?;
+            let end = self.ends().find(|end| has(end, hop))?;
+            if end.node == at {
+                return Some(&end.interface);
+            }
+            node = &end.node;
+        }
+        None
+    }
+
+    /// The address to which `node` hands what it sends to `to`.
+    fn next_hop(&self, node: &str, to: IpAddr) -> Option<IpAddr> {
+        let ends = || self.ends().filter(|end| end.node == node);
+        if ends().any(|end| end.addresses.iter().any(|network| network.contains(&to))) {
+            return Some(to);
+        }
+        let routes = ends().flat_map(|end| &end.routes);
+        let leading = routes.filter_map(|route| Some((route.length_for(to)?, route.gateway)));
+        leading.max_by_key(|(length, _)| *length).map(|(_, gateway)| gateway)
+    }
+
     /// The interface by which `node` sends to an address that is not its own: that of the network which the address is
-    /// in, else that of the default gateway.
+    /// in, else that of the most precise route.
     pub fn egress(&self, node: &str, destination: IpAddr) -> Option<&str> {
         let of_node = || self.ends().filter(|end| end.node == node);
         let on_link =
             of_node().find(|end| end.addresses.iter().any(|network| network.contains(&destination)));
-        let family = IpFamily::of(destination);
-        let by_default =
-            || of_node().find(|end| end.gateways.iter().any(|gateway| IpFamily::of(*gateway) == family));
-        on_link.or_else(by_default).map(|end| end.interface.as_str())
+        let by_route = || {
+            let ends = of_node().filter_map(|end| {
+                let lengths = end.routes.iter().filter_map(|route| route.length_for(destination));
+                Some((lengths.max()?, end))
+            });
+            ends.max_by_key(|(length, _)| *length).map(|(_, end)| end)
+        };
+        on_link.or_else(by_route).map(|end| end.interface.as_str())
     }
 
     /// The interface of `node` on the link to `other`: the bridge where it joins that link.
@@ -176,6 +272,11 @@ impl Topology {
         Some(self.bridges.iter().find(joins).map_or(interface, |bridge| bridge.end.interface.as_str()))
     }
 
+    /// The node that has an address.
+    pub fn owner(&self, address: IpAddr) -> Option<&str> {
+        self.addresses().find(|(_, known)| known.addr() == address).map(|(node, _)| node)
+    }
+
     /// All addresses that links give to nodes, with the node's name.
     pub fn addresses(&self) -> impl Iterator<Item = (&str, IpNet)> {
         self.ends().flat_map(|end| end.addresses.iter().map(|address| (end.node.as_str(), *address)))
@@ -183,14 +284,12 @@ impl Topology {
 }
 
 fn check_gateways(end: &End) -> Result<(), TopologyError> {
-    match end.gateways.iter().find(|gateway| !end.addresses.iter().any(|address| address.contains(*gateway)))
-    {
+    let on_link = |gateway: IpAddr| end.addresses.iter().any(|address| address.contains(&gateway));
+    match end.routes.iter().find(|route| !on_link(route.gateway)) {
         None => Ok(()),
-        Some(gateway) => Err(TopologyError::GatewayOffLink {
-            node: end.node.clone(),
-            interface: end.interface.clone(),
-            gateway: *gateway,
-        }),
+        Some(route) => {
+            Err(TopologyError::GatewayOffLink { node: end.node.clone(), gateway: route.gateway })
+        }
     }
 }
 

@@ -5,15 +5,18 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::names::suggestion;
-use super::{Bridge, End, Link, NameServerPlace, Topology, TopologyError};
+use super::{Bridge, End, IpFamily, Link, NameServerPlace, Route, Topology, TopologyError};
 
 type Make = fn() -> Result<Topology, TopologyError>;
 
-const READY: [(&str, Make); 4] = [
+const READY: [(&str, Make); 7] = [
     ("pod", pod),
     ("pod-and-peer", pod_and_peer),
+    ("pod-and-two-peers", pod_and_two_peers),
+    ("pod-without-ipv6", pod_without_ipv6),
+    ("v6-only", v6_only),
     ("host-with-vm", host_with_vm),
-    ("host-with-bridge", host_with_bridge),
+    ("host-with-bridge-and-vm", host_with_bridge_and_vm),
 ];
 
 impl Topology {
@@ -57,34 +60,78 @@ fn pod_and_peer() -> Result<Topology, TopologyError> {
     Ok(topology.with_name_server(NameServerPlace { node: "peer".to_owned(), addresses }))
 }
 
+/// The same with a second peer on a link of its own, `eth1` of the pod.
+fn pod_and_two_peers() -> Result<Topology, TopologyError> {
+    let base = pod_and_peer()?;
+    let mut second = link(("pod", "eth1", 79, 2), ("second", "eth0", 79, 3));
+    if let Some(pod) = second.ends.first_mut() {
+        pod.routes.clear();
+    }
+    let links = base.links().iter().cloned().chain([second]).collect();
+    let topology = Topology::new("pod-and-two-peers", names(["pod", "peer", "second"]), links)?;
+    Ok(with_server_of(topology, &base))
+}
+
+/// A pod that has IPv6 switched off, as many hosts do by sysctl, and its peer.
+fn pod_without_ipv6() -> Result<Topology, TopologyError> {
+    let topology = only("pod-without-ipv6", IpFamily::V4)?;
+    Ok(topology.with_sysctl("pod", "net/ipv6/conf/all/disable_ipv6", "1"))
+}
+
+/// A pod and its peer without IPv4 addresses but those of loopback.
+fn v6_only() -> Result<Topology, TopologyError> {
+    only("v6-only", IpFamily::V6)
+}
+
+/// A pod and its peer with links of one family.
+fn only(name: &str, family: IpFamily) -> Result<Topology, TopologyError> {
+    let base = pod_and_peer()?;
+    let mut links = base.links().to_vec();
+    for end in links.iter_mut().flat_map(|link| &mut link.ends) {
+        end.addresses.retain(|address| IpFamily::of(address.addr()) == family);
+        end.routes.retain(|route| IpFamily::of(route.gateway) == family);
+    }
+    let topology = Topology::new(name, base.nodes().map(str::to_owned).collect(), links)?;
+    Ok(match base.name_server() {
+        Some(NameServerPlace { node, addresses }) => {
+            let addresses = addresses.iter().copied().filter(|address| IpFamily::of(*address) == family);
+            topology
+                .with_name_server(NameServerPlace { node: node.clone(), addresses: addresses.collect() })
+        }
+        None => topology,
+    })
+}
+
+/// The same with the other's name server.
+fn with_server_of(topology: Topology, other: &Topology) -> Topology {
+    match other.name_server() {
+        Some(place) => topology.with_name_server(place.clone()),
+        None => topology,
+    }
+}
+
 /// A pod and its peer, and a virtual machine behind the pod's interface vm0, which knows no other way out.
 fn host_with_vm() -> Result<Topology, TopologyError> {
     let base = pod_and_peer()?;
     let mut behind = link(("pod", "vm0", 78, 1), ("vm", "eth0", 78, 2));
     if let Some(pod) = behind.ends.first_mut() {
-        pod.gateways.clear();
+        pod.routes.clear();
     }
     let links = base.links().iter().cloned().chain([behind]).collect();
     let topology = Topology::new("host-with-vm", names(["pod", "peer", "vm"]), links)?;
-    Ok(match base.name_server() {
-        Some(place) => topology.with_name_server(place.clone()),
-        None => topology,
-    })
+    Ok(with_server_of(topology, &base))
 }
 
 /// The same with the virtual machine behind the pod's bridge br0, whose port vm0 has no address.
-fn host_with_bridge() -> Result<Topology, TopologyError> {
+fn host_with_bridge_and_vm() -> Result<Topology, TopologyError> {
     let base = host_with_vm()?;
     let mut links = base.links().to_vec();
     let port = links.iter_mut().flat_map(|link| &mut link.ends).find(|end| end.interface == "vm0");
     let addresses = port.map(|port| std::mem::take(&mut port.addresses)).unwrap_or_default();
-    let end = End { node: "pod".to_owned(), interface: "br0".to_owned(), addresses, gateways: Vec::new() };
-    let topology = Topology::new("host-with-bridge", names(["pod", "peer", "vm"]), links)?;
+    let end = End { node: "pod".to_owned(), interface: "br0".to_owned(), addresses, routes: Vec::new() };
+    let topology = Topology::new("host-with-bridge-and-vm", names(["pod", "peer", "vm"]), links)?;
     let topology = topology.with_bridge(Bridge { end, ports: vec!["vm0".to_owned()] })?;
-    Ok(match base.name_server() {
-        Some(place) => topology.with_name_server(place.clone()),
-        None => topology,
-    })
+    Ok(with_server_of(topology, &base))
 }
 
 /// Two nodes in 10.77.0.0/24 and fd77::/64, joined by one link, each the other's default gateway.
@@ -103,9 +150,9 @@ fn link(a: (&str, &str, u8, u8), b: (&str, &str, u8, u8)) -> Link {
         node: own.0.to_owned(),
         interface: own.1.to_owned(),
         addresses: addresses(own.2, own.3).to_vec(),
-        gateways: addresses(other.2, other.3).map(|gateway| gateway.addr()).to_vec(),
+        routes: addresses(other.2, other.3).map(|gateway| Route::default_by(gateway.addr())).to_vec(),
     };
-    Link { ends: [end(a, b), end(b, a)], mtu: None }
+    Link { ends: [end(a, b), end(b, a)], mtu: None, rate: None }
 }
 
 /// Addresses 10.NETWORK.0.HOST/24 and fdNETWORK::HOST/64, whose numbers read the same in both.

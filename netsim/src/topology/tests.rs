@@ -25,7 +25,7 @@ fn one_name_serves_both_families() {
 
 #[test]
 fn a_node_behind_a_bridge_is_reached_by_the_bridge() {
-    for (topology, interface) in [("host-with-vm", "vm0"), ("host-with-bridge", "br0")] {
+    for (topology, interface) in [("host-with-vm", "vm0"), ("host-with-bridge-and-vm", "br0")] {
         let topology = Topology::ready(topology).unwrap();
         let of = |name, family| topology.address(name, family).map(|address| address.to_string());
         assert_eq!(topology.interface_towards("pod", "vm"), Some(interface));
@@ -36,13 +36,27 @@ fn a_node_behind_a_bridge_is_reached_by_the_bridge() {
         assert!(of("vm@peer", IpFamily::V4).is_err());
     }
     let bridge = |ports: &[&str], name: &str| Bridge {
-        end: End { node: "pod".to_owned(), interface: name.to_owned(), addresses: vec![], gateways: vec![] },
+        end: End { node: "pod".to_owned(), interface: name.to_owned(), addresses: vec![], routes: vec![] },
         ports: ports.iter().map(|port| (*port).to_owned()).collect(),
     };
     let unknown = pod_and_peer().with_bridge(bridge(&["eth1"], "br0")).unwrap_err().to_string();
     told(&unknown, "pod has no interface \"eth1\"");
     let taken = pod_and_peer().with_bridge(bridge(&[], "eth0"));
     assert!(matches!(taken, Err(TopologyError::DuplicateInterface { .. })));
+}
+
+#[test]
+fn it_is_known_by_which_interface_something_arrives_and_what_does_not_pass() {
+    let topology = Topology::ready("host-with-vm").unwrap();
+    let arrival = |from: &str, to: &str| topology.arrival(from, to.parse().unwrap(), "pod");
+    assert_eq!(arrival("peer", "10.77.0.2"), Some("eth0"));
+    assert_eq!(arrival("vm", "10.78.0.1"), Some("vm0"));
+    assert_eq!(arrival("vm", "10.77.0.2"), Some("vm0"), "the pod's other address, by its gateway");
+    assert_eq!(arrival("vm", "10.77.0.3"), Some("vm0"), "forwarded");
+    assert_eq!(arrival("vm", "198.51.100.1"), Some("vm0"));
+    for within in ["10.77.0.3", "127.0.0.1"] {
+        assert_eq!(arrival("peer", within), None);
+    }
 }
 
 #[test]
@@ -92,6 +106,6 @@ fn a_topology_that_cannot_be_is_refused() {
     let reserved = Topology::new("x", vec!["localhost".to_owned()], Vec::new());
     assert!(matches!(reserved, Err(TopologyError::ReservedName { .. })));
     let mut links = topology.links().to_vec();
-    links[0].ends[0].gateways.push("192.0.2.1".parse().unwrap());
+    links[0].ends[0].routes.push(Route::default_by("192.0.2.1".parse().unwrap()));
     assert!(matches!(Topology::new("x", nodes(), links), Err(TopologyError::GatewayOffLink { .. })));
 }

@@ -44,7 +44,7 @@ fn hold_a_network() {
     let server = sh("setsid sleep 1000 & echo up; exec sleep 1000").spawn(pod, "up").unwrap();
     println!("\nholding {} {}", subtree().display(), server.id());
     let identity = Identity::new(1000, 1000);
-    let spec = AppSpec { name: "peer".to_owned(), identity, ports: vec![80] };
+    let spec = AppSpec::new("peer", identity, [80]);
     let _peer = App::start(network.node("peer").unwrap(), spec).unwrap();
     let client = Client::start(pod, "client", identity).unwrap();
     for _ in std::io::stdin().lock().lines().map_while(Result::ok) {

@@ -34,7 +34,7 @@ fn programs_actors_and_connections() {
     measure("an actor, start and end", || drop(pod.actor("a", APP).unwrap()));
     measure("/bin/true, start to end", || drop(Program::new("true").run(pod).unwrap()));
     measure("sh -c true, start to end", || drop(sh("true").run(pod).unwrap()));
-    let app = AppSpec { name: "peer".to_owned(), identity: APP, ports: vec![80] };
+    let app = AppSpec::new("peer", APP, [80]);
     let _app = App::start(peer, app).unwrap();
     let client = Client::start(pod, "client", APP).unwrap();
     for to in ["10.77.0.3:80", "[fd77::3]:80"] {

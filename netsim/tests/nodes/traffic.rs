@@ -18,7 +18,7 @@ fn address(network: &Network, text: &str, family: IpFamily) -> SocketAddr {
 }
 
 fn app(node: &Node, name: &str, ports: &[u16]) -> App {
-    App::start(node, AppSpec { name: name.to_owned(), identity: APP, ports: ports.to_vec() }).unwrap()
+    App::start(node, AppSpec::new(name, APP, ports.iter().copied())).unwrap()
 }
 
 fn sidecar(node: &Node, mode: Mode) -> Sidecar {
@@ -272,7 +272,7 @@ fn a_port_that_is_taken_is_an_error_that_names_it() {
     need_nodes!();
     let node = crate::lab::node("pod");
     let _first = app(&node, "app", &[80]);
-    let second = App::start(&node, AppSpec { name: "b".to_owned(), identity: APP, ports: vec![81, 80] });
+    let second = App::start(&node, AppSpec::new("b", APP, [81, 80]));
     let error = second.unwrap_err().to_string();
     assert!(error.contains("ipv4 port 80") && error.contains("in use"), "{error}");
 }

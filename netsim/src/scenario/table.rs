@@ -1,0 +1,46 @@
+//! Many flows as a table: who in the rows, where to in the columns, who answers in the cells.
+//!
+//! Each cell is one connection of its own; a table says nothing that expectations could not.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::expectation::{Endpoint, Expectation, Place, Who};
+
+/// A table of connections.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Table {
+    /// Where to, as `name:port`.
+    pub columns: Vec<Spanned<Endpoint>>,
+    /// By who calls: who answers, one place a column.
+    pub rows: BTreeMap<Who, Spanned<Vec<Place>>>,
+}
+
+impl Table {
+    /// What the table means.
+    #[must_use]
+    pub fn expectations(&self) -> Vec<Spanned<Expectation>> {
+        let of_row = |(who, places): (&Who, &Spanned<Vec<Place>>)| {
+            let cells = self.columns.iter().zip(&places.value);
+            let expected = cells.map(|(to, place)| Spanned {
+                value: Expectation {
+                    to: Some(to.clone()),
+                    reaches: Some(place.clone()),
+                    ..Expectation::of(who.clone())
+                },
+                referenced: places.referenced,
+                defined: places.defined,
+            });
+            expected.collect::<Vec<_>>()
+        };
+        self.rows.iter().flat_map(of_row).collect()
+    }
+
+    /// Rows that have not one cell a column.
+    pub(super) fn uneven(&self) -> impl Iterator<Item = (&Who, &Spanned<Vec<Place>>)> {
+        self.rows.iter().filter(|(_, places)| places.value.len() != self.columns.len())
+    }
+}
