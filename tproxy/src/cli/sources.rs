@@ -13,6 +13,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::arguments::ConfigurationFlags;
 use super::error::CliError;
 use super::removed;
+use super::variables::Variables;
 use super::{Manner, Surroundings};
 use crate::config::problem::{Origin, Problem};
 use crate::config::{LARGEST_FILE, Layers, Resolved, settings};
@@ -23,7 +24,12 @@ pub(super) fn configuration(
     flags: &ConfigurationFlags,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<Resolved, CliError> {
-    let resolved = layers(flags, surroundings).resolve()?;
+    resolve(layers(flags, surroundings), surroundings)
+}
+
+/// The configuration that layers mean together.
+pub(super) fn resolve(layers: Layers, surroundings: &mut Surroundings<'_>) -> Result<Resolved, CliError> {
+    let resolved = layers.resolve()?;
     for warning in &resolved.warnings {
         surroundings.warn(warning);
     }
@@ -32,7 +38,8 @@ pub(super) fn configuration(
 
 /// All that files, variables and flags say.
 pub(super) fn layers(flags: &ConfigurationFlags, surroundings: &Surroundings<'_>) -> Layers {
-    let variables = &surroundings.variables;
+    let none = Variables::default();
+    let variables = if flags.without_variables { &none } else { &surroundings.variables };
     let mut layers = files(flags, surroundings.manner, Layers::default()).environment(variables.texts());
     for name in variables.unreadable() {
         let message = "is not UTF-8 text; set it to what it should be, or unset it";
@@ -57,6 +64,7 @@ pub(super) fn layers(flags: &ConfigurationFlags, surroundings: &Surroundings<'_>
 
 fn files(flags: &ConfigurationFlags, manner: Manner, mut layers: Layers) -> Layers {
     let mut files: Vec<(&str, String)> = Vec::new();
+    let flag = flags.files_flag.unwrap_or("config");
     if !flags.deprecated_files.is_empty() {
         // kumactl's own flag of this name, which says nothing about this command.
         if manner == Manner::Kumactl {
@@ -66,7 +74,7 @@ fn files(flags: &ConfigurationFlags, manner: Manner, mut layers: Layers) -> Laye
             files.extend(flags.deprecated_files.iter().map(|name| ("config-file", name.clone())));
         }
     }
-    files.extend(flags.files.iter().flat_map(|value| names(value)).map(|name| ("config", name)));
+    files.extend(flags.files.iter().flat_map(|value| names(value)).map(|name| (flag, name)));
     for (flag, name) in files {
         layers = match read(&name) {
             Ok(text) => layers.file(if name == "-" { "standard input" } else { &name }, text),

@@ -105,10 +105,11 @@ impl Plan {
         Entry::new("redirect.vnet.networks", pairs.collect::<Vec<_>>().join(","))
     }
 
-    /// Of what is not TCP, a query is captured where queries to any server are.
+    /// Of what is not TCP, a query is captured where queries are, or else where those to any server are.
     pub(super) fn query_entry(&self, flow: &Flow) -> Option<Entry> {
         let may_be = flow.direction == Direction::Outbound || self.vnets_of(flow).next().is_some();
-        (flow.is_query() && may_be).then(|| Entry::new("redirect.dns.captureAll", false))
+        let key = if self.policy.dns.is_some() { "redirect.dns.captureAll" } else { "redirect.dns.enabled" };
+        (flow.is_query() && may_be).then(|| Entry::new(key, false))
     }
 
     fn dns_entry(&self) -> Option<Entry> {
