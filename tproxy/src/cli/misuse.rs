@@ -10,8 +10,10 @@ use clap::{FromArgMatches, Parser};
 
 use super::arguments::ConfigurationFlags;
 use super::error::CliError;
+use super::validate::Contract;
 use super::{Surroundings, sources};
 use crate::config::Problems;
+use crate::diagnostic::visible;
 
 /// So many are named: each costs another reading of the whole.
 const MOST: usize = 10;
@@ -38,12 +40,29 @@ pub(super) fn parse<T: Parser>(
     arguments: Vec<OsString>,
     surroundings: &Surroundings<'_>,
 ) -> Result<T, CliError> {
-    T::try_parse_from(&arguments).map_err(|error| {
+    read::<T>(&arguments).map_err(|error| {
         if error.use_stderr() {
             CliError::Misuse(Box::new(Misuse::of::<T>(error, arguments, surroundings)))
         } else {
             CliError::Help(error)
         }
+    })
+}
+
+/// Reads the command line. The advice to put `--` before what begins with dashes is left out: no verb takes that. So is
+/// the list of all verbs, which has those that nobody is to run: help has the others.
+fn read<T: Parser>(arguments: &[OsString]) -> Result<T, clap::Error> {
+    T::try_parse_from(arguments).map_err(|mut error| {
+        error.remove(ContextKind::ValidSubcommand);
+        if let Some(ContextValue::StyledStrs(tips)) = error.get(ContextKind::Suggested) {
+            let good = tips.iter().filter(|tip| !tip.to_string().contains(" as a value, use ")).cloned();
+            let good: Vec<_> = good.collect();
+            error.remove(ContextKind::Suggested);
+            if !good.is_empty() {
+                error.insert(ContextKind::Suggested, ContextValue::StyledStrs(good));
+            }
+        }
+        error
     })
 }
 
@@ -60,10 +79,10 @@ impl Misuse {
             let fault = misuse.errors.last().and_then(|error| Fault::of(error, &arguments));
             let Some(fault) = fault else { return misuse };
             fault.take_out(&mut arguments);
-            let mut next = T::try_parse_from(&arguments).err();
+            let mut next = read::<T>(&arguments).err();
             if next.as_ref().is_some_and(|next| fault.has_value(next, &arguments)) {
                 arguments.remove(fault.at);
-                next = T::try_parse_from(&arguments).err();
+                next = read::<T>(&arguments).err();
             }
             taken.push(fault.option);
             is_read = next.as_ref().is_none_or(ends_the_reading);
@@ -81,6 +100,14 @@ impl Misuse {
         misuse
     }
 
+    /// The option that an error is about, as it is typed.
+    pub(super) fn option_of(error: &clap::Error) -> Option<String> {
+        match error.get(ContextKind::InvalidArg)? {
+            ContextValue::String(shown) if shown.starts_with('-') => Some(visible(name(shown)).into_owned()),
+            _ => None,
+        }
+    }
+
     /// For verbs that have a configuration. What is not understood is no part of it.
     fn look_at_configuration<T: Parser>(&mut self, arguments: &[OsString], surroundings: &Surroundings<'_>) {
         let Ok(matches) = T::command().ignore_errors(true).try_get_matches_from(arguments) else { return };
@@ -88,11 +115,15 @@ impl Misuse {
         while let Some((_, verb)) = matches.subcommand() {
             matches = verb;
         }
-        if matches.try_contains_id("config").is_ok()
-            && let Ok(flags) = ConfigurationFlags::from_arg_matches(matches)
-        {
-            self.configuration = sources::layers(&flags, surroundings).resolve().err();
-        }
+        let has = |flag: &str| matches.try_contains_id(flag).is_ok();
+        let flags = if has("config") {
+            ConfigurationFlags::from_arg_matches(matches).ok()
+        } else if has("transparent_proxy_config") {
+            Contract::from_arg_matches(matches).ok().map(|contract| contract.flags())
+        } else {
+            None
+        };
+        self.configuration = flags.and_then(|flags| sources::layers(&flags, surroundings).resolve().err());
     }
 }
 

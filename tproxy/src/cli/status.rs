@@ -35,6 +35,7 @@ pub(super) struct Status {}
 
 /// What is installed here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Report {
     state: State,
     /// What is wrong; nothing where all is whole.
@@ -60,7 +61,7 @@ struct Report {
 
 /// What waits to be confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 struct Waiting {
     /// For how many seconds more, rounded up; 0 when the time is over.
     seconds_left: u64,

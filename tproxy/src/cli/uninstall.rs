@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use clap::Args;
-use serde::Serialize;
 
 use super::Surroundings;
 use super::back::lead;
+use super::changes;
 use super::confirm::dismiss;
 use super::error::CliError;
-use super::install::{permit_changes, print_changes, read_record, warn_of_doubtful};
+use super::install::{permit_changes, read_record, warn_of_doubtful};
 use super::limits::Limits;
 use super::stored::{self, Purpose};
 use super::traffic;
@@ -87,7 +87,7 @@ impl Uninstall {
             surroundings.tell("# no transparent proxy is installed: nothing to clean up");
         }
         let to_nothing = |installed: &Installed| backend.remove(installed);
-        let changes = lead(look, installed, to_nothing, &patience, self.verbose, surroundings)?;
+        let made = lead(look, installed, to_nothing, &patience, self.verbose, surroundings)?;
         traffic::settle_queries(None, &redirects, surroundings);
         fault::reach("settled");
         if let Err(error) = journal.remove() {
@@ -105,9 +105,9 @@ impl Uninstall {
         }
         tell_open(open, surroundings);
         if surroundings.output.json {
-            surroundings.print_json(&Removal { changes: &changes, open_connections: open })?;
+            changes::print_json(&made, Some(open), surroundings)?;
         }
-        stored::tell(&changes, surroundings);
+        stored::tell(&made, surroundings);
         surroundings.tell("# transparent proxy cleanup completed successfully");
         Ok(())
     }
@@ -115,25 +115,16 @@ impl Uninstall {
     /// What would change.
     fn foretell(
         &self,
-        changes: &[Change],
+        foretold: &[Change],
         open_connections: Option<usize>,
         surroundings: &mut Surroundings<'_>,
     ) -> Result<(), CliError> {
         if surroundings.output.json {
-            return surroundings.print_json(&Removal { changes, open_connections });
+            return changes::print_json(foretold, Some(open_connections), surroundings);
         }
         tell_open(open_connections, surroundings);
-        print_changes(changes, self.verbose, surroundings)
+        changes::print(foretold, self.verbose, surroundings)
     }
-}
-
-/// With `--json`: what was or would be changed.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Removal<'a> {
-    changes: &'a [Change],
-    /// Captured connections that are open; `null` where that cannot be seen.
-    open_connections: Option<usize>,
 }
 
 /// What becomes of captured connections: NAT goes on for them as long as anything in the namespace needs connection

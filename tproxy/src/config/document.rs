@@ -9,6 +9,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Options, Spanned};
 
 use super::layers::Assignment;
+use super::print::ORIGIN;
 use super::problem::{Origin, Problem, Problems};
 use super::settings::{self, Setting};
 use super::value::{MOST, Value};
@@ -123,6 +124,7 @@ impl Walk<'_> {
         match (setting, value.value) {
             (_, Node::Mapping(entries)) if is_section() => self.mapping(path, entries),
             (None, Node::Scalar(Value::Null)) if is_section() => {}
+            (None, Node::Mapping(_)) if path == ORIGIN => {}
             (Some(setting), node) => {
                 self.once(setting, key.at);
                 let place = Place::of(self.source, Some(value.at));

@@ -46,6 +46,24 @@ impl Problem {
         Self { origin, key: key.into(), message: message.into() }
     }
 
+    /// Where the value came from that it is about.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The configuration key; empty where it is about no single one.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// What is wrong, without where.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The whole message, with colours where a terminal shows it.
     #[must_use]
     pub fn render(&self, colours: Colours) -> String {
@@ -110,6 +128,12 @@ impl Problems {
         let mut all = self.unknown_keys.clone();
         all.extend(self.others.clone());
         all.texts(|problem| problem.render(colours))
+    }
+
+    /// How many there are, those that are not shown among them.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.unknown_keys.count() + self.others.count()
     }
 
     /// Those that are shown.

@@ -63,7 +63,7 @@ fn status(pod: &Pod) -> (Exit, String) {
 /// Waits until the time to confirm is over, where nobody returns the state before.
 fn over(pod: &Pod) {
     let begun = Instant::now();
-    while !status(pod).1.contains("\"seconds-left\": 0") {
+    while !status(pod).1.contains("\"secondsLeft\": 0") {
         assert!(begun.elapsed() < LONG, "{}", status(pod).1);
     }
 }

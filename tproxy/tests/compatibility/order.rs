@@ -73,8 +73,8 @@ fn a_blank_config_is_skipped() {
 }
 
 #[rstest]
-#[case("--config-file @1", "# [WARNING] --config-file is deprecated; use --config\n")]
-#[case("--kuma-dp-uid 7", "# [WARNING] --kuma-dp-uid is deprecated; use --kuma-dp-user\n")]
+#[case("--config-file @1", "--config-file is deprecated; use --config\n")]
+#[case("--kuma-dp-uid 7", "--kuma-dp-uid is deprecated; use --kuma-dp-user\n")]
 #[case("--config @1 --kuma-dp-user 7", "")]
 fn deprecated_names_work_with_a_word(#[case] arguments: &str, #[case] word: &str) {
     let (_, said) = in_directory(&directory(&EXAMPLE), arguments);
@@ -266,13 +266,13 @@ fn capture_all_over_dns_that_was_turned_off_has_a_word_and_its_own_origin(
     let dns = if dns.starts_with('{') { dns.to_owned() } else { format!("{{{dns}}}") };
     let directory = directory(&[("f", &format!("redirect: {{dns: {dns}}}"))]);
     let (printed, said) = in_directory(&directory, &format!("{arguments} --origin"));
-    assert_eq!(printed["config"]["redirect"]["dns"]["enabled"], true);
-    assert_eq!(printed["config"]["redirect"]["dns"]["captureAll"], true);
+    assert_eq!(printed["redirect"]["dns"]["enabled"], true);
+    assert_eq!(printed["redirect"]["dns"]["captureAll"], true);
     let path = directory.path().to_str().unwrap();
     let origin = |key: &str| printed["origin"][key].as_str().unwrap().replace(path, "");
     assert_eq!([origin("redirect.dns.enabled"), origin("redirect.dns.captureAll")], [on, on]);
     let word = format!(
-        "# [WARNING] redirect.dns.enabled `false` ({off}) does not count beside redirect.dns.captureAll `true` \
+        "redirect.dns.enabled `false` ({off}) does not count beside redirect.dns.captureAll `true` \
          ({on}), which captures all DNS queries; turn both off to capture none\n"
     );
     assert_eq!(said, word);
