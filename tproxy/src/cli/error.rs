@@ -15,7 +15,7 @@ use crate::apply::journal::JournalError;
 use crate::apply::lock::LockError;
 use crate::backend::iptables::Lacking;
 use crate::config::Problems;
-use crate::diagnostic::{Colours, visible};
+use crate::diagnostic::{Colours, in_words, visible};
 use crate::firewalld::DirectError;
 use crate::host::HostError;
 use crate::host::firewalld::DirectReadError;
@@ -166,6 +166,7 @@ pub(super) fn report(error: CliError, surroundings: &mut Surroundings<'_>) -> u8
         REFUSED if surroundings.manner == Manner::Kumactl => FAILED,
         code => code,
     };
+    warn_beside(&error, surroundings);
     let colours = surroundings.colours.err;
     let word = if surroundings.manner == Manner::Kumactl { "Error:" } else { "error:" };
     let label = match colours {
@@ -177,9 +178,21 @@ pub(super) fn report(error: CliError, surroundings: &mut Surroundings<'_>) -> u8
         _ if code == DONE => Ok(()),
         CliError::Misuse(misuse) => tell_misuse(&misuse, &label, colours, surroundings.err),
         CliError::Configuration(problems) => tell(&problems, &label, colours, surroundings.err),
-        error => writeln!(surroundings.err, "{label}{}", visible(&error.to_string())),
+        error => writeln!(surroundings.err, "{label}{}", visible(&in_words(&error.to_string()))),
     };
     code
+}
+
+/// What the user should know of a configuration, though it is wrong.
+fn warn_beside(error: &CliError, surroundings: &mut Surroundings<'_>) {
+    let warnings = match error {
+        CliError::Configuration(problems) => problems.warnings(),
+        CliError::Misuse(misuse) => &misuse.warnings,
+        _ => &[],
+    };
+    for warning in warnings {
+        surroundings.warn(warning);
+    }
 }
 
 fn tell(problems: &Problems, label: &str, colours: Colours, err: &mut dyn Write) -> io::Result<()> {

@@ -12,6 +12,7 @@ use super::limits::NoLimits;
 use super::{sources, table};
 use crate::config::{BackendChoice, Resolved};
 use crate::host;
+use crate::plan::entry::Entry;
 use crate::plan::explain::Explanation;
 use crate::plan::matrix::Row;
 use crate::plan::{self, Sidecar};
@@ -98,8 +99,12 @@ fn matrix(rows: &[Row], resolved: &Resolved, surroundings: &mut Surroundings<'_>
 fn entry(explanation: &Explanation, resolved: &Resolved) -> String {
     let entry = explanation.entry.as_ref();
     entry.map_or_else(String::new, |entry| {
-        format!("{}: {} ({})", entry.key, entry.value, resolved.origin(entry.key))
+        format!("{}: {} ({})", entry.key, entry.value, origin(entry, resolved))
     })
+}
+
+fn origin(entry: &Entry, resolved: &Resolved) -> String {
+    resolved.origin_of_item(entry.key, entry.item.as_ref()).to_string()
 }
 
 fn with_origin(explanation: &Explanation, resolved: &Resolved) -> Value {
@@ -108,7 +113,7 @@ fn with_origin(explanation: &Explanation, resolved: &Resolved) -> Value {
     if let (Some(entry), Some(map)) =
         (&explanation.entry, value.get_mut("entry").and_then(Value::as_object_mut))
     {
-        map.insert("origin".to_owned(), Value::String(resolved.origin(entry.key).to_string()));
+        map.insert("origin".to_owned(), Value::String(origin(entry, resolved)));
     }
     value
 }

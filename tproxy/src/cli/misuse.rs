@@ -10,6 +10,7 @@ use clap::{FromArgMatches, Parser};
 
 use super::arguments::ConfigurationFlags;
 use super::error::CliError;
+use super::tip::{self, Unreadable};
 use super::{Surroundings, sources};
 use crate::config::Problems;
 
@@ -25,11 +26,13 @@ pub(super) struct Misuse {
     pub(super) is_cut: bool,
     /// What is wrong with the configuration that the rest means.
     pub(super) configuration: Option<Problems>,
+    /// What the user should know of that configuration besides.
+    pub(super) warnings: Vec<String>,
 }
 
 impl From<clap::Error> for Misuse {
     fn from(error: clap::Error) -> Self {
-        Self { errors: vec![error], is_cut: false, configuration: None }
+        Self { errors: vec![error], is_cut: false, configuration: None, warnings: Vec::new() }
     }
 }
 
@@ -38,13 +41,17 @@ pub(super) fn parse<T: Parser>(
     arguments: Vec<OsString>,
     surroundings: &Surroundings<'_>,
 ) -> Result<T, CliError> {
-    T::try_parse_from(&arguments).map_err(|error| {
+    read(&arguments).map_err(|error| {
         if error.use_stderr() {
             CliError::Misuse(Box::new(Misuse::of::<T>(error, arguments, surroundings)))
         } else {
             CliError::Help(error)
         }
     })
+}
+
+fn read<T: Parser>(arguments: &[OsString]) -> Result<T, clap::Error> {
+    T::try_parse_from(arguments).map_err(|error| tip::improved::<T>(error, arguments))
 }
 
 impl Misuse {
@@ -60,10 +67,10 @@ impl Misuse {
             let fault = misuse.errors.last().and_then(|error| Fault::of(error, &arguments));
             let Some(fault) = fault else { return misuse };
             fault.take_out(&mut arguments);
-            let mut next = T::try_parse_from(&arguments).err();
+            let mut next = read::<T>(&arguments).err();
             if next.as_ref().is_some_and(|next| fault.has_value(next, &arguments)) {
                 arguments.remove(fault.at);
-                next = T::try_parse_from(&arguments).err();
+                next = read::<T>(&arguments).err();
             }
             taken.push(fault.option);
             is_read = next.as_ref().is_none_or(ends_the_reading);
@@ -91,7 +98,13 @@ impl Misuse {
         if matches.try_contains_id("config").is_ok()
             && let Ok(flags) = ConfigurationFlags::from_arg_matches(matches)
         {
-            self.configuration = sources::layers(&flags, surroundings).resolve().err();
+            match sources::layers(&flags, surroundings).resolve() {
+                Ok(resolved) => self.warnings = resolved.warnings,
+                Err(problems) => {
+                    self.warnings = problems.warnings().to_vec();
+                    self.configuration = Some(problems);
+                }
+            }
         }
     }
 }
@@ -111,6 +124,10 @@ struct Fault {
 impl Fault {
     /// Nothing where the error is not about one argument that can be found.
     fn of(error: &clap::Error, arguments: &[OsString]) -> Option<Self> {
+        if error.kind() == ErrorKind::InvalidUtf8 {
+            let Unreadable { at, length, option } = Unreadable::of(arguments)?;
+            return Some(Self { at, length, option, is_unknown: false });
+        }
         let ContextValue::String(shown) = error.get(ContextKind::InvalidArg)? else { return None };
         let option = name(shown).to_owned();
         let texts = arguments.iter().map(|argument| argument.to_string_lossy());
@@ -179,6 +196,7 @@ fn is_of_its_own(error: &clap::Error, taken: &[String]) -> bool {
         (kind, _) => matches!(
             kind,
             ErrorKind::UnknownArgument
+                | ErrorKind::InvalidUtf8
                 | ErrorKind::InvalidValue
                 | ErrorKind::ValueValidation
                 | ErrorKind::InvalidSubcommand

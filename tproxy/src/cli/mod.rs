@@ -23,6 +23,7 @@ mod sources;
 mod status;
 mod stored;
 mod table;
+mod tip;
 mod traffic;
 mod uninstall;
 mod validate;
@@ -36,7 +37,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::apply::interruption::Interruptions;
-use crate::diagnostic::{Colours, visible};
+use crate::diagnostic::{Colours, in_words, visible};
 use error::CliError;
 use variables::Variables;
 
@@ -150,7 +151,7 @@ impl Surroundings<'_> {
     /// Something that the user should know, though the work goes on.
     fn warn(&mut self, text: impl std::fmt::Display) {
         // With standard error gone there is nobody left to tell.
-        let _ = writeln!(self.err, "# [WARNING] {}", visible(&text.to_string()));
+        let _ = writeln!(self.err, "# [WARNING] {}", visible(&in_words(&text.to_string())));
     }
 
     /// Puts signals off from now on, until the command is done and has said so.
