@@ -37,7 +37,7 @@ pub(super) struct Explain {
 
 impl Explain {
     pub(super) fn run(&self, surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {
-        let resolved = sources::configuration(&self.configuration, surroundings)?;
+        let resolved = sources::placed_configuration(&self.configuration, surroundings)?;
         self.explain(&resolved, surroundings).map_err(|error| blame(error, &resolved))
     }
 

@@ -23,6 +23,16 @@ pub(super) fn configuration(
     flags: &ConfigurationFlags,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<Resolved, CliError> {
+    let mut resolved = placed_configuration(flags, surroundings)?;
+    resolved.forget_items();
+    Ok(resolved)
+}
+
+/// The same, with the place of every item of a list, which costs as much as the lists themselves.
+pub(super) fn placed_configuration(
+    flags: &ConfigurationFlags,
+    surroundings: &mut Surroundings<'_>,
+) -> Result<Resolved, CliError> {
     let resolved = layers(flags, surroundings).resolve()?;
     for warning in &resolved.warnings {
         surroundings.warn(warning);

@@ -73,13 +73,24 @@ fn text(error: &clap::Error, kind: ContextKind) -> Option<String> {
     }
 }
 
-/// Whether a flag was probably meant, and is one to use.
+/// Whether a flag was probably meant, and is one to use: word for word it is spelt almost the same, or a word is missing
+/// that no other flag has in its place.
 fn is_near(typed: &str, flag: &str) -> bool {
     let (typed, flag) = (typed.trim_start_matches('-'), flag.trim_start_matches('-'));
     let is_old = flag == "config-file"
         || REMOVED.iter().any(|(removed, _)| *removed == flag)
         || settings::all().any(|setting| setting.deprecated_flag == Some(flag));
-    !is_old && (suggest(typed, [flag]).is_some() || typed.len() > 2 && flag.starts_with(typed))
+    let is_spelt_so = typed.split('-').count() == flag.split('-').count()
+        && typed.split('-').zip(flag.split('-')).all(|(word, known)| suggest(word, [known]).is_some());
+    let others = || settings::all().filter_map(|setting| setting.flag).filter(|other| *other != flag);
+    let is_the_only_one = || has_words(flag, typed) && !others().any(|other| has_words(other, typed));
+    !is_old && (is_spelt_so || typed.replace('-', "") == flag.replace('-', "") || is_the_only_one())
+}
+
+/// Whether a flag has all words of `typed`, in their order.
+fn has_words(flag: &str, typed: &str) -> bool {
+    let mut words = flag.split('-');
+    typed.split('-').all(|word| words.any(|known| known == word))
 }
 
 fn unreadable<T: CommandFactory>(error: clap::Error, arguments: &[OsString]) -> clap::Error {
@@ -105,7 +116,9 @@ mod tests {
     #[rstest]
     #[case("--exclude-inbound-port", "--exclude-inbound-ports", true)]
     #[case("--kuma-user", "--kuma-dp-user", true)]
-    #[case("--ebpf", "--ebpf-enabled", true)]
+    #[case("--dryrun", "--dry-run", true)]
+    #[case("--wiat", "--wait", true)]
+    #[case::of_many("--ebpf", "--ebpf-enabled", false)]
     #[case::of_another_direction("--redirect-port", "--redirect-dns-port", false)]
     #[case::of_something_else("--include-outbound-uid", "--include-outbound-ports", false)]
     #[case::of_something_else("--ips", "--iptables-logs", false)]

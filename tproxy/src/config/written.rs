@@ -39,6 +39,11 @@ impl Resolved {
         self.place_of_item(key, item).unwrap_or_else(|| self.origin(key))
     }
 
+    /// From now on an item is told by the place of its list.
+    pub fn forget_items(&mut self) {
+        self.lists.clear();
+    }
+
     fn place_of_item(&self, key: &str, item: Option<&Item>) -> Option<Origin> {
         let (item, setting) = (item?, settings::of_key(key)?);
         let list = self.lists.get(key)?;

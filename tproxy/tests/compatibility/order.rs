@@ -135,7 +135,9 @@ fn e6_a_file_that_cannot_be_read_is_named(#[case] path: &str, #[case] sentence: 
 fn e6_every_file_that_cannot_be_read_is_told_beside_the_other_problems() {
     let ran =
         run(&["tproxy", "config", "--config", "/none/a,/none/b", "--config-file", "/none/c", "--wait", "x"]);
-    let options: Vec<_> = ran.err.lines().map(|line| line.split(':').nth(1).unwrap().trim()).collect();
+    let (warnings, errors): (Vec<&str>, Vec<&str>) = ran.err.lines().partition(|line| line.starts_with('#'));
+    assert_eq!(warnings, ["# [WARNING] --config-file is deprecated; use --config"]);
+    let options: Vec<_> = errors.iter().map(|line| line.split(':').nth(1).unwrap().trim()).collect();
     assert_eq!(options, ["--config-file", "--config", "--config", "--wait"], "{}", ran.err);
 }
 
