@@ -15,7 +15,7 @@ use crate::apply::journal::JournalError;
 use crate::apply::lock::LockError;
 use crate::backend::iptables::Lacking;
 use crate::config::Problems;
-use crate::diagnostic::{Colours, visible};
+use crate::diagnostic::{Colours, in_words, visible};
 use crate::firewalld::DirectError;
 use crate::host::HostError;
 use crate::host::firewalld::DirectReadError;
@@ -166,6 +166,7 @@ pub(super) fn report(error: CliError, surroundings: &mut Surroundings<'_>) -> u8
         REFUSED if surroundings.manner == Manner::Kumactl => FAILED,
         code => code,
     };
+    warn_beside(&error, surroundings);
     // With nobody left to read it, the exit code still tells.
     let _ = match error {
         _ if code == DONE => Ok(()),
@@ -176,6 +177,18 @@ pub(super) fn report(error: CliError, surroundings: &mut Surroundings<'_>) -> u8
         error => tell(&error, surroundings),
     };
     code
+}
+
+/// What the user should know of a configuration, though it is wrong.
+fn warn_beside(error: &CliError, surroundings: &mut Surroundings<'_>) {
+    let warnings = match error {
+        CliError::Configuration(problems) => problems.warnings(),
+        CliError::Misuse(misuse) => &misuse.warnings,
+        _ => &[],
+    };
+    for warning in warnings {
+        surroundings.warn(warning);
+    }
 }
 
 /// Tells what stopped a verb to people.
@@ -189,7 +202,7 @@ fn tell(error: &CliError, surroundings: &mut Surroundings<'_>) -> io::Result<()>
     match error {
         CliError::Misuse(misuse) => tell_misuse(misuse, &label, colours, surroundings.err),
         CliError::Configuration(problems) => tell_problems(problems, &label, colours, surroundings.err),
-        error => writeln!(surroundings.err, "{label}{}", visible(&error.to_string())),
+        error => writeln!(surroundings.err, "{label}{}", visible(&in_words(&error.to_string()))),
     }
 }
 

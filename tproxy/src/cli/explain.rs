@@ -13,6 +13,7 @@ use super::{sources, table};
 use crate::config::{BackendChoice, Layers, Resolved};
 use crate::host;
 use crate::plan::assumed::Assumption;
+use crate::plan::entry::Entry;
 use crate::plan::explain::Explanation;
 use crate::plan::flow::Flow;
 use crate::plan::matrix::Row;
@@ -40,7 +41,7 @@ impl Explain {
     pub(super) fn run(&self, surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {
         let layers = sources::layers(&self.configuration, surroundings);
         let contradictions = self.flow.iter().flat_map(FlowFlags::contradictions);
-        let resolved = sources::resolve(contradictions.fold(layers, Layers::problem), surroundings)?;
+        let resolved = sources::placed(contradictions.fold(layers, Layers::problem), surroundings)?;
         self.explain(&resolved, surroundings).map_err(|error| blame(error, &resolved))
     }
 
@@ -111,8 +112,12 @@ fn matrix(rows: &[Row], resolved: &Resolved, surroundings: &mut Surroundings<'_>
 fn entry(explanation: &Explanation, resolved: &Resolved) -> String {
     let entry = explanation.entry.as_ref();
     entry.map_or_else(String::new, |entry| {
-        format!("{}: {} ({})", entry.key, entry.value, resolved.origin(entry.key))
+        format!("{}: {} ({})", entry.key, entry.value, origin(entry, resolved))
     })
+}
+
+fn origin(entry: &Entry, resolved: &Resolved) -> String {
+    resolved.origin_of_item(entry.key, entry.item.as_ref()).to_string()
 }
 
 fn with_origin(explanation: &Explanation, resolved: &Resolved) -> Value {
@@ -121,7 +126,7 @@ fn with_origin(explanation: &Explanation, resolved: &Resolved) -> Value {
     if let (Some(entry), Some(map)) =
         (&explanation.entry, value.get_mut("entry").and_then(Value::as_object_mut))
     {
-        map.insert("origin".to_owned(), Value::String(resolved.origin(entry.key).to_string()));
+        map.insert("origin".to_owned(), Value::String(origin(entry, resolved)));
     }
     value
 }

@@ -10,6 +10,7 @@ use clap::{FromArgMatches, Parser};
 
 use super::arguments::ConfigurationFlags;
 use super::error::CliError;
+use super::tip::{self, Unreadable};
 use super::validate::Contract;
 use super::{Surroundings, sources};
 use crate::config::Problems;
@@ -27,11 +28,13 @@ pub(super) struct Misuse {
     pub(super) is_cut: bool,
     /// What is wrong with the configuration that the rest means.
     pub(super) configuration: Option<Problems>,
+    /// What the user should know of that configuration besides.
+    pub(super) warnings: Vec<String>,
 }
 
 impl From<clap::Error> for Misuse {
     fn from(error: clap::Error) -> Self {
-        Self { errors: vec![error], is_cut: false, configuration: None }
+        Self { errors: vec![error], is_cut: false, configuration: None, warnings: Vec::new() }
     }
 }
 
@@ -49,20 +52,12 @@ pub(super) fn parse<T: Parser>(
     })
 }
 
-/// Reads the command line. The advice to put `--` before what begins with dashes is left out: no verb takes that. So is
-/// the list of all verbs, which has those that nobody is to run: help has the others.
+/// Reads the command line. The list of all verbs, which has those that nobody is to run, is left out of an error: help has
+/// the others.
 fn read<T: Parser>(arguments: &[OsString]) -> Result<T, clap::Error> {
     T::try_parse_from(arguments).map_err(|mut error| {
         error.remove(ContextKind::ValidSubcommand);
-        if let Some(ContextValue::StyledStrs(tips)) = error.get(ContextKind::Suggested) {
-            let good = tips.iter().filter(|tip| !tip.to_string().contains(" as a value, use ")).cloned();
-            let good: Vec<_> = good.collect();
-            error.remove(ContextKind::Suggested);
-            if !good.is_empty() {
-                error.insert(ContextKind::Suggested, ContextValue::StyledStrs(good));
-            }
-        }
-        error
+        tip::improved::<T>(error, arguments)
     })
 }
 
@@ -123,7 +118,14 @@ impl Misuse {
         } else {
             None
         };
-        self.configuration = flags.and_then(|flags| sources::layers(&flags, surroundings).resolve().err());
+        match flags.map(|flags| sources::layers(&flags, surroundings).resolve()) {
+            None => {}
+            Some(Ok(resolved)) => self.warnings = resolved.warnings,
+            Some(Err(problems)) => {
+                self.warnings = problems.warnings().to_vec();
+                self.configuration = Some(problems);
+            }
+        }
     }
 }
 
@@ -142,6 +144,10 @@ struct Fault {
 impl Fault {
     /// Nothing where the error is not about one argument that can be found.
     fn of(error: &clap::Error, arguments: &[OsString]) -> Option<Self> {
+        if error.kind() == ErrorKind::InvalidUtf8 {
+            let Unreadable { at, length, option } = Unreadable::of(arguments)?;
+            return Some(Self { at, length, option, is_unknown: false });
+        }
         let ContextValue::String(shown) = error.get(ContextKind::InvalidArg)? else { return None };
         let option = name(shown).to_owned();
         let texts = arguments.iter().map(|argument| argument.to_string_lossy());
@@ -210,6 +216,7 @@ fn is_of_its_own(error: &clap::Error, taken: &[String]) -> bool {
         (kind, _) => matches!(
             kind,
             ErrorKind::UnknownArgument
+                | ErrorKind::InvalidUtf8
                 | ErrorKind::InvalidValue
                 | ErrorKind::ValueValidation
                 | ErrorKind::InvalidSubcommand

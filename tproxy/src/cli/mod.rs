@@ -25,6 +25,7 @@ mod sources;
 mod status;
 mod stored;
 mod table;
+mod tip;
 mod told;
 mod traffic;
 mod uninstall;
@@ -39,7 +40,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::apply::interruption::Interruptions;
-use crate::diagnostic::{Colours, visible};
+use crate::diagnostic::{Colours, in_words, visible};
 use error::CliError;
 use told::Told;
 use variables::Variables;
@@ -154,6 +155,7 @@ impl Surroundings<'_> {
     /// Something that the user should know, though the work goes on.
     fn warn(&mut self, text: impl std::fmt::Display) {
         let text = text.to_string();
+        let text = in_words(&text);
         // With standard error gone there is nobody left to tell.
         let _ = match self.output.json {
             true => writeln!(self.err, "{}", Told::warning(&text).line()),

@@ -9,7 +9,7 @@ use super::misuse::Misuse;
 use super::said::Said;
 use crate::config::problem::Origin;
 use crate::config::{Problem, Problems};
-use crate::diagnostic::{Colours, visible};
+use crate::diagnostic::{Colours, in_words, visible};
 
 /// One thing that is told.
 #[derive(Debug, Serialize)]
@@ -38,7 +38,7 @@ impl Told {
     }
 
     fn error(text: &str) -> Self {
-        Self { level: Level::Error, message: visible(text).into_owned(), origin: None, key: None }
+        Self { level: Level::Error, message: visible(&in_words(text)).into_owned(), origin: None, key: None }
     }
 
     fn problem(problem: &Problem) -> Self {

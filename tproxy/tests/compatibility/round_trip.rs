@@ -12,7 +12,7 @@ fn resolved(layers: Layers) -> Resolved {
     layers.resolve().unwrap_or_else(|problems| panic!("{problems}"))
 }
 
-fn read(text: impl Into<String>) -> Config {
+fn read(text: impl Into<Vec<u8>>) -> Config {
     resolved(Layers::default().file("f", text)).config
 }
 
