@@ -9,7 +9,7 @@ use super::Surroundings;
 use super::back::lead;
 use super::confirm::dismiss;
 use super::error::CliError;
-use super::install::{permit_changes, print_changes, read_record, warn_of_doubtful};
+use super::install::{permit_changes, print_changes, read_record, warn_of_doubtful, warn_of_foreign_jumps};
 use super::limits::Limits;
 use super::stored::{self, Purpose};
 use super::traffic;
@@ -77,10 +77,16 @@ impl Uninstall {
         };
         let installed = look(record, surroundings)?;
         warn_of_doubtful(&installed, surroundings);
+        warn_of_foreign_jumps(&installed, surroundings);
+        let foreign_jumps: Vec<String> = installed.foreign_jumps().collect();
         let redirects = Redirects::installed(&installed);
         let open = traffic::open_connections(&redirects, surroundings);
         if self.dry_run {
-            return self.foretell(&backend.remove(&installed), open, surroundings);
+            let changes = backend.remove(&installed);
+            return self.foretell(
+                Removal { changes: &changes, open_connections: open, foreign_jumps },
+                surroundings,
+            );
         }
         let has_address_of_others = installed.has_address && !installed.owns_address();
         if backend.remove(&installed).is_empty() {
@@ -105,7 +111,7 @@ impl Uninstall {
         }
         tell_open(open, surroundings);
         if surroundings.output.json {
-            surroundings.print_json(&Removal { changes: &changes, open_connections: open })?;
+            surroundings.print_json(&Removal { changes: &changes, open_connections: open, foreign_jumps })?;
         }
         stored::tell(&changes, surroundings);
         surroundings.tell("# transparent proxy cleanup completed successfully");
@@ -113,17 +119,12 @@ impl Uninstall {
     }
 
     /// What would change.
-    fn foretell(
-        &self,
-        changes: &[Change],
-        open_connections: Option<usize>,
-        surroundings: &mut Surroundings<'_>,
-    ) -> Result<(), CliError> {
+    fn foretell(&self, removal: Removal<'_>, surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {
         if surroundings.output.json {
-            return surroundings.print_json(&Removal { changes, open_connections });
+            return surroundings.print_json(&removal);
         }
-        tell_open(open_connections, surroundings);
-        print_changes(changes, self.verbose, surroundings)
+        tell_open(removal.open_connections, surroundings);
+        print_changes(removal.changes, self.verbose, surroundings)
     }
 }
 
@@ -134,6 +135,8 @@ struct Removal<'a> {
     changes: &'a [Change],
     /// Captured connections that are open; `null` where that cannot be seen.
     open_connections: Option<usize>,
+    /// Rules of other programs that lead to chains of ours, and go with them.
+    foreign_jumps: Vec<String>,
 }
 
 /// What becomes of captured connections: NAT goes on for them as long as anything in the namespace needs connection
