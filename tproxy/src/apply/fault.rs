@@ -22,7 +22,7 @@ pub(crate) fn reach(step: &str) {
 /// Ends the run when so many tables of `batch` are loaded as is named.
 #[cfg(feature = "fault-points")]
 pub(super) fn load(batch: &[Change], before: &[InstalledRules], patience: &Patience) {
-    use super::{execute, partial::Way};
+    use super::{execute, interruption::Rest, partial::Way};
     use crate::{family::IpFamily, iptables::tables_of};
     let named = std::env::var(VARIABLE).unwrap_or_default();
     let Some((ipv4, ipv6)) = named.strip_prefix("load/").and_then(|counts| counts.split_once('/')) else {
@@ -33,7 +33,8 @@ pub(super) fn load(batch: &[Change], before: &[InstalledRules], patience: &Patie
         let count = if tool.family == IpFamily::V4 { ipv4 } else { ipv6 }.parse().unwrap_or(0);
         let forward: String = tables_of(forward).take(count).map(|(_, text)| text).collect();
         let first = Change::Restore { tool: tool.clone(), forward, backward: backward.clone() };
-        if let Err(failure) = execute::perform(&first, Way { before, back: false }, patience) {
+        let way = Way { before, back: false };
+        if let Err(failure) = execute::perform(&first, way, patience, Rest::UNDISTURBED) {
             eprintln!("{VARIABLE}: {}", failure.cause);
             return;
         }

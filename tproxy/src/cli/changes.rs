@@ -14,9 +14,18 @@ use crate::iptables::{Tool, rule};
 #[serde(rename_all = "camelCase")]
 struct Report<'a> {
     changes: Vec<Shown<'a>>,
-    /// Captured connections that are open, where they end; `null` where that cannot be seen.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    open_connections: Option<Option<usize>>,
+    #[serde(flatten)]
+    removal: Option<Removal>,
+}
+
+/// What goes with an installation.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Removal {
+    /// Captured connections that are open; `null` where that cannot be seen.
+    pub(super) open_connections: Option<usize>,
+    /// Rules of other programs that lead to chains of ours, and go with them.
+    pub(super) foreign_jumps: Vec<String>,
 }
 
 /// One change.
@@ -40,13 +49,13 @@ impl<'a> From<&'a Change> for Shown<'a> {
     }
 }
 
-/// The changes as JSON; `open_connections` where they are looked for.
+/// The changes as JSON, and what goes where an installation is removed.
 pub(super) fn print_json(
     changes: &[Change],
-    open_connections: Option<Option<usize>>,
+    removal: Option<Removal>,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<(), CliError> {
-    surroundings.print_json(&Report { changes: changes.iter().map(Shown::from).collect(), open_connections })
+    surroundings.print_json(&Report { changes: changes.iter().map(Shown::from).collect(), removal })
 }
 
 /// The changes by family, in Kuma's shape: a heading and what would be loaded.

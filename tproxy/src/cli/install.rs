@@ -76,6 +76,7 @@ impl Install {
         let mut installed = course.backend.observe(before.clone())?;
         stored::observe(&mut installed, purpose, surroundings)?;
         warn_of_doubtful(&installed, surroundings);
+        warn_of_foreign_jumps(&installed, surroundings);
         course.choose(&installed, surroundings)?;
         let (verbose, configuration) = (config.verbose, print::chosen(resolved));
         let guarded = self.confirmation.within.map(|within| Guarded::new(within, Before::of(&installed)));
@@ -194,6 +195,16 @@ pub(super) fn warn_of_doubtful(installed: &Installed, surroundings: &mut Surroun
         surroundings.warn(format!(
             "this rule may be of Kuma, which wrote no comments, or of another program: {rule}; it stays: delete it if \
              it is Kuma's"
+        ));
+    }
+}
+
+/// Rules go of which another program may believe that they are there.
+pub(super) fn warn_of_foreign_jumps(installed: &Installed, surroundings: &mut Surroundings<'_>) {
+    for rule in installed.foreign_jumps() {
+        surroundings.warn(format!(
+            "this rule of another program leads to a chain of tproxy and is removed: {rule}; whoever made it must not \
+             rely on it"
         ));
     }
 }
@@ -333,6 +344,7 @@ fn dry_run(config: &Config, surroundings: &mut Surroundings<'_>) -> Result<(), C
         Installed { rules: course.backend.nothing_installed(), ..Installed::default() }
     };
     stored::observe(&mut installed, Purpose::of(config), surroundings)?;
+    warn_of_foreign_jumps(&installed, surroundings);
     course.choose(&installed, surroundings)?;
     let rendered = course.backend.render(&course.plan, &installed)?;
     if surroundings.output.json {

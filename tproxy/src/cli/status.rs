@@ -18,10 +18,15 @@ use crate::apply::record::Record;
 use crate::backend::iptables::Iptables;
 use crate::config::Config;
 use crate::family::IpFamily;
+use crate::firewalld::DirectFile;
 use crate::host::{self, clock};
 use crate::verify::assess::{Assessment, Author, assess};
 use crate::verify::counters::{LineCounters, by_line};
 use crate::verify::finding::{Finding, What};
+
+/// Said where an installation is of IPv4 alone, and the host has IPv6, perhaps only since.
+const IPV6_PASSES: &str =
+    "this host has IPv6, and only IPv4 is captured; install again to capture both, unless it is to be so";
 
 /// How long another run may take until what is there is told as it is.
 const ANOTHER_RUN: Duration = Duration::from_secs(30);
@@ -41,6 +46,9 @@ struct Report {
     /// What is wrong; nothing where all is whole.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     damage: Vec<Damage>,
+    /// What should be known, though nothing is wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<&'static str>,
     /// `tproxy`, with the version where it is recorded, or `kuma`.
     #[serde(skip_serializing_if = "Option::is_none")]
     installed_by: Option<String>,
@@ -142,8 +150,14 @@ impl Report {
         if unconfirmed.is_some_and(|waiting| !waiting.guarded) {
             assessment.findings.push(Finding::new(What::Unguarded));
         }
+        if assessment.record.is_some_and(|record| record.stored) && !is_stored() {
+            assessment.findings.push(Finding::new(What::StoredMissing));
+        }
         let counters = by_line(&shown, assessment.record);
-        Ok(Self::of(assessment, unconfirmed, counters))
+        let leaves_ipv6 = facts.without_ipv6.is_none() && assessment.leaves_ipv6_alone(&installed);
+        let mut report = Self::of(assessment, unconfirmed, counters);
+        report.warnings.extend(leaves_ipv6.then_some(IPV6_PASSES));
+        Ok(report)
     }
 
     fn of(assessment: Assessment<'_>, unconfirmed: Option<Waiting>, counters: Vec<LineCounters>) -> Self {
@@ -157,6 +171,7 @@ impl Report {
         Self {
             state,
             damage: assessment.findings.into_iter().map(says).collect(),
+            warnings: Vec::new(),
             installed_by: assessment.author.map(|author| name(author, record)),
             unconfirmed,
             backends: assessment.flavours.iter().map(|flavour| format!("iptables-{flavour}")).collect(),
@@ -177,6 +192,7 @@ impl Report {
         let mut lines = vec![format!("state          {state}")];
         lines.extend(self.unconfirmed.filter(|waiting| waiting.guarded).map(Waiting::text));
         lines.extend(self.damage_lines());
+        lines.extend(self.warnings.iter().map(|warning| format!("warning        {warning}")));
         lines.extend(self.installed_by.iter().map(|by| format!("installed by   {by}")));
         if !self.backends.is_empty() {
             lines.push(format!("backend        {}", self.backends.join(", ")));
@@ -236,6 +252,14 @@ impl Report {
         let headings =
             ["counters", "packets", "bytes", "IPv4 packets", "IPv4 bytes", "IPv6 packets", "IPv6 bytes"];
         aligned(headings, &rows)
+    }
+}
+
+/// Whether rules of ours are in firewalld's configuration. What cannot be read is not missing.
+fn is_stored() -> bool {
+    match host::firewalld::direct() {
+        Ok((_, text)) => text.as_deref().is_some_and(DirectFile::is_ours_in),
+        Err(error) => !error.is_gone(),
     }
 }
 

@@ -6,10 +6,10 @@ use clap::Args;
 
 use super::Surroundings;
 use super::back::lead;
-use super::changes;
+use super::changes::{self, Removal};
 use super::confirm::dismiss;
 use super::error::CliError;
-use super::install::{permit_changes, read_record, warn_of_doubtful};
+use super::install::{permit_changes, read_record, warn_of_doubtful, warn_of_foreign_jumps};
 use super::limits::Limits;
 use super::stored::{self, Purpose};
 use super::traffic;
@@ -77,10 +77,13 @@ impl Uninstall {
         };
         let installed = look(record, surroundings)?;
         warn_of_doubtful(&installed, surroundings);
+        warn_of_foreign_jumps(&installed, surroundings);
+        let foreign_jumps: Vec<String> = installed.foreign_jumps().collect();
         let redirects = Redirects::installed(&installed);
         let open = traffic::open_connections(&redirects, surroundings);
         if self.dry_run {
-            return self.foretell(&backend.remove(&installed), open, surroundings);
+            let changes = backend.remove(&installed);
+            return self.foretell(&changes, Removal { open_connections: open, foreign_jumps }, surroundings);
         }
         let has_address_of_others = installed.has_address && !installed.owns_address();
         if backend.remove(&installed).is_empty() {
@@ -105,7 +108,8 @@ impl Uninstall {
         }
         tell_open(open, surroundings);
         if surroundings.output.json {
-            changes::print_json(&made, Some(open), surroundings)?;
+            let removal = Removal { open_connections: open, foreign_jumps };
+            changes::print_json(&made, Some(removal), surroundings)?;
         }
         stored::tell(&made, surroundings);
         surroundings.tell("# transparent proxy cleanup completed successfully");
@@ -116,13 +120,13 @@ impl Uninstall {
     fn foretell(
         &self,
         foretold: &[Change],
-        open_connections: Option<usize>,
+        removal: Removal,
         surroundings: &mut Surroundings<'_>,
     ) -> Result<(), CliError> {
         if surroundings.output.json {
-            return changes::print_json(foretold, Some(open_connections), surroundings);
+            return changes::print_json(foretold, Some(removal), surroundings);
         }
-        tell_open(open_connections, surroundings);
+        tell_open(removal.open_connections, surroundings);
         changes::print(foretold, self.verbose, surroundings)
     }
 }

@@ -7,6 +7,7 @@ pub mod choice;
 pub mod feature;
 pub mod hooks;
 mod kuma;
+mod printed;
 pub mod redirects;
 pub mod render;
 pub mod rule;

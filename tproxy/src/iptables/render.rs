@@ -135,6 +135,19 @@ impl Installed {
         })
     }
 
+    /// Jumps of other programs to chains of ours, each with its family and table. They go with these chains.
+    pub fn foreign_jumps(&self) -> impl Iterator<Item = String> + '_ {
+        self.rules.iter().flat_map(|rules| {
+            let family = rules.tool.family.title();
+            rules.tables.iter().flat_map(move |state| {
+                let foreign = state.hooks.iter().filter(|hook| hook.is_foreign());
+                foreign.map(move |hook| {
+                    format!("{family} -t {} -A {} {}", state.table, quoted(&hook.chain), hook.rule)
+                })
+            })
+        })
+    }
+
     /// What the jumps say of the installations that they belong to; none of those that Kuma made.
     pub fn stamps(&self) -> impl Iterator<Item = Stamp> + '_ {
         self.rules.iter().flat_map(|rules| &rules.tables).flat_map(TableState::stamps)

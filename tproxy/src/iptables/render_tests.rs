@@ -92,6 +92,24 @@ fn the_same_installation_again_changes_nothing() {
 }
 
 #[test]
+fn a_jump_that_need_not_come_first_any_more_goes_behind_the_rules_of_others() {
+    let first = plan("redirect: {inbound: {insertRedirectInsteadOfAppend: true}}");
+    let first = forward(&install(&first, &host("", "", false), Flavour::Nft).unwrap());
+    let shown = |text: &str| {
+        let text = text.replace("-I PREROUTING 1 ", "-A PREROUTING ");
+        saved(&text, "-A PREROUTING -p tcp -j FOREIGN\n-A OUTPUT -j FOREIGN\n")
+    };
+    // There is no journal: the jumps say of themselves that they came first.
+    let installed = host(&shown(&first[1]), &shown(&first[2]), true);
+    let texts = forward(&install(&plan(""), &installed, Flavour::Nft).unwrap());
+    assert_eq!(texts.len(), 2);
+    for text in &texts {
+        assert!(text.contains("-D PREROUTING -p tcp ") && text.contains("-A PREROUTING -p tcp "), "{text}");
+        assert!(text.contains("-I OUTPUT 1 -p tcp "), "the other jump keeps its side: {text}");
+    }
+}
+
+#[test]
 fn uninstalling_names_only_what_is_ours() {
     let changes = forward(&install(&plan(""), &host("", "", false), Flavour::Nft).unwrap());
     let foreign = "-A OUTPUT -p tcp -m comment --comment \"says KUMA_MESH_OUTBOUND\" -j ACCEPT\n";

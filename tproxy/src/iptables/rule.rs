@@ -1,4 +1,4 @@
-//! One rule as iptables' words, and how they are quoted in save and restore texts.
+//! One rule as iptables' words, and how they are quoted in restore texts.
 //!
 //! Must never give a word a meaning beyond what ownership needs: the target and the comment.
 
@@ -176,34 +176,7 @@ pub(super) fn quoted(word: &str) -> String {
     text
 }
 
-/// Whether a line that comes in parts ends where [`words`] can take it apart.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Quotes {
-    in_quotes: bool,
-    escaped: bool,
-}
-
-impl Quotes {
-    /// Takes the next part in.
-    pub(super) fn go_on(&mut self, part: &str) {
-        for c in part.chars() {
-            let escaped = std::mem::take(&mut self.escaped);
-            match c {
-                _ if escaped => {}
-                '"' => self.in_quotes = !self.in_quotes,
-                '\\' => self.escaped = self.in_quotes,
-                _ => {}
-            }
-        }
-    }
-
-    /// Whether a quote is open, or a backslash waits for the character that it takes.
-    pub(super) fn are_open(self) -> bool {
-        self.in_quotes || self.escaped
-    }
-}
-
-/// Takes a line of a save text apart, as iptables-restore does: blanks separate, double quotes hold together, a
+/// Takes a line of a restore text apart, as iptables-restore does: blanks separate, double quotes hold together, a
 /// backslash between them takes the next character as it is. `None` when a quote is not closed.
 #[must_use]
 pub fn words(line: &str) -> Option<Vec<String>> {
@@ -297,15 +270,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn a_line_in_parts_is_open_when_it_cannot_be_taken_apart(line in "[ab\"\\\\ ]{0,12}", at in 0..12_usize) {
-            let (first, second) = line.split_at(at.min(line.len()));
-            let mut quotes = Quotes::default();
-            quotes.go_on(first);
-            quotes.go_on(second);
-            prop_assert_eq!(quotes.are_open(), words(&line).is_none());
-        }
-
         #[test]
         fn what_is_quoted_comes_back(list in proptest::collection::vec("[^\\x00-\\x1f]{0,12}", 0..6)) {
             let rule = Rule::from_words(list.clone());

@@ -94,6 +94,19 @@ fn jump(place: Place, others: usize) -> TableState {
 }
 
 #[test]
+fn a_hook_that_belongs_at_the_end_leaves_the_front_and_comes_back_there() {
+    let before = TableState { hooks: vec![hook(Some(1), "-j KUMA_MESH_X")], ..jump(Place::Last, 2) };
+    let to = jump(Place::End, 0);
+    assert_eq!(
+        text(&before, &to).unwrap(),
+        "*nat\n-D OUTPUT -j KUMA_MESH_X\n-A OUTPUT -j KUMA_MESH_X\nCOMMIT\n"
+    );
+    let back = text(&to.clone().applied_over(&before), &before).unwrap();
+    assert_eq!(back, "*nat\n-D OUTPUT -j KUMA_MESH_X\n-I OUTPUT 1 -j KUMA_MESH_X\nCOMMIT\n");
+    assert_eq!(to.settled_over(&before).hooks[0].place, Place::Behind(2));
+}
+
+#[test]
 fn what_comes_back_stands_behind_the_foreign_rules_of_then_and_those_that_came_before_ours_since() {
     let seen = |behind| Place::Seen { position: behind + 1, behind };
     // Then, as installed, now, foreign rules now, and where it comes to stand.

@@ -83,13 +83,17 @@ fn nothing_is_there_again_when_nobody_confirms(#[values("iptables-nft", "iptable
     let _shell = install(&pod, "1s", &flags);
     ended_by_itself(&pod);
     assert_eq!(rules(&pod), before);
+    // The guardian leaves a word, and nothing else, until somebody tries to confirm.
+    assert_eq!(pod.sh("ls /run/tproxy | sed 's/.*[.]//'"), "returned\n");
+    let late = pod.tproxy("confirm");
+    assert_eq!(late.exit, Exit::Code(1), "{late}");
+    assert!(late.stderr_text().contains("error: too late to confirm"), "{late}");
     assert_eq!(
         pod.sh("ls /run/tproxy 2>&1; true").trim(),
         "ls: cannot access '/run/tproxy': No such file or directory"
     );
-    let late = pod.tproxy("confirm");
-    assert_eq!(late.exit, Exit::Code(1), "{late}");
-    assert!(late.stderr_text().contains("or it was too late and the state before is back"), "{late}");
+    let again = pod.tproxy("confirm");
+    assert!(again.stderr_text().contains("error: nothing waits to be confirmed"), "{again}");
 }
 
 /// Flags of the older installation, and of the new one.
@@ -123,6 +127,8 @@ fn an_older_installation_comes_back_as_it_was() {
         assert_eq!(without_counters(&pod.done("status").stdout_text()), without_counters(&said), "{what}");
         let again = pod.done(&format!("install {older}"));
         assert!(again.stdout_text().contains("nothing to change"), "{what}: {again}");
+        let late = pod.tproxy("confirm");
+        assert!(late.stderr_text().contains("error: too late to confirm"), "{what}: {late}");
     }
 }
 
