@@ -173,7 +173,7 @@ impl Reader {
         }
         let place = *self.places.get(&words.next()?)?;
         let chain = self.tables.last_mut()?.chains.get_mut(place)?;
-        chain.rules.push(Rule::from_words(words.collect()));
+        chain.rules.push(Rule::from_words(words));
         chain.counters.push(counters.unwrap_or_default());
         Some(())
     }
