@@ -336,7 +336,7 @@ fn every_trouble_that_can_be_mended_comes_with_advice() {
 fn an_option_that_would_be_refused_is_missing(#[case] yaml: &str) {
     let config = Layers::default().file("config.yaml", yaml).resolve().unwrap().config;
     let Host { facts, tools, .. } = host();
-    let refused = Case::new(config, facts, tools).unwrap().rules().err().map(|refused| refused.to_string());
+    let refused = Case::new(config, facts, tools).unwrap().unsupported().map(|refused| refused.to_string());
     let found = judged(yaml, |_| ()).into_iter().find(|finding| finding.subject == "rules");
     assert_eq!(
         found.map(|finding| (finding.outcome, finding.evidence)),

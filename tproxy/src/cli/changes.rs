@@ -2,6 +2,9 @@
 //!
 //! Must never change anything, nor print what is in the journal as it is: its form is for tproxy alone.
 
+use std::fmt::Display;
+use std::io::{BufWriter, Write};
+
 use serde::Serialize;
 
 use super::Surroundings;
@@ -67,25 +70,33 @@ pub(super) fn print(
     if changes.is_empty() {
         return Ok(writeln!(surroundings.out, "# nothing to change")?);
     }
-    let mut blocks = Vec::new();
-    let mut files = Vec::new();
-    let mut addresses = Vec::new();
-    for change in changes {
-        match change {
-            Change::Restore { tool, forward, .. } => {
-                let text = if verbose { rule::lengthened(forward) } else { forward.clone() };
-                blocks.push(format!("### {} ###\n\n{}", tool.family.title(), text.trim_end()));
-            }
-            Change::Store(StoredFile { path, after: Some(text), .. }) => {
-                files.push(format!("### {} ###\n\n{}", path.display(), text.trim_end()));
-            }
-            address => addresses.push(format!("# {address}")),
+    let text = |text| -> Box<dyn Display> {
+        if verbose { Box::new(rule::lengthened(text)) } else { Box::new(text.trim_end()) }
+    };
+    let restored = changes.iter().filter_map(|change| match change {
+        Change::Restore { tool, forward, .. } => Some((tool.family.title().to_owned(), text(forward))),
+        _ => None,
+    });
+    let stored = changes.iter().filter_map(|change| match change {
+        Change::Store(StoredFile { path, after: Some(text), .. }) => {
+            Some((path.display().to_string(), Box::new(text.trim_end()) as Box<dyn Display>))
         }
+        _ => None,
+    });
+    // Block by block: a copy of all would be as large as all rules.
+    let mut out = BufWriter::new(&mut *surroundings.out);
+    let mut gap = "";
+    for (heading, text) in restored.chain(stored) {
+        write!(out, "{gap}### {heading} ###\n\n{text}\n")?;
+        gap = "\n";
     }
-    blocks.append(&mut files);
-    if !addresses.is_empty() {
-        blocks.push(addresses.join("\n"));
+    for address in changes.iter().filter(|change| !is_text(change)) {
+        writeln!(out, "{}# {address}", std::mem::take(&mut gap))?;
     }
-    writeln!(surroundings.out, "{}", blocks.join("\n\n"))?;
-    Ok(())
+    Ok(out.flush()?)
+}
+
+/// Whether a change is shown as the text that it loads or writes.
+fn is_text(change: &Change) -> bool {
+    matches!(change, Change::Restore { .. } | Change::Store(StoredFile { after: Some(_), .. }))
 }

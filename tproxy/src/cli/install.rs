@@ -316,7 +316,7 @@ pub(super) fn show(verbose: bool, changes: &[Change], surroundings: &mut Surroun
     for change in changes.iter().filter(|_| verbose) {
         surroundings.tell(format!("# {change}"));
         match change {
-            Change::Restore { forward, .. } => surroundings.tell(rule::lengthened(forward).trim_end()),
+            Change::Restore { forward, .. } => surroundings.tell(rule::lengthened(forward)),
             Change::Store(StoredFile { after: Some(text), .. }) => surroundings.tell(text.trim_end()),
             _ => {}
         }

@@ -33,7 +33,7 @@ mod validate;
 mod variables;
 
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
+use std::io::{BufWriter, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -174,8 +174,11 @@ impl Surroundings<'_> {
 
     /// Prints what was asked for as JSON.
     fn print_json(&mut self, value: &impl serde::Serialize) -> Result<(), CliError> {
-        let text = serde_json::to_string_pretty(value).map_err(std::io::Error::other)?;
-        Ok(writeln!(self.out, "{text}")?)
+        // Not as one text, which may be as large as all rules.
+        let mut out = BufWriter::new(&mut *self.out);
+        serde_json::to_writer_pretty(&mut out, value).map_err(std::io::Error::from)?;
+        writeln!(out)?;
+        Ok(out.flush()?)
     }
 }
 

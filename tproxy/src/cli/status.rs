@@ -206,7 +206,7 @@ impl Report {
             }
             Some(Value::Object(chosen)) => {
                 lines.push("configuration".to_owned());
-                lines.extend(chosen.iter().map(|(key, value)| format!("  {key}: {value}")));
+                lines.extend(chosen.iter().map(|(key, value)| format!("  {key}: {}", shown(value))));
             }
             _ if self.state == State::NotInstalled => {}
             _ => lines.push("configuration  not recorded".to_owned()),
@@ -263,10 +263,37 @@ fn is_stored() -> bool {
     }
 }
 
+/// A setting's value on one line: of a long list the beginning.
+fn shown(value: &Value) -> String {
+    const MOST: usize = 20;
+    let Value::Array(items) = value else { return value.to_string() };
+    let Some(more) = items.len().checked_sub(MOST).filter(|more| *more > 0) else { return value.to_string() };
+    let first: Vec<String> = items.iter().take(MOST).map(Value::to_string).collect();
+    format!("[{}] and {more} more; --json prints all", first.join(","))
+}
+
 fn name(author: Author, record: Option<&Record>) -> String {
     match (author, record) {
         (Author::Kuma, _) => "kuma".to_owned(),
         (Author::Tproxy, Some(record)) => format!("tproxy {}", record.version),
         (Author::Tproxy, None) => "tproxy".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_a_long_list_the_beginning_is_shown_and_how_many_there_are() {
+        let items: Vec<u32> = (1..=21).collect();
+        assert_eq!(
+            shown(&json!(items)),
+            "[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20] and 1 more; --json prints all"
+        );
+        assert_eq!(shown(&json!(["10.0.0.0/8", 80])), "[\"10.0.0.0/8\",80]");
+        assert_eq!(shown(&json!(true)), "true");
     }
 }

@@ -13,6 +13,7 @@ pub mod render;
 pub mod rule;
 mod rules;
 pub mod save;
+pub mod size;
 pub mod stamp;
 pub mod state;
 mod transition;

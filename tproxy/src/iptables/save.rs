@@ -182,6 +182,10 @@ const LONGEST: usize = 4096;
 /// The rule that begins with `first`, and of how many lines it is: a text or a name may hold line breaks. A line that does
 /// not read as a rule, and does not mention our names, is another program's: it is left alone, as one word.
 fn one_rule(first: &str, behind: &[&str]) -> Option<(Rule, usize)> {
+    // No program prints a NUL.
+    if first.contains('\0') {
+        return None;
+    }
     let mut text = first.to_owned();
     let mut taken = 0;
     loop {
@@ -198,7 +202,7 @@ fn one_rule(first: &str, behind: &[&str]) -> Option<(Rule, usize)> {
         taken += 1;
     }
     let may_be_ours = [CHAIN_PREFIX, COMMENT_PREFIX].iter().any(|name| first.contains(name));
-    (!may_be_ours).then(|| (Rule::from_words(vec![first.to_owned()]), 1))
+    (!may_be_ours).then(|| (Rule::from_words([first]), 1))
 }
 
 /// Whether a line makes no sense by itself.

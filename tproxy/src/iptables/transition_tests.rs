@@ -18,6 +18,12 @@ fn state(chains: Vec<Chain>, hooks: Vec<Hook>) -> TableState {
     TableState { chains, hooks, ..TableState::empty("nat") }
 }
 
+fn text(from: &TableState, to: &TableState) -> Option<String> {
+    let mut text = String::new();
+    append(&mut text, from, to);
+    (!text.is_empty()).then_some(text)
+}
+
 #[test]
 fn from_nothing_chains_are_filled_and_hooks_go_to_the_end() {
     let to = state(vec![chain("KUMA_MESH_X", &["-j RETURN"])], vec![hook(None, "-j KUMA_MESH_X")]);

@@ -37,7 +37,7 @@ pub fn recorded(plan: &Plan, installed: &Installed, flavour: Flavour) -> Vec<Ins
         // Both families' jumps speak of ::6, so that an install which was ended between the two leaves word of it.
         for hook in hooks_of(&mut wanted) {
             let stamp = Stamp { first: hook.place == Place::First, ..stamp };
-            hook.rule = hook.rule.clone().commented(&stamp.text());
+            hook.rule = hook.rule.commented(&stamp.text());
         }
     }
     if let Some(record) = &installed.record {
