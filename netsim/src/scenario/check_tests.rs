@@ -105,6 +105,15 @@ fn several_problems_are_reported_together() {
 #[case("- open: { name: a, from: app, to: \"per:80\", reaches: peer }", "did you mean \"peer\"?")]
 #[case("- wait-for: {}\n  - leaves-nothing-behind: true", "one of `done` and `seen-by`")]
 #[case("- wait-for: { done: kill }\n  - leaves-nothing-behind: true", "no step of this file does")]
+#[case(
+    "- burst: { from: app, to: \"peer:80\", connections: 1, reaches: peer, until: { done: kill } }",
+    "no step of this file does"
+)]
+#[case(
+    "- queries: { from: app, ask: a, server: nameserver, source-ports: [1], times: 1, reaches: nameserver, until: { done: kill } }",
+    "no step of this file does"
+)]
+#[case("- burst: { from: app, to: \"per:80\", connections: 1, reaches: peer }", "did you mean \"peer\"?")]
 #[case("- wait-for: { seen-by: peer }\n  - leaves-nothing-behind: true", "`seen-by` is for")]
 #[case("- leaves-nothing-behind: false", "can only be `true`")]
 #[case(

@@ -18,5 +18,5 @@ pub use load::{Scenario, ScenarioError, files, load, parse};
 pub use schema::{Document, FlagValue, Only, Resolver, ServerProgram, Sidecar};
 pub use step::{
     Burst, CraftedSegment, Deed, Ending, Inject, Install, Open, Part, Queries, Repeat, Step, Talk, Talked,
-    WaitFor, Yes,
+    Until, WaitFor, Yes,
 };

@@ -82,11 +82,12 @@ pub fn apply(
     Ok(!work.again)
 }
 
-/// Changes that do not depend on each other: neighbouring restores of different families.
+/// Changes that do not depend on each other: neighbouring restores of both families of one flavour. Those of the other
+/// flavour come after them: what it captures is let go only when it is captured again.
 fn batches(changes: &[Change]) -> impl Iterator<Item = &[Change]> {
     changes.chunk_by(|left, right| match (left, right) {
         (Change::Restore { tool: left, .. }, Change::Restore { tool: right, .. }) => {
-            left.family != right.family
+            left.family != right.family && left.flavour == right.flavour
         }
         _ => false,
     })
@@ -151,5 +152,25 @@ impl Work {
             undone.extend(performed.err().map(|failure| failure.cause));
         }
         if undone.is_empty() { ApplyError::RolledBack { cause } } else { ApplyError::Stuck { cause, undone } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::family::IpFamily;
+    use crate::iptables::{Flavour, Tool};
+
+    fn restore(flavour: Flavour, family: IpFamily) -> Change {
+        let tool = Tool { flavour, family, save: "/save".into(), restore: "/restore".into() };
+        Change::Restore { tool, forward: String::new(), backward: String::new() }
+    }
+
+    #[test]
+    fn both_families_are_loaded_side_by_side_but_a_flavour_after_the_other() {
+        let both = |flavour| IpFamily::ALL.map(|family| restore(flavour, family));
+        let (nft, legacy) = (both(Flavour::Nft), both(Flavour::Legacy));
+        let changes = [nft.clone(), legacy.clone()].concat();
+        assert_eq!(batches(&changes).collect::<Vec<_>>(), [&nft[..], &legacy[..]]);
     }
 }

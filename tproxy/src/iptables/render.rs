@@ -240,7 +240,11 @@ pub fn back(before: &Before, record: &Record, installed: &Installed, loopback: &
     if before.owned_address && !installed.has_address {
         changes.push(Change::AddAddress(passthrough(loopback)));
     }
-    for rules in &installed.rules {
+    // Another flavour's rules go when those that take their place have come back.
+    let comes_back =
+        |rules: &&InstalledRules| before.rules.iter().any(|set| set.sees_as(&rules.tool) && !set.is_empty());
+    let (first, then): (Vec<_>, Vec<_>) = installed.rules.iter().partition(comes_back);
+    for rules in first.into_iter().chain(then) {
         let of = |sets: &[InstalledRules], name: &str| {
             let set = sets.iter().find(|set| set.sees_as(&rules.tool));
             set.and_then(|set| set.table(name)).cloned().unwrap_or_else(|| TableState::empty(name))

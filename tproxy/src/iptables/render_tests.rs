@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::super::save;
 use super::*;
 use crate::apply::change::StoredFile;
+use crate::apply::record::Run;
 use crate::config::Layers;
 use crate::host::{HostFacts, Users};
 use crate::plan::{self, Sidecar};
@@ -193,4 +194,36 @@ fn what_is_stored_comes_first_and_goes_first() {
     assert_eq!(install(&plan(""), &again, Flavour::Nft).unwrap(), std::slice::from_ref(&gone));
     assert_eq!(remove(&again, "lo").first(), Some(&gone));
     assert_eq!(gone.inverse().inverse(), gone);
+}
+
+#[test]
+fn on_the_way_back_a_flavour_goes_only_when_the_other_has_come_back() {
+    let texts = forward(&install(&plan(""), &host("", "", true), Flavour::Nft).unwrap());
+    let mut installed = host(&saved(&texts[0], ""), &saved(&texts[1], ""), true);
+    let of_legacy = |rules: &InstalledRules, tables| InstalledRules {
+        tool: tool(Flavour::Legacy, rules.tool.family),
+        tables,
+    };
+    let older = installed.rules.iter().map(|rules| of_legacy(rules, rules.tables.clone()));
+    let before = Before { rules: older.collect(), ..Before::default() };
+    let empty: Vec<_> = installed.rules.iter().map(|rules| of_legacy(rules, Vec::new())).collect();
+    let run = Run {
+        boot_id: "",
+        backend: "iptables-nft",
+        digest: 7,
+        configuration: serde_json::Value::Null,
+        rules: installed.rules.clone(),
+        comments: true,
+        changes: &[],
+    };
+    installed.rules.extend(empty);
+    let changes = back(&before, &Record::applying(run, None), &installed, "lo");
+    let flavours: Vec<Flavour> = changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::Restore { tool, .. } => Some(tool.flavour),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(flavours, [Flavour::Legacy, Flavour::Legacy, Flavour::Nft, Flavour::Nft]);
 }
