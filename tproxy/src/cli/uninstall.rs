@@ -53,11 +53,7 @@ impl Uninstall {
             surroundings.warn("[dry-run]: without root, the rules that are installed cannot be seen");
             return Ok(());
         }
-        if let Some(backup) = host::resolv_conf_backup() {
-            surroundings.warn(format!(
-                "{backup} was left by Kuma before 2.2; compare it with /etc/resolv.conf and delete it: it is not restored"
-            ));
-        }
+        warn_of_backup(surroundings);
         let facts = host::facts(&Config::default())?;
         if !self.dry_run {
             permit_changes(surroundings)?;
@@ -102,9 +98,7 @@ impl Uninstall {
             dismiss(surroundings);
         }
         if has_address_of_others {
-            let address = IpFamily::V6.passthrough();
-            surroundings
-                .tell(format!("# {address} on {} stays: nothing says that tproxy added it", facts.loopback));
+            tell_of_address(&facts.loopback, surroundings);
         }
         tell_open(open, surroundings);
         if surroundings.output.json {
@@ -129,6 +123,19 @@ impl Uninstall {
         tell_open(removal.open_connections, surroundings);
         changes::print(foretold, self.verbose, surroundings)
     }
+}
+
+fn warn_of_backup(surroundings: &mut Surroundings<'_>) {
+    if let Some(backup) = host::resolv_conf_backup() {
+        surroundings.warn(format!(
+            "{backup} was left by Kuma before 2.2; compare it with /etc/resolv.conf and delete it: it is not restored"
+        ));
+    }
+}
+
+fn tell_of_address(loopback: &str, surroundings: &mut Surroundings<'_>) {
+    let address = IpFamily::V6.passthrough();
+    surroundings.tell(format!("# {address} on {loopback} stays: nothing says that tproxy added it"));
 }
 
 /// What becomes of captured connections: NAT goes on for them as long as anything in the namespace needs connection

@@ -33,72 +33,69 @@ pub(super) fn excess(plan: &Plan) -> Option<(&'static str, String)> {
 }
 
 fn lists(plan: &Plan) -> Vec<List> {
-    let (inbound, outbound) = (&plan.policy.inbound, &plan.policy.outbound);
     let families: Vec<Family> = plan.policy.families.iter().map(|family| Family::of(plan, *family)).collect();
-    let list = |key, rules: &mut dyn Iterator<Item = usize>| {
-        rules.fold(List { key, items: 0, rules: 0 }, |list, rules| List {
-            items: list.items + 1,
-            rules: list.rules + rules,
-            ..list
-        })
+    outbound(plan, &families).into_iter().chain(others(plan, &families)).collect()
+}
+
+fn list(key: &'static str, rules: impl Iterator<Item = usize>) -> List {
+    rules.fold(List { key, items: 0, rules: 0 }, |list, rules| List {
+        items: list.items + 1,
+        rules: list.rules + rules,
+        ..list
+    })
+}
+
+fn all(families: &[Family], rules: impl Fn(&Family) -> usize) -> usize {
+    families.iter().map(rules).sum()
+}
+
+/// Exclusions of what is sent.
+fn outbound(plan: &Plan, families: &[Family]) -> [List; 4] {
+    let outbound = &plan.policy.outbound;
+    let of_owners = |is: fn(&Exclusion) -> bool| {
+        let exclusions = outbound.exclusions.iter().filter(move |one| is(one));
+        exclusions.map(|one| all(families, |family| family.owner(one)))
     };
-    let all = |rules: &dyn Fn(&Family) -> usize| families.iter().map(rules).sum::<usize>();
-    let exclusions = |is: fn(&Exclusion) -> bool| outbound.exclusions.iter().filter(move |one| is(one));
-    let servers = plan.policy.dns.iter().filter_map(|dns| dns.servers.as_ref()).flatten();
-    vec![
-        list(
-            "redirect.outbound.excludePortsForUIDs",
-            &mut exclusions(|one| one.uids.is_some()).map(|one| all(&|family| family.owner(one))),
-        ),
-        list(
-            "redirect.outbound.excludeGIDs",
-            &mut exclusions(|one| one.gids.is_some()).map(|one| all(&|family| family.owner(one))),
-        ),
-        list(
-            "redirect.outbound.excludePortsForIPs",
-            &mut outbound
-                .exclusions
-                .iter()
-                .filter_map(|one| one.network)
-                .map(|network| all(&|family| family.if_own(IpFamily::of(network.addr()), family.network))),
-        ),
-        list(
-            "redirect.outbound.excludeInterfaces",
-            &mut outbound
-                .exclude_interfaces
-                .iter()
-                .map(|_| all(&|family| family.connections + family.queries)),
-        ),
-        list(
-            "redirect.inbound.excludePortsForIPs",
-            &mut inbound
-                .exclude_sources
-                .iter()
-                .map(|network| all(&|family| family.if_own(IpFamily::of(network.addr()), family.arriving))),
-        ),
-        list(
-            "redirect.inbound.excludeInterfaces",
-            &mut inbound.exclude_interfaces.iter().map(|_| all(&|family| family.arriving)),
-        ),
-        list(
-            "redirect.vnet.networks",
-            &mut plan.policy.vnets.iter().map(|vnet| {
-                let own = |family: &Family| {
-                    vnet.networks
-                        .iter()
-                        .filter(|network| IpFamily::of(network.addr()) == family.family)
-                        .count()
-                };
-                all(&|family| match own(family) {
-                    0 => 0,
-                    networks => networks + 1 + usize::from(family.queries > 0),
-                })
-            }),
-        ),
-        list(
-            "redirect.dns.resolvConfigPath",
-            &mut servers.map(|server| all(&|family| family.if_own(IpFamily::of(*server), family.queries))),
-        ),
+    let networks = outbound.exclusions.iter().filter_map(|one| one.network);
+    let of_networks = networks
+        .map(|network| all(families, |family| family.if_own(IpFamily::of(network.addr()), family.network)));
+    let of_interfaces = outbound
+        .exclude_interfaces
+        .iter()
+        .map(|_| all(families, |family| family.connections + family.queries));
+    [
+        list("redirect.outbound.excludePortsForUIDs", of_owners(|one| one.uids.is_some())),
+        list("redirect.outbound.excludeGIDs", of_owners(|one| one.gids.is_some())),
+        list("redirect.outbound.excludePortsForIPs", of_networks),
+        list("redirect.outbound.excludeInterfaces", of_interfaces),
+    ]
+}
+
+/// Exclusions of what arrives, virtual networks and name servers.
+fn others(plan: &Plan, families: &[Family]) -> [List; 4] {
+    let Policy { inbound, vnets, dns, .. } = &plan.policy;
+    let of_sources = inbound
+        .exclude_sources
+        .iter()
+        .map(|network| all(families, |family| family.if_own(IpFamily::of(network.addr()), family.arriving)));
+    let of_interfaces = inbound.exclude_interfaces.iter().map(|_| all(families, |family| family.arriving));
+    let of_vnets = vnets.iter().map(|vnet| {
+        all(families, |family| {
+            let is_own = |network: &&ipnet::IpNet| IpFamily::of(network.addr()) == family.family;
+            match vnet.networks.iter().filter(is_own).count() {
+                0 => 0,
+                networks => networks + 1 + usize::from(family.queries > 0),
+            }
+        })
+    });
+    let servers = dns.iter().filter_map(|dns| dns.servers.as_ref()).flatten();
+    let of_servers =
+        servers.map(|server| all(families, |family| family.if_own(IpFamily::of(*server), family.queries)));
+    [
+        list("redirect.inbound.excludePortsForIPs", of_sources),
+        list("redirect.inbound.excludeInterfaces", of_interfaces),
+        list("redirect.vnet.networks", of_vnets),
+        list("redirect.dns.resolvConfigPath", of_servers),
     ]
 }
 
@@ -184,7 +181,7 @@ mod tests {
     proptest! {
         #[test]
         fn as_many_rules_are_counted_as_are_made(
-            users in vec("(tcp:|udp:|)(53:|80,443:|1-9,11,13,15,17,19,21,23,25,27,29,31,33,35:|)[1-9]", 0..6),
+            users in vec("((tcp:|udp:|)(53:|80,443:|1-9,11,13,15,17,19,21,23,25,27,29,31,33,35:)|)[1-9]", 0..6),
             groups in vec(1..9_u32, 0..6),
             networks in vec("(10\\.[1-9]\\.1\\.1|fd00::[1-9])", 0..6),
             interfaces in vec("eth[1-9]", 0..4),

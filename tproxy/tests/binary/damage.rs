@@ -231,7 +231,7 @@ fn jumps_of_others_to_our_chains_are_named_before_they_go(
             let named = if verb == "uninstall" { rule } else { rule.split_once(" -A ").unwrap().1 };
             assert!(done.stdout_text().contains(named), "{done}");
         }
-        assert_eq!(done.stderr_text().matches("[WARNING] this rule").count(), 2, "{done}");
+        assert_eq!(done.stderr_text().matches("\"message\":\"this rule").count(), 2, "{done}");
     }
     let saved = pod.sh(&format!("iptables-{flavour}-save -t nat"));
     assert!(!saved.contains("br0") && saved.contains(":OTHER ") && !saved.contains("-A OTHER"), "{saved}");

@@ -11,11 +11,12 @@ type Entry = fn(usize) -> String;
 
 /// The settings that take lists: key, flag, and their entries.
 const LISTS: [(&str, &str, Entry); 7] = [
+    // Neighbours would become one network.
     ("outbound.excludePortsForIPs", "exclude-outbound-ips", |n| {
-        format!("10.{}.{}.{}", n >> 16, n >> 8 & 255, n & 255)
+        format!("10.{}.{}.{}", n >> 15, n >> 7 & 255, (2 * n) & 255)
     }),
     ("inbound.excludePortsForIPs", "exclude-inbound-ips", |n| {
-        format!("fd00::1:{:x}:{:x}", n >> 16, n & 0xffff)
+        format!("fd00::1:{:x}:{:x}", n >> 15, (2 * n) & 0xffff)
     }),
     ("outbound.excludePortsForUIDs", "exclude-outbound-ports-for-uids", |n| format!("tcp:80,443:{}", n * 2)),
     ("outbound.excludeGIDs", "exclude-outbound-gids", |n| (n * 2).to_string()),
@@ -202,7 +203,7 @@ fn name_servers_without_number_are_read_and_the_unusable_ones_counted() {
     pod.node().write_file("/run/servers", servers).unwrap();
     assert!(run(&pod, explain).done().contains("outbound/dns"));
     let dry_run = ["install", "--dry-run", "--config", "/run/dns.yaml"];
-    assert_eq!(run(&pod, dry_run).done().matches("-p udp -j REDIRECT").count(), 40_000);
+    assert_eq!(run(&pod, dry_run).done().matches("/outbound/dns -j REDIRECT").count(), 40_000);
     pod.node().write_file("/run/servers", "# x\n".repeat((1 << 18) + 1)).unwrap();
     run(&pod, explain).refused("cannot read /run/servers: it is larger than 1024 KiB");
     for command in ["ln -sf /dev/zero", "rm /run/servers; mkfifo", "rm /run/servers; mkdir"] {
