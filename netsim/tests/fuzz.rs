@@ -52,8 +52,14 @@ fn changed(folder: &Path, change: &str) -> std::path::PathBuf {
 
 #[rstest]
 #[case::forgotten("exclude-outbound-ports", "case $word in --exclude-outbound-ports=*) continue;; esac")]
-#[case::another_port("redirect-outbound-port", "case $word in --redirect-outbound-port=*) word=--redirect-outbound-port=15001;; esac")]
-#[case::widened("exclude-outbound-ips", "case $word in --exclude-outbound-ips=*) word=--exclude-outbound-ips=0.0.0.0/0,::/0;; esac")]
+#[case::another_port(
+    "redirect-outbound-port",
+    "case $word in --redirect-outbound-port=*) word=--redirect-outbound-port=15001;; esac"
+)]
+#[case::widened(
+    "exclude-outbound-ips",
+    "case $word in --exclude-outbound-ips=*) word=--exclude-outbound-ips=0.0.0.0/0,::/0;; esac"
+)]
 fn a_tproxy_that_does_otherwise_is_found_out_with_a_scenario_that_shows_it(
     #[case] option: &str,
     #[case] change: &str,

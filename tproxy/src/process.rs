@@ -46,12 +46,12 @@ pub enum ProcessError {
         error: std::io::Error,
     },
     /// It did not come to an end, and was killed.
-    #[error("{command} did not finish in {seconds} s")]
+    #[error("{command} did not finish in {}", in_words(*.within))]
     Hangs {
         /// Program and arguments.
         command: String,
         /// How long it had.
-        seconds: u64,
+        within: Duration,
     },
     /// It said no.
     #[error("{command} failed ({status}): {stderr}")]
@@ -63,6 +63,14 @@ pub enum ProcessError {
         /// What it said, in one line.
         stderr: String,
     },
+}
+
+/// A time that somebody had. What is left of a limit may be anything.
+pub(crate) fn in_words(time: Duration) -> String {
+    match time.as_secs() {
+        0 => "the time that was left".to_owned(),
+        seconds => format!("{seconds} s"),
+    }
 }
 
 impl ProcessError {
@@ -144,7 +152,7 @@ fn carry_out(
         Some(output) => output,
         None => {
             let command = format!("{} {}", program.display(), arguments.join(" "));
-            return Err(ProcessError::Hangs { command, seconds: within.as_secs() });
+            return Err(ProcessError::Hangs { command, within });
         }
     };
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();

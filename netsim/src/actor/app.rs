@@ -61,9 +61,8 @@ impl App {
                 .into_iter()
                 .flatten()
                 .map(move |socket| datagrams::serve(socket, name.clone(), seen.clone()));
-            let service = async move {
-                tokio::try_join!(try_join_all(loops), try_join_all(datagrams)).map(drop)
-            };
+            let service =
+                async move { tokio::try_join!(try_join_all(loops), try_join_all(datagrams)).map(drop) };
             Ok::<_, ActorError>(((), service))
         })??;
         Ok(Self { actor, log })

@@ -11,7 +11,7 @@ use serde::Serialize;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-use super::Answer;
+use super::{Answer, Enough};
 
 /// How long one connection of a burst may take.
 const EACH: Duration = Duration::from_secs(5);
@@ -21,10 +21,12 @@ const EACH: Duration = Duration::from_secs(5);
 pub struct Burst {
     /// Where to.
     pub to: SocketAddr,
-    /// How many altogether.
+    /// How many altogether, at least.
     pub connections: usize,
     /// How many at a time.
     pub at_once: usize,
+    /// Goes on until there are enough.
+    pub enough: Enough,
 }
 
 /// How the connections of a burst ended: how many by who answered, or by how they failed.
@@ -35,7 +37,7 @@ pub(super) async fn run(burst: Burst) -> Tally {
     let share = |lane: usize| {
         burst.connections / burst.at_once + usize::from(lane < burst.connections % burst.at_once)
     };
-    let lanes = (0..burst.at_once).map(|lane| lane_of(burst.to, share(lane)));
+    let lanes = (0..burst.at_once).map(|lane| lane_of(burst.to, share(lane), &burst.enough));
     let mut tally = Tally::default();
     for lane in join_all(lanes).await {
         for (end, count) in lane.0 {
@@ -45,9 +47,11 @@ pub(super) async fn run(burst: Burst) -> Tally {
     tally
 }
 
-async fn lane_of(to: SocketAddr, connections: usize) -> Tally {
+async fn lane_of(to: SocketAddr, connections: usize, enough: &Enough) -> Tally {
     let mut tally = Tally::default();
-    for _ in 0..connections {
+    let mut made = 0;
+    while made < connections || !enough.is_so() {
+        made += 1;
         let end = match timeout(EACH, one(to)).await {
             Ok(Ok(actor)) => actor,
             Ok(Err(error)) => error.kind().to_string(),

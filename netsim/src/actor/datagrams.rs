@@ -115,7 +115,13 @@ fn send(socket: &UdpSocket, text: &[u8], from: IpAddr, to: SocketAddr) -> io::Re
         to: &A,
     ) -> io::Result<usize> {
         let flags = MsgFlags::MSG_DONTWAIT;
-        Ok(sendmsg(socket.as_raw_fd(), &[IoSlice::new(text)], std::slice::from_ref(control), flags, Some(to))?)
+        Ok(sendmsg(
+            socket.as_raw_fd(),
+            &[IoSlice::new(text)],
+            std::slice::from_ref(control),
+            flags,
+            Some(to),
+        )?)
     }
     match (from, to) {
         (IpAddr::V4(from), SocketAddr::V4(to)) => {

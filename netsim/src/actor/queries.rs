@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 
 use super::query::{self, Asked, Query};
-use super::{ActorError, Tally};
+use super::{ActorError, Enough, Tally};
 
 /// How long one query may take, the wait for its port included.
 const EACH: Duration = Duration::from_secs(5);
@@ -24,8 +24,10 @@ pub struct Queries {
     pub source: IpAddr,
     /// The ports to ask from; all are used at the same time.
     pub source_ports: Vec<u16>,
-    /// How many queries altogether.
+    /// How many queries altogether, at least.
     pub times: usize,
+    /// Goes on until there are enough.
+    pub enough: Enough,
 }
 
 pub(super) async fn run(queries: Queries) -> Result<Tally, ActorError> {
@@ -39,7 +41,7 @@ pub(super) async fn run(queries: Queries) -> Result<Tally, ActorError> {
             connected: false,
             within: EACH,
         };
-        one_port(query, share(lane))
+        one_port(query, share(lane), &queries.enough)
     });
     let mut tally = Tally::default();
     for lane in try_join_all(lanes).await? {
@@ -51,9 +53,11 @@ pub(super) async fn run(queries: Queries) -> Result<Tally, ActorError> {
 }
 
 /// Connected and unconnected sockets in turn.
-async fn one_port(query: Query, times: usize) -> Result<Tally, ActorError> {
+async fn one_port(query: Query, times: usize, enough: &Enough) -> Result<Tally, ActorError> {
     let mut tally = Tally::default();
-    for number in 0..times {
+    let mut number = 0;
+    while number < times || !enough.is_so() {
+        number += 1;
         let end = match query::ask(Query { connected: number % 2 == 1, ..query.clone() }).await? {
             Asked::Answered { answer, from } if from == query.server => answer.actor,
             Asked::Answered { answer, from } => format!("{} from {from}", answer.actor),

@@ -47,7 +47,12 @@ impl Fuzz {
         let outcome = fuzz::run(&options, |found| {
             if said.elapsed() >= EVERY {
                 said = Instant::now();
-                say(&format!("{} of {} cases, {} flows\n", found.cases + found.refused, options.cases, found.flows));
+                say(&format!(
+                    "{} of {} cases, {} flows\n",
+                    found.cases + found.refused,
+                    options.cases,
+                    found.flows
+                ));
             }
         });
         match outcome {

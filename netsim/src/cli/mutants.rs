@@ -8,8 +8,9 @@ use std::thread;
 use clap::Args;
 use tproxy::backend::BackendId;
 
+use super::equivalent::{self, Equivalent};
 use super::selection::{Selection, tproxy};
-use super::{End, equivalent, say};
+use super::{End, say};
 use crate::run::{self, About, Mutant, Options, Report, RunError};
 use crate::scenario::Variant;
 
@@ -55,19 +56,10 @@ impl Mutants {
         variants.retain(|variant| variant.backend == backend);
         let options = Options { tproxy: tproxy(self.tproxy.as_deref())? };
         run::supports(backend).map_err(|missing| missing.to_string())?;
-        let known = self.all(variants, &options);
         let equivalents = equivalent::all()?;
-        let mut survived = 0;
-        for (rule, variants) in &known.survivors {
-            let text = rule.1.to_string();
-            if let Some(equivalent) = equivalents.iter().find(|one| one.is(&text)) {
-                say(&format!("equivalent  {} {text}\n            {}\n", rule.0, equivalent.because));
-                continue;
-            }
-            survived += 1;
-            let names: Vec<&str> = variants.iter().map(String::as_str).collect();
-            say(&format!("SURVIVED  {} {text}\n          in {}\n", rule.0, names.join(", ")));
-        }
+        let chosen: BTreeSet<String> = variants.iter().map(|variant| variant.scenario.id.clone()).collect();
+        let known = self.all(variants, &options);
+        let survived = tell_survivors(&known, &equivalents, &chosen);
         let (killed, equivalent) = (known.killed.len(), known.survivors.len() - survived);
         for reason in &known.broken {
             say(&format!("FAILED  {reason}\n"));
@@ -96,6 +88,28 @@ impl Mutants {
         });
         known.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Tells of every rule that nobody missed, and counts those of which nothing says that nobody can. `chosen` are the
+/// scenarios that ran.
+fn tell_survivors(known: &Known, equivalents: &[Equivalent], chosen: &BTreeSet<String>) -> usize {
+    let mut survived = 0;
+    for ((family, mutant), variants) in &known.survivors {
+        let text = mutant.to_string();
+        let names: Vec<&str> = variants.iter().map(String::as_str).collect();
+        let equivalent = equivalents.iter().find(|one| one.is(&text));
+        if let Some(Equivalent { because, experiment, .. }) = equivalent {
+            // An experiment that ran has to have gone without the rule.
+            let is_shown = names.iter().any(|name| name.starts_with(&format!("{experiment}::")));
+            if is_shown || !chosen.contains(experiment) {
+                say(&format!("equivalent  {family} {text}\n            {because}: {experiment}\n"));
+                continue;
+            }
+        }
+        survived += 1;
+        say(&format!("SURVIVED  {family} {text}\n          in {}\n", names.join(", ")));
+    }
+    survived
 }
 
 /// Takes each rule of a variant away that nobody has missed yet.

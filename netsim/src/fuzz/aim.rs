@@ -7,8 +7,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::options::Options;
 use super::world::{
-    self, Claim, INBOUND, OUTBOUND, QUERIES, QUIET_PORT, SIDECAR, Sender, Shot, Transport, addresses, name_server,
-    quiet,
+    self, Claim, INBOUND, OUTBOUND, QUERIES, QUIET_PORT, SIDECAR, Sender, Shot, Transport, addresses,
+    name_server, quiet,
 };
 use crate::random::Random;
 use crate::topology::IpFamily;
@@ -120,7 +120,8 @@ fn network(random: &mut Random, node: &str, family: IpFamily) -> Option<(String,
         IpAddr::V4(address) => u128::from(u32::from(address)),
         IpAddr::V6(address) => u128::from(address),
     };
-    let is_inside = |address: &IpAddr| (number(*address) ^ number(around)).checked_shr(bits - length) == Some(0);
+    let is_inside =
+        |address: &IpAddr| (number(*address) ^ number(around)).checked_shr(bits - length) == Some(0);
     let (inside, outside) = all.into_iter().partition(is_inside);
     Some((format!("{around}/{length}"), inside, outside))
 }
@@ -130,7 +131,11 @@ fn outbound_networks(random: &mut Random, family: IpFamily) -> Option<Aimed> {
     let (written, inside, outside) = network(random, "peer", family)?;
     let app = app()?;
     let shots = |address: IpAddr, tcp, udp| {
-        [call(app, address, 80, Tcp, tcp), call(app, address, 53, Udp, udp), call(app, address, 443, Udp, Passes)]
+        [
+            call(app, address, 80, Tcp, tcp),
+            call(app, address, 53, Udp, udp),
+            call(app, address, 443, Udp, Passes),
+        ]
     };
     let passing = inside.into_iter().flat_map(|address| shots(address, Passes, Passes));
     let captured = outside
@@ -142,7 +147,10 @@ fn outbound_networks(random: &mut Random, family: IpFamily) -> Option<Aimed> {
 }
 
 /// A range of ids, and who of the world is in it; the sidecar is left out.
-fn owners(random: &mut Random, id: fn(crate::node::Identity) -> u32) -> Option<(String, Vec<Sender>, Vec<Sender>)> {
+fn owners(
+    random: &mut Random,
+    id: fn(crate::node::Identity) -> u32,
+) -> Option<(String, Vec<Sender>, Vec<Sender>)> {
     let one = |random: &mut Random| random.pick(&world::IDENTITIES).map(|identity| id(*identity));
     let (a, b) = (one(random)?, one(random)?);
     let (first, last) = (a.min(b), a.max(b));
@@ -157,11 +165,11 @@ fn owners(random: &mut Random, id: fn(crate::node::Identity) -> u32) -> Option<(
 fn users(random: &mut Random, family: IpFamily) -> Option<Aimed> {
     let (written, inside, outside) = owners(random, |identity| identity.uid)?;
     let peer = quiet(family)?;
-    let shots = |sender: Sender, tcp, udp| [call(sender, peer, 443, Tcp, tcp), call(sender, peer, 53, Udp, udp)];
+    let shots =
+        |sender: Sender, tcp, udp| [call(sender, peer, 443, Tcp, tcp), call(sender, peer, 53, Udp, udp)];
     let passing = inside.into_iter().flat_map(|sender| shots(sender, Passes, Passes));
-    let captured = outside
-        .into_iter()
-        .flat_map(|sender| shots(sender, Redirected(OUTBOUND[0]), Redirected(QUERIES[0])));
+    let captured =
+        outside.into_iter().flat_map(|sender| shots(sender, Redirected(OUTBOUND[0]), Redirected(QUERIES[0])));
     let options = Options::default()
         .with("exclude-outbound-ports-for-uids", written)
         .with("redirect-all-dns-traffic", true);
@@ -209,7 +217,8 @@ fn inbound_ports(random: &mut Random, family: IpFamily) -> Option<Aimed> {
     let passing = inside.into_iter().map(|port| call(peer, pod, port, Tcp, Passes));
     let captured = outside.into_iter().map(|port| call(peer, pod, port, Tcp, Redirected(INBOUND[0])));
     // The listener for queries takes datagrams only: nobody answers a connection there.
-    let shots = passing.chain(captured).filter(|shot| shot.claim != Some(Passes) || shot.to.port() != QUERIES[0]);
+    let shots =
+        passing.chain(captured).filter(|shot| shot.claim != Some(Passes) || shot.to.port() != QUERIES[0]);
     let options = Options::default().with("exclude-inbound-ports", written);
     Some(Aimed { options, shots: shots.collect() })
 }
@@ -219,7 +228,8 @@ fn included_inbound_ports(random: &mut Random, family: IpFamily) -> Option<Aimed
     let (peer, pod) = (Sender::Node("peer"), pod(family)?);
     let captured = inside.into_iter().map(|port| call(peer, pod, port, Tcp, Redirected(INBOUND[0])));
     let passing = outside.into_iter().map(|port| call(peer, pod, port, Tcp, Passes));
-    let shots = captured.chain(passing).filter(|shot| shot.claim != Some(Passes) || shot.to.port() != QUERIES[0]);
+    let shots =
+        captured.chain(passing).filter(|shot| shot.claim != Some(Passes) || shot.to.port() != QUERIES[0]);
     let options = Options::default().with("include-inbound-ports", written);
     Some(Aimed { options, shots: shots.collect() })
 }
@@ -313,9 +323,9 @@ fn all_servers(random: &mut Random, family: IpFamily) -> Option<Aimed> {
     }
     let servers = addresses("peer", family);
     let queries = servers.iter().map(|server| call(app, *server, 53, Udp, Redirected(port)));
-    let passing = servers.iter().flat_map(|server| {
-        [call(sidecar, *server, 53, Udp, Passes), call(app, *server, 53, Tcp, Passes)]
-    });
+    let passing = servers
+        .iter()
+        .flat_map(|server| [call(sidecar, *server, 53, Udp, Passes), call(app, *server, 53, Tcp, Passes)]);
     Some(Aimed { options, shots: queries.chain(passing).collect() })
 }
 

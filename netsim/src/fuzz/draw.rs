@@ -49,7 +49,9 @@ pub(super) fn options(random: &mut Random) -> Options {
     several(random, 3, 3, |random| options.add("exclude-outbound-ports-for-uids", of_users(random)));
     several(random, 5, 2, |random| options.add("exclude-outbound-gids", ids(random)));
     for flag in ["exclude-outbound-interfaces", "exclude-inbound-interfaces"] {
-        several(random, 6, 2, |random| options.add(flag, one(random, &["eth1", "eth0", "vm0", "vm+", "et+"])));
+        several(random, 6, 2, |random| {
+            options.add(flag, one(random, &["eth1", "eth0", "vm0", "vm+", "et+"]))
+        });
     }
     several(random, 4, 3, |random| {
         let interface = one(random, &["vm0", "vm+", "eth1"]);

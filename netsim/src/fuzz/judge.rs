@@ -175,7 +175,8 @@ fn kept(shot: &Shot, verdict: Verdict, outcome: &Outcome) -> Option<String> {
 fn source_kept(shot: &Shot, answer: &Answer, local: SocketAddr) -> Option<String> {
     // REDIRECT of a local flow delivers it to loopback with the source that it had.
     let seen = answer.client.ip();
-    (seen != local.ip()).then(|| format!("{} saw {seen}, not {}, as the source of {}", answer.actor, local.ip(), shot.to))
+    (seen != local.ip())
+        .then(|| format!("{} saw {seen}, not {}, as the source of {}", answer.actor, local.ip(), shot.to))
 }
 
 /// How a flow ended, for people.

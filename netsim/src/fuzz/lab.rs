@@ -171,7 +171,10 @@ fn server(node: &str) -> AppSpec {
     let is_free = |port: &u16| node != POD || !is_sidecars(SocketAddr::from(([0; 4], *port)));
     let udp = PORTS.into_iter().filter(|port| node != POD || !QUERIES.contains(port));
     let name = if node == POD { "app" } else { node };
-    AppSpec { udp_ports: udp.collect(), ..AppSpec::new(name, Identity::ROOT, PORTS.into_iter().filter(is_free)) }
+    AppSpec {
+        udp_ports: udp.collect(),
+        ..AppSpec::new(name, Identity::ROOT, PORTS.into_iter().filter(is_free))
+    }
 }
 
 /// Whether the sidecar listens for connections there.

@@ -177,9 +177,10 @@ fn one(
         found.sending += begun.elapsed();
         found.flows += shots.len() as u64;
         found.claimed += shots.iter().filter(|shot| shot.claim.is_some()).count() as u64;
-        let wrong = shots.iter().zip(&outcomes).find_map(|(shot, outcome)| {
-            Some((shot, judge::judge(shot, &plan, lab.topology(), outcome)?))
-        });
+        let wrong = shots
+            .iter()
+            .zip(&outcomes)
+            .find_map(|(shot, outcome)| Some((shot, judge::judge(shot, &plan, lab.topology(), outcome)?)));
         if let Some((shot, mismatch)) = wrong {
             let failure = Failure {
                 seed: options.seed,
@@ -207,7 +208,8 @@ fn differing(
     outcomes: &[Outcome],
 ) -> Option<String> {
     let pairs = shots.iter().zip(of_first?.iter().zip(outcomes));
-    let (shot, (before, now)) = pairs.into_iter().find(|(_, (before, now))| judge::words(before) != judge::words(now))?;
+    let (shot, (before, now)) =
+        pairs.into_iter().find(|(_, (before, now))| judge::words(before) != judge::words(now))?;
     Some(format!(
         "{} → {} ({:?}): on {} {}, on {} {}\n",
         shot.from.name(),

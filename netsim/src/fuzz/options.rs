@@ -67,7 +67,8 @@ impl Options {
     /// The installation that they mean.
     pub(super) fn install(&self) -> Install {
         let flags = self.0.iter().filter(|(flag, _)| **flag != OF_USERS);
-        let flags = flags.map(|(flag, items)| ((*flag).to_owned(), unplaced(FlagValue::Text(items.join(",")))));
+        let flags =
+            flags.map(|(flag, items)| ((*flag).to_owned(), unplaced(FlagValue::Text(items.join(",")))));
         let mut install = Install { flags: flags.collect(), ..Install::default() };
         install.config = self.config();
         install
@@ -81,12 +82,12 @@ impl Options {
     /// The same as the `install` key of a scenario file, after the given indentation.
     pub(super) fn yaml(&self, indentation: &str) -> String {
         let flags = self.0.iter().filter(|(flag, _)| **flag != OF_USERS);
-        let flags: String =
-            flags.map(|(flag, items)| format!("{indentation}    {flag}: \"{}\"\n", items.join(","))).collect();
+        let flags: String = flags
+            .map(|(flag, items)| format!("{indentation}    {flag}: \"{}\"\n", items.join(",")))
+            .collect();
         let flags = if flags.is_empty() { String::new() } else { format!("{indentation}  flags:\n{flags}") };
-        let config = self
-            .config()
-            .map_or_else(String::new, |config| format!("{indentation}  config: {config}\n"));
+        let config =
+            self.config().map_or_else(String::new, |config| format!("{indentation}  config: {config}\n"));
         if flags.is_empty() && config.is_empty() {
             format!("{indentation}install: {{}}\n")
         } else {

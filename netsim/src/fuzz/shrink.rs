@@ -57,9 +57,10 @@ fn simpler(shot: &Shot) -> Vec<Shot> {
         to.set_port(80);
         all.push(Shot { to, ..shot.clone() });
     }
-    let plain: Option<IpAddr> =
-        super::world::addresses("peer", IpFamily::of(shot.to.ip())).first().copied();
-    if let Some(address) = plain.filter(|address| shot.to.ip() != *address && shot.from != Sender::Node("peer")) {
+    let plain: Option<IpAddr> = super::world::addresses("peer", IpFamily::of(shot.to.ip())).first().copied();
+    if let Some(address) =
+        plain.filter(|address| shot.to.ip() != *address && shot.from != Sender::Node("peer"))
+    {
         let mut to = shot.to;
         to.set_ip(address);
         all.push(Shot { to, ..shot.clone() });

@@ -116,7 +116,9 @@ pub(super) async fn configure(end: &End) -> Result<(), LinkError> {
 /// An interface that comes up again has some of its addresses still.
 fn there(outcome: Result<(), LinkError>) -> Result<(), LinkError> {
     match outcome {
-        Err(LinkError::Refused { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(LinkError::Refused { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {
+            Ok(())
+        }
         outcome => outcome,
     }
 }

@@ -27,8 +27,8 @@ use tproxy::family::IpFamily;
 use crate::actor::ActorError;
 use crate::link::NetworkError;
 use crate::node::{NodeError, ProcessError};
-use crate::topology::TopologyError;
 use crate::random::Random;
+use crate::topology::TopologyError;
 use rig::{Rig, Round};
 
 /// Rounds that are not measured: caches fill, and the kernel allocates.

@@ -13,7 +13,7 @@ use super::LoadError;
 use super::case::{Case, Way};
 use super::exclusions;
 use super::proof::{self, Witness};
-use crate::actor::{App, AppSpec, Burst, Client, Mode, Sidecar, SidecarSpec};
+use crate::actor::{App, AppSpec, Burst, Client, Enough, Mode, Sidecar, SidecarSpec};
 use crate::link::{Network, NetworkOptions};
 use crate::node::{Account, Finished, Identity, Program};
 use crate::topology::Topology;
@@ -99,7 +99,7 @@ impl Rig {
     /// Makes this many connections. The reason is there when the round is not what the case claims.
     pub(super) fn round(&mut self, connections: usize) -> Result<(Round, Option<String>), LoadError> {
         let (pod, peer) = (self.network.node(POD)?, self.network.node(PEER)?);
-        let burst = Burst { to: self.call, connections, at_once: AT_ONCE };
+        let burst = Burst { to: self.call, connections, at_once: AT_ONCE, enough: Enough::default() };
         let (pod_before, peer_before, started) = (pod.cpu_time()?, peer.cpu_time()?, Instant::now());
         let tally = self.client.burst(burst, DEADLINE)?;
         let wall = started.elapsed();

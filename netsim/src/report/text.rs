@@ -51,7 +51,11 @@ pub fn line(case: &Case) -> String {
             let failed = report.checks.iter().filter(|check| !check.passed()).count();
             let checks = report.checks.len();
             let time = report.elapsed.as_millis();
-            if failed == 0 { format!("{checks} checks, {time} ms") } else { format!("{failed} of {checks} checks") }
+            if failed == 0 {
+                format!("{checks} checks, {time} ms")
+            } else {
+                format!("{failed} of {checks} checks")
+            }
         }
         _ => case.trouble(),
     };

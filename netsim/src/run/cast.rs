@@ -109,10 +109,8 @@ impl Cast {
             let ports: BTreeSet<u16> = tcp.into_iter().map(|one| one.port).collect();
             let ports = ports.into_iter().filter(|port| node != POD || !own_ports.contains(port));
             let (name, identity) = if node == POD { ("app", APP) } else { (node, Identity::ROOT) };
-            let spec = AppSpec {
-                udp_ports: udp_ports.into_iter().collect(),
-                ..AppSpec::new(name, identity, ports)
-            };
+            let spec =
+                AppSpec { udp_ports: udp_ports.into_iter().collect(), ..AppSpec::new(name, identity, ports) };
             if !(spec.ports.is_empty() && spec.udp_ports.is_empty()) {
                 self.servers.push(App::start(network.node(node)?, spec)?);
             }

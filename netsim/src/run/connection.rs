@@ -73,9 +73,7 @@ fn connect(
     };
     let passed = stage.proxy.take_seen();
     let (place, words) = match &outcome {
-        Outcome::Answered { answer, .. } => {
-            (Some(Place::from(answer.actor.clone())), answer.actor.clone())
-        }
+        Outcome::Answered { answer, .. } => (Some(Place::from(answer.actor.clone())), answer.actor.clone()),
         Outcome::Refused => (Some(Place::Refused), "refused".to_owned()),
         Outcome::Reset => (Some(Place::Reset), "reset".to_owned()),
         Outcome::TimedOut => (Some(Place::Unanswered), "unanswered".to_owned()),

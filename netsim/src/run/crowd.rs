@@ -2,56 +2,97 @@
 //!
 //! Must never forgive a single one.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::stage::Stage;
 use super::{About, Check, RunError};
-use crate::actor::{self, Tally};
-use crate::scenario::{Burst, Place, Queries};
+use crate::actor::{self, Enough, Tally};
+use crate::scenario::{Burst, Deed, Place, Queries, Until};
 
 /// How long all may take together.
 const ALTOGETHER: Duration = Duration::from_secs(120);
+/// How long a crowd goes on for the sake of what is done beside it.
+const GOING_ON: Duration = Duration::from_secs(90);
 
 pub(super) fn burst(stage: &Stage, wanted: &Burst) -> Result<Check, RunError> {
     let to = stage.endpoint(&wanted.to.value)?;
-    let title = format!("{} → {}, {} times", wanted.from, wanted.to.value, wanted.connections);
+    let until = wanted.until.as_ref().map(|until| until.value);
+    let title = format!("{} → {}, {}", wanted.from, wanted.to.value, times(wanted.connections, until));
     let tally = match stage.client(&wanted.from) {
         Some(client) => {
             let (connections, at_once) = (wanted.connections, wanted.at_once.max(1));
-            client.burst(actor::Burst { to, connections, at_once }, ALTOGETHER)?
+            let enough = enough(stage, until);
+            client.burst(actor::Burst { to, connections, at_once, enough }, ALTOGETHER)?
         }
         None => Tally::default(),
     };
-    Ok(judge(title, &tally, wanted.connections, &wanted.reaches))
+    Ok(judge(stage, title, &tally, (wanted.connections, until), &wanted.reaches))
 }
 
 pub(super) fn queries(stage: &Stage, wanted: &Queries) -> Result<Check, RunError> {
     let server = SocketAddr::new(stage.address(&wanted.server.value)?, 53);
     let source: IpAddr =
         if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let title = format!("{} asks {} {} times", wanted.from, wanted.server.value, wanted.times);
+    let until = wanted.until.as_ref().map(|until| until.value);
+    let title = format!("{} asks {} {}", wanted.from, wanted.server.value, times(wanted.times, until));
     let queries = actor::Queries {
         name: wanted.ask.clone(),
         server,
         source,
         source_ports: wanted.source_ports.clone(),
         times: wanted.times,
+        enough: enough(stage, until),
     };
     let tally = match stage.client(&wanted.from) {
         Some(client) => client.queries(queries, ALTOGETHER)?,
         None => Tally::default(),
     };
-    Ok(judge(title, &tally, wanted.times, &wanted.reaches))
+    Ok(judge(stage, title, &tally, (wanted.times, until), &wanted.reaches))
 }
 
-fn judge(title: String, tally: &Tally, times: usize, reaches: &Place) -> Check {
+fn times(count: usize, until: Option<Until>) -> String {
+    match until {
+        None => format!("{count} times"),
+        Some(Until { done, times }) => {
+            format!("{count} times and until {done} is done {times} times")
+        }
+    }
+}
+
+/// Whether what is done beside a crowd is done, or takes too long.
+fn enough(stage: &Stage, until: Option<Until>) -> Enough {
+    let Some(until) = until else { return Enough::default() };
+    let (deeds, deadline) = (stage.deeds.clone(), Instant::now() + GOING_ON);
+    Enough::when(move || deeds.look(|deeds| is_done(deeds, until)) || Instant::now() > deadline)
+}
+
+fn is_done(deeds: &BTreeMap<Deed, usize>, until: Until) -> bool {
+    deeds.get(&until.done).is_some_and(|count| *count >= until.times)
+}
+
+fn judge(
+    stage: &Stage,
+    title: String,
+    tally: &Tally,
+    (times, until): (usize, Option<Until>),
+    reaches: &Place,
+) -> Check {
     let ends: Vec<String> = tally.0.iter().map(|(end, count)| format!("{count} {end}")).collect();
     let happened = if ends.is_empty() { "none".to_owned() } else { ends.join(", ") };
     let reached = tally.0.get(&reaches.to_string()).copied().unwrap_or(0);
     let mut problems = Vec::new();
-    if reached != times || tally.0.len() != 1 {
-        problems.push(format!("expected {times} {reaches}, got {happened}"));
+    // What goes on until something is done is counted by nobody but itself.
+    let (is_enough, wanted) = match until {
+        None => (reached == times, format!("{times} {reaches}")),
+        Some(_) => (reached >= times, format!("at least {times} {reaches} and nothing else")),
+    };
+    if !is_enough || tally.0.len() != 1 {
+        problems.push(format!("expected {wanted}, got {happened}"));
+    }
+    if let Some(until) = until.filter(|until| stage.deeds.look(|deeds| !is_done(deeds, *until))) {
+        problems.push(format!("{} was not done {} times beside it", until.done, until.times));
     }
     Check::new(About::Traffic, title, happened, problems)
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::RunError;
 use crate::actor::{Log, NameServer, NameServerSpec, Seen, Sidecar, SidecarSpec};
 use crate::node::Node;
+use crate::scenario::Place;
 
 /// What the sidecar shall be like, and the one that runs.
 pub(super) struct Proxy {
@@ -61,9 +62,10 @@ impl Proxy {
         self.log().take()
     }
 
-    /// Waits until one of its listeners has seen so many connections.
-    pub(super) fn wait_for_count(&self, within: Duration, listener: &str, count: usize) -> bool {
-        self.log().wait_for_count(within, listener, count)
+    /// Waits until one of its listeners has seen so many connections, or queries.
+    pub(super) fn wait_for_count(&self, within: Duration, listener: Place, count: usize) -> bool {
+        let log = if listener == Place::SidecarDns { self.queries() } else { self.log() };
+        log.wait_for_count(within, &listener.to_string(), count)
     }
 
     /// Whether it still serves, where it was not killed.
@@ -77,6 +79,12 @@ impl Proxy {
 
     fn log(&self) -> Log {
         self.running().as_ref().map(|running| running.sidecar.log().clone()).unwrap_or_default()
+    }
+
+    fn queries(&self) -> Log {
+        let running = self.running();
+        let dns = running.as_ref().and_then(|running| running.dns.as_ref());
+        dns.map(|dns| dns.log().clone()).unwrap_or_default()
     }
 
     fn running(&self) -> MutexGuard<'_, Option<Running>> {

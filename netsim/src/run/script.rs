@@ -132,14 +132,14 @@ fn wait_for(stage: &Stage, wanted: &WaitFor) -> Result<(), RunError> {
             };
             stage.deeds.wait_for(WAITING, enough).is_some()
         }
-        (None, Some(listener)) => stage.proxy.wait_for_count(WAITING, &listener.to_string(), times),
+        (None, Some(listener)) => stage.proxy.wait_for_count(WAITING, listener.clone(), times),
         (None, None) => true,
     };
     if has_happened {
         return Ok(());
     }
-    let deed = wanted.done.map(|deed| format!("{deed:?}").to_lowercase());
-    let seen = wanted.seen_by.as_ref().map(|listener| format!("a connection to {listener}"));
+    let deed = wanted.done.map(|deed| deed.to_string());
+    let seen = wanted.seen_by.as_ref().map(|listener| format!("a connection or query to {listener}"));
     let what = deed.or(seen).unwrap_or_default();
     Err(RunError::NotHappened { what, times, within: WAITING })
 }

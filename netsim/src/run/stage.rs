@@ -140,7 +140,7 @@ impl Stage {
             self.pod()?.write_file(&file, text)?;
             arguments.push(format!("--config={file}"));
         }
-        if self.backend == BackendId::IptablesLegacy {
+        if self.backend == BackendId::IptablesLegacy && !install.flags.contains_key("backend") {
             arguments.push(format!("--iptables-executables={}", legacy_programs()));
         }
         let done = self.tproxy(arguments, &install.env, &install.ending())?;

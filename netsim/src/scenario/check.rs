@@ -61,8 +61,9 @@ pub(super) fn problems(document: &Document) -> Vec<Problem> {
         Err(error) => problems.push(problem(document.topology.referenced, error.to_string())),
         Ok(topology) => {
             if problems.is_empty() {
-                let plans =
-                    installations.iter().map(|one| (one, install::plan(&one.value, &document.files, &topology)));
+                let plans = installations
+                    .iter()
+                    .map(|one| (one, install::plan(&one.value, &document.files, &topology)));
                 let refused =
                     plans.filter_map(|(one, plan)| Some(problem(one.referenced, plan.err()?.to_string())));
                 problems.extend(refused);
@@ -209,9 +210,11 @@ fn foreign_source(wanted: &Expectation, document: &Document, topology: &Topology
     let source = wanted.source.as_ref()?;
     let people = people::people(document, topology);
     let node = people.get(&wanted.from).map(|person| person.node.as_str())?;
-    let addresses = families(topology).into_iter().filter_map(|family| topology.address(&source.value, family).ok());
+    let addresses =
+        families(topology).into_iter().filter_map(|family| topology.address(&source.value, family).ok());
     let owner = addresses.into_iter().find_map(|address| topology.owner(address))?;
-    let message = format!("`source` must be an address of the {node}, and `{}` is the {owner}'s", source.value);
+    let message =
+        format!("`source` must be an address of the {node}, and `{}` is the {owner}'s", source.value);
     (owner != node).then(|| problem(source.referenced, message))
 }
 

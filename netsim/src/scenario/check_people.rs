@@ -31,9 +31,11 @@ pub(super) fn problems(document: &Document, topology: &Topology) -> Vec<Problem>
     }
     for step in document.every_step() {
         problems.extend(of_step(&step, &people, &nodes));
-        problems.extend(wires(&step).into_iter().filter_map(|(location, place)| {
-            Some(problem(location, no_interface(topology, place)?))
-        }));
+        problems.extend(
+            wires(&step)
+                .into_iter()
+                .filter_map(|(location, place)| Some(problem(location, no_interface(topology, place)?))),
+        );
     }
     problems
 }

@@ -4,13 +4,14 @@
 
 use std::collections::BTreeMap;
 
+use serde_saphyr::Spanned;
 use tproxy::family::IpFamily;
 
 use super::check::{Problem, problem};
-use super::expectation::Who;
+use super::expectation::{Place, Who};
 use super::people;
 use super::schema::Document;
-use super::step::{Step, WaitFor};
+use super::step::{Deed, Step, Until, WaitFor};
 use crate::topology::Topology;
 
 pub(super) fn problems(document: &Document, topology: &Topology) -> Vec<Problem> {
@@ -44,11 +45,16 @@ pub(super) fn problems(document: &Document, topology: &Topology) -> Vec<Problem>
                 (queries.referenced, Some("`source-ports` must name a port".to_owned()))
             }
             Step::Queries(queries) => {
+                problems.extend(endless(queries.value.until.as_ref(), document));
                 let server = &queries.value.server;
                 (server.referenced, literal_or(&server.value, known))
             }
             Step::Loss(loss) if loss.value.percent > 100 => {
                 (loss.referenced, Some("`percent` is from 0 to 100".to_owned()))
+            }
+            Step::Burst(burst) => {
+                problems.extend(endless(burst.value.until.as_ref(), document));
+                (burst.value.to.referenced, literal_or(&burst.value.to.value.host, known))
             }
             Step::WaitFor(wait) => (wait.referenced, never_ends(&wait.value, document).map(str::to_owned)),
             _ => continue,
@@ -63,14 +69,22 @@ fn literal_or(name: &str, known: impl Fn(&str) -> Option<String>) -> Option<Stri
     if name.parse::<std::net::IpAddr>().is_ok() { None } else { known(name) }
 }
 
+/// What goes on until something is done that no step does.
+fn endless(until: Option<&Spanned<Until>>, document: &Document) -> Option<Problem> {
+    let until = until?;
+    never_done(until.value.done, document).map(|message| problem(until.referenced, message))
+}
+
+fn never_done(deed: Deed, document: &Document) -> Option<&'static str> {
+    let happens = document.every_step().iter().any(|step| step.deed() == Some(deed));
+    (!happens).then_some("no step of this file does what is waited for")
+}
+
 fn never_ends(wait: &WaitFor, document: &Document) -> Option<&'static str> {
     match (wait.done, &wait.seen_by) {
         (Some(_), Some(_)) | (None, None) => Some("`wait-for` has one of `done` and `seen-by`"),
-        (Some(deed), None) => {
-            let happens = document.every_step().iter().any(|step| step.deed() == Some(deed));
-            (!happens).then_some("no step of this file does what is waited for")
-        }
-        (None, Some(place)) if place.takes_connections_for_others() => None,
-        (None, Some(_)) => Some("`seen-by` is for `sidecar-inbound` and `sidecar-outbound`"),
+        (Some(deed), None) => never_done(deed, document),
+        (None, Some(place)) if place.takes_connections_for_others() || *place == Place::SidecarDns => None,
+        (None, Some(_)) => Some("`seen-by` is for `sidecar-inbound`, `sidecar-outbound` and `sidecar-dns`"),
     }
 }

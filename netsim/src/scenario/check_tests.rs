@@ -61,8 +61,14 @@ fn a_wrong_file_is_refused_at_its_place(#[case] text: &str, #[case] message: &st
 #[case("{ from: ap, to: \"peer:80\", reaches: peer }", "did you mean `app`?")]
 #[case("{ from: app, to: \"peer:80\", reaches: per }", "nothing ends at `per`; did you mean `peer`?")]
 #[case("{ from: app, to: \"peer:80\", reaches: pod }", "nothing ends at `pod`")]
-#[case("{ from: app, to: \"peer:80\", reaches: sidecar-outbound, protocol: udp }", "a datagram never reaches")]
-#[case("{ from: app, ask: a, server: nameserver, reaches: nameserver, bytes: 9 }", "`bytes` is for connections")]
+#[case(
+    "{ from: app, to: \"peer:80\", reaches: sidecar-outbound, protocol: udp }",
+    "a datagram never reaches"
+)]
+#[case(
+    "{ from: app, ask: a, server: nameserver, reaches: nameserver, bytes: 9 }",
+    "`bytes` is for connections"
+)]
 fn a_wrong_expectation_is_refused_at_its_line(#[case] line: &str, #[case] message: &str) {
     let said = refused(&format!("{HEAD}expect:\n  - {line}\n"));
     assert!(said.contains(message) && said.contains("x.yaml:4:"), "{said}");
@@ -112,6 +118,15 @@ fn several_problems_are_reported_together() {
 #[case("- open: { name: a, from: app, to: \"per:80\", reaches: peer }", "did you mean \"peer\"?")]
 #[case("- wait-for: {}\n  - leaves-nothing-behind: true", "one of `done` and `seen-by`")]
 #[case("- wait-for: { done: kill }\n  - leaves-nothing-behind: true", "no step of this file does")]
+#[case(
+    "- burst: { from: app, to: \"peer:80\", connections: 1, reaches: peer, until: { done: kill } }",
+    "no step of this file does"
+)]
+#[case(
+    "- queries: { from: app, ask: a, server: nameserver, source-ports: [1], times: 1, reaches: nameserver, until: { done: kill } }",
+    "no step of this file does"
+)]
+#[case("- burst: { from: app, to: \"per:80\", connections: 1, reaches: peer }", "did you mean \"peer\"?")]
 #[case("- wait-for: { seen-by: peer }\n  - leaves-nothing-behind: true", "`seen-by` is for")]
 #[case("- leaves-nothing-behind: false", "can only be `true`")]
 #[case(
@@ -173,12 +188,14 @@ table:
     "is no route"
 )]
 #[case("users: { backup: { uid: 1, on: pad } }", "`pad` is no node")]
-#[case("table: { columns: [\"peer:80\"], rows: { app: [peer, peer] } }", "has 2 cells, and there are 1 columns")]
+#[case(
+    "table: { columns: [\"peer:80\"], rows: { app: [peer, peer] } }",
+    "has 2 cells, and there are 1 columns"
+)]
 #[case("table: { columns: [\"peer:80\"], rows: { ap: [peer] } }", "did you mean `app`?")]
 fn what_a_file_adds_is_checked(#[case] section: &str, #[case] message: &str) {
-    let said = refused(&format!(
-        "{HEAD}{section}\nexpect:\n  - {{ from: root, run: [\"true\"], exit-code: 0 }}\n"
-    ));
+    let said =
+        refused(&format!("{HEAD}{section}\nexpect:\n  - {{ from: root, run: [\"true\"], exit-code: 0 }}\n"));
     assert!(said.contains(message) && said.contains("x.yaml:3:"), "{said}");
 }
 

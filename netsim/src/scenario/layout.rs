@@ -194,7 +194,8 @@ impl TryFrom<String> for RouteSpec {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no route; write `default via 10.1.0.1` or `10.9.0.0/16 via 10.1.0.1`");
+        let wrong =
+            || format!("`{text}` is no route; write `default via 10.1.0.1` or `10.9.0.0/16 via 10.1.0.1`");
         let words: Vec<&str> = text.split_whitespace().collect();
         let [network, "via", gateway] = words.as_slice() else { return Err(wrong()) };
         let gateway: IpAddr = gateway.parse().map_err(|_| wrong())?;
@@ -226,7 +227,9 @@ impl TryFrom<String> for Rate {
         // Less than this and the kernel's bucket holds no packet.
         const LEAST: u64 = 64_000;
         parsed.filter(|rate| *rate >= LEAST).map(Self).ok_or_else(|| {
-            format!("`{text}` is no rate; write a number with kbit, mbit or gbit, from 64kbit, as in `10mbit`")
+            format!(
+                "`{text}` is no rate; write a number with kbit, mbit or gbit, from 64kbit, as in `10mbit`"
+            )
         })
     }
 }

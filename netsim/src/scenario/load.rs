@@ -72,7 +72,8 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
 /// Parts, which scenarios include, are none themselves.
 fn is_scenario(path: &Path) -> bool {
     let is_yaml = path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
-    let is_part = path.file_stem().and_then(|stem| Path::new(stem).extension()).is_some_and(|ending| ending == "part");
+    let is_part =
+        path.file_stem().and_then(|stem| Path::new(stem).extension()).is_some_and(|ending| ending == "part");
     is_yaml && !is_part
 }
 
@@ -103,9 +104,9 @@ pub fn parse(id: &str, name: &str, text: String) -> Result<Scenario, ScenarioErr
     })?;
     let problems = check::problems(&document);
     if !problems.is_empty() {
-        let shown = problems.into_iter().map(|problem| {
-            sources.place(Some(problem.location)).annotate(&problem.message, Colours::Never)
-        });
+        let shown = problems
+            .into_iter()
+            .map(|problem| sources.place(Some(problem.location)).annotate(&problem.message, Colours::Never));
         return Err(ScenarioError::Wrong(shown.collect()));
     }
     Ok(Scenario { id: id.to_owned(), source, document })

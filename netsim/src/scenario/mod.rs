@@ -25,6 +25,6 @@ pub use people::{POD, Person, RunsAs, User, people};
 pub use schema::{Document, Files, FlagValue, Only, Resolver, ServerProgram, Sidecar};
 pub use step::{
     AddAddress, Burst, CraftedSegment, Deed, Ending, Inject, Install, Lasting, LinkDown, Loss, Open, Part,
-    Queries, Repeat, Step, Talk, Talked, WaitFor, Yes,
+    Queries, Repeat, Step, Talk, Talked, Until, WaitFor, Yes,
 };
 pub use table::Table;

@@ -65,9 +65,9 @@ pub fn people(document: &Document, topology: &Topology) -> BTreeMap<Who, Person>
     let accounts = Account::usual();
     let account = |name: &str| accounts.iter().find(|account| account.name == name);
     let in_pod = |runs_as| Person { node: pod(), runs_as };
-    let usual = ["app", "other", "root"].into_iter().filter_map(|name| {
-        Some((Who(name.to_owned()), in_pod(RunsAs::Identity(account(name)?.identity))))
-    });
+    let usual = ["app", "other", "root"]
+        .into_iter()
+        .filter_map(|name| Some((Who(name.to_owned()), in_pod(RunsAs::Identity(account(name)?.identity)))));
     let outside = topology.nodes().filter(|node| *node != POD).map(|node| {
         (Who(node.to_owned()), Person { node: node.to_owned(), runs_as: RunsAs::Identity(Identity::ROOT) })
     });
@@ -82,7 +82,6 @@ pub fn people(document: &Document, topology: &Topology) -> BTreeMap<Who, Person>
 /// What is wrong with a name that nobody has.
 pub(super) fn unknown(who: &Who, people: &BTreeMap<Who, Person>) -> String {
     let names = || people.keys().map(|known| known.0.as_str());
-    let hint =
-        suggest(&who.0, names()).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    let hint = suggest(&who.0, names()).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
     format!("nobody here is called `{who}`{hint}; there are: {}", names().collect::<Vec<_>>().join(", "))
 }

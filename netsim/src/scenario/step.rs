@@ -266,6 +266,9 @@ pub struct Burst {
     pub at_once: usize,
     /// Who must answer each of them.
     pub reaches: Place,
+    /// More of them, until this has happened.
+    #[serde(default)]
+    pub until: Option<Spanned<Until>>,
 }
 
 /// Many queries.
@@ -284,10 +287,24 @@ pub struct Queries {
     pub times: usize,
     /// Who must answer each of them.
     pub reaches: Place,
+    /// More of them, until this has happened.
+    #[serde(default)]
+    pub until: Option<Spanned<Until>>,
 }
 
 fn eight() -> usize {
     8
+}
+
+/// What is done beside this list of steps.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Until {
+    /// A kind of step that is done.
+    pub done: Deed,
+    /// How often, counted from the beginning.
+    #[serde(default = "once")]
+    pub times: usize,
 }
 
 /// Something that happens beside this list of steps.
@@ -297,7 +314,7 @@ pub struct WaitFor {
     /// A kind of step that is done.
     #[serde(default)]
     pub done: Option<Deed>,
-    /// A listener of the sidecar that has seen connections.
+    /// A listener of the sidecar that has seen connections, or queries.
     #[serde(default)]
     pub seen_by: Option<Place>,
     /// How often, counted from the beginning.
@@ -325,6 +342,19 @@ pub enum Deed {
     LoadRules,
     /// `open`.
     Open,
+}
+
+impl fmt::Display for Deed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Install => "install",
+            Self::Uninstall => "uninstall",
+            Self::Kill => "kill",
+            Self::Restart => "restart",
+            Self::LoadRules => "load-rules",
+            Self::Open => "open",
+        })
+    }
 }
 
 impl Step {

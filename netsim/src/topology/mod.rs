@@ -130,7 +130,14 @@ impl Topology {
             }
             check_gateways(end)?;
         }
-        Ok(Self { name: name.to_owned(), nodes, links, bridges: Vec::new(), name_server: None, sysctls: Vec::new() })
+        Ok(Self {
+            name: name.to_owned(),
+            nodes,
+            links,
+            bridges: Vec::new(),
+            name_server: None,
+            sysctls: Vec::new(),
+        })
     }
 
     /// The same with a bridge.
@@ -287,9 +294,7 @@ fn check_gateways(end: &End) -> Result<(), TopologyError> {
     let on_link = |gateway: IpAddr| end.addresses.iter().any(|address| address.contains(&gateway));
     match end.routes.iter().find(|route| !on_link(route.gateway)) {
         None => Ok(()),
-        Some(route) => {
-            Err(TopologyError::GatewayOffLink { node: end.node.clone(), gateway: route.gateway })
-        }
+        Some(route) => Err(TopologyError::GatewayOffLink { node: end.node.clone(), gateway: route.gateway }),
     }
 }
 

@@ -95,8 +95,7 @@ fn only(name: &str, family: IpFamily) -> Result<Topology, TopologyError> {
     Ok(match base.name_server() {
         Some(NameServerPlace { node, addresses }) => {
             let addresses = addresses.iter().copied().filter(|address| IpFamily::of(*address) == family);
-            topology
-                .with_name_server(NameServerPlace { node: node.clone(), addresses: addresses.collect() })
+            topology.with_name_server(NameServerPlace { node: node.clone(), addresses: addresses.collect() })
         }
         None => topology,
     })

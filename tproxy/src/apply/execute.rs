@@ -4,6 +4,7 @@
 
 use super::address;
 use super::change::Change;
+use super::interruption::Rest;
 use super::partial::{self, Way};
 use super::patience::Patience;
 use super::stored::{self, StoreError};
@@ -75,14 +76,22 @@ impl Failure {
     }
 }
 
-/// Performs `change`, a step on `way`, in the calling thread's network namespace, and returns how often it was tried.
+/// Performs `change`, a step on `way`, in the calling thread's network namespace, with `rest` between tries, and returns
+/// how often it was tried.
 ///
 /// # Errors
 /// What the program or the kernel refused.
-pub(super) fn perform(change: &Change, way: Way<'_>, patience: &Patience) -> Result<u32, Box<Failure>> {
+pub(super) fn perform(
+    change: &Change,
+    way: Way<'_>,
+    patience: &Patience,
+    rest: Rest<'_>,
+) -> Result<u32, Box<Failure>> {
     let refused = |error| Failure::whole(ExecuteError::Address { change: change.to_string(), error });
     match change {
-        Change::Restore { tool, forward, backward } => restore(tool, (forward, backward), way, patience),
+        Change::Restore { tool, forward, backward } => {
+            restore(tool, (forward, backward), way, patience, rest)
+        }
         Change::AddAddress(address) => address::add_and_wait(address).map(|()| 1).map_err(refused),
         Change::RemoveAddress(address) => address::remove(address).map(|()| 1).map_err(refused),
         Change::Store(file) => stored::store(file)
@@ -99,7 +108,13 @@ const NOT_UNDERSTOOD: i32 = 2;
 /// What it ends with when it does not get a lock or memory (RESOURCE_PROBLEM of xtables.h).
 const NO_RESOURCE: i32 = 4;
 
-fn restore(tool: &Tool, texts: (&str, &str), way: Way<'_>, patience: &Patience) -> Result<u32, Box<Failure>> {
+fn restore(
+    tool: &Tool,
+    texts: (&str, &str),
+    way: Way<'_>,
+    patience: &Patience,
+    rest: Rest<'_>,
+) -> Result<u32, Box<Failure>> {
     let arguments = arguments(tool, patience);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let mut left = texts.0.to_owned();
@@ -121,9 +136,9 @@ fn restore(tool: &Tool, texts: (&str, &str), way: Way<'_>, patience: &Patience) 
                 return Err(Box::new(Failure { cause, done: None, unseen }));
             }
         };
-        match pause {
-            Some(pause) => std::thread::sleep(pause),
-            None => return Err(Box::new(Failure { cause, done: seen.done, unseen: None })),
+        // Whoever asks to end is not kept waiting for another try.
+        if !pause.is_some_and(|pause| rest.is_whole(pause)) {
+            return Err(Box::new(Failure { cause, done: seen.done, unseen: None }));
         }
         left = seen.left;
         next += 1;

@@ -3,8 +3,11 @@
 //! Must never lose one: whoever sent it sees the process end by it once the work is done or taken back.
 
 use std::cell::Cell;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal, raise};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
@@ -30,6 +33,11 @@ impl Interruptions {
         Ok(Self { file, before, caught: Cell::new(None) })
     }
 
+    /// Pauses that such a signal ends, as long as it was not asked for.
+    pub(super) fn rest(&self) -> Rest<'_> {
+        Rest { signals: Some(self.file.as_fd()) }
+    }
+
     /// The first signal that came since.
     pub fn pending(&self) -> Option<Signal> {
         if self.caught.get().is_none() {
@@ -38,6 +46,39 @@ impl Interruptions {
             self.caught.set(signal.and_then(|number| Signal::try_from(number).ok()));
         }
         self.caught.get()
+    }
+}
+
+/// Pauses between two tries, in whatever thread they are made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rest<'a> {
+    /// Readable when a signal asks to end.
+    signals: Option<BorrowedFd<'a>>,
+}
+
+impl Rest<'_> {
+    /// Pauses that nothing ends.
+    pub(super) const UNDISTURBED: Self = Self { signals: None };
+
+    /// Rests so long, and says whether it did: a signal that asks to end ends the pause.
+    pub(super) fn is_whole(self, pause: Duration) -> bool {
+        let Some(signals) = self.signals else {
+            std::thread::sleep(pause);
+            return true;
+        };
+        let until = Instant::now() + pause;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            let wait = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+            match poll(&mut [PollFd::new(signals, PollFlags::POLLIN)], wait) {
+                Ok(0) | Err(Errno::EINTR) => {}
+                // With a descriptor that cannot be waited for, there is no pause.
+                Ok(_) | Err(_) => return false,
+            }
+        }
     }
 }
 

@@ -58,7 +58,12 @@ impl Journal {
     /// # Errors
     /// The directory cannot be written, for instance on a read-only root.
     pub fn write(&self, record: &Record) -> Result<(), JournalError> {
-        self.replace(record).map_err(|error| self.failed("written", error))
+        let text = serde_json::to_string_pretty(record).map_err(io::Error::from);
+        let written = text.and_then(|text| replace(&self.file, &text));
+        written.map_err(|error| self.failed("written", error))?;
+        // What is installed now is no question of an earlier return; without the word less is told, and nothing is wrong.
+        let _ = fs::remove_file(self.word());
+        Ok(())
     }
 
     /// Removes the record, and the directory with the last one.
@@ -72,35 +77,60 @@ impl Journal {
             }
             _ => {}
         }
-        // Fails while other namespaces have records in it, which is right.
-        if let Some(directory) = self.file.parent() {
-            let _ = fs::remove_dir(directory);
-        }
+        let _ = self.take_return();
         Ok(())
     }
 
-    fn replace(&self, record: &Record) -> io::Result<()> {
-        let directory = self.file.parent().unwrap_or(Path::new("/"));
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-        let draft = self.file.with_extension("draft");
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW)
-            .open(&draft)?;
-        file.write_all(serde_json::to_string_pretty(record)?.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&draft, &self.file).inspect_err(|_| {
-            // The record is not written, and that is the error; a draft must not stay beside it.
-            let _ = fs::remove_file(&draft);
-        })
+    /// Leaves word that the state before an installation was returned because nobody confirmed it in time, for whoever
+    /// tries to confirm it later.
+    ///
+    /// # Errors
+    /// The directory cannot be written.
+    pub fn note_return(&self) -> Result<(), JournalError> {
+        let boot_id = netns::boot_id().map_err(io::Error::other);
+        let noted = boot_id.and_then(|boot_id| replace(&self.word(), &boot_id));
+        noted.map_err(|error| self.failed("written", error))
+    }
+
+    /// Whether there was such word, of this boot; it is told once.
+    #[must_use]
+    pub fn take_return(&self) -> bool {
+        let word = fs::read_to_string(self.word()).ok();
+        // A word that stays is told again.
+        let _ = fs::remove_file(self.word());
+        // Fails while there are records in it, of this or other namespaces, which is right.
+        if let Some(directory) = self.file.parent() {
+            let _ = fs::remove_dir(directory);
+        }
+        word.is_some() && word == netns::boot_id().ok()
+    }
+
+    fn word(&self) -> PathBuf {
+        self.file.with_extension("returned")
     }
 
     fn failed(&self, what: &'static str, error: io::Error) -> JournalError {
         JournalError { file: self.file.clone(), what, error }
     }
+}
+
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let draft = path.with_extension("draft");
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(&draft)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&draft, path).inspect_err(|_| {
+        // It is not written, and that is the error; a draft must not stay beside it.
+        let _ = fs::remove_file(&draft);
+    })
 }
 
 #[cfg(test)]
@@ -142,6 +172,22 @@ mod tests {
         assert!(!later.installed().added_passthrough());
         journal.remove().unwrap();
         assert_eq!(journal.read().unwrap(), None);
+        assert!(!directory.path().join("tproxy").exists());
+    }
+
+    #[test]
+    fn word_of_a_return_is_told_once_and_not_after_whatever_comes_later() {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = Journal::of_this_namespace(&directory.path().join("tproxy")).unwrap();
+        assert!(!journal.take_return());
+        journal.note_return().unwrap();
+        assert_eq!(journal.read().unwrap(), None);
+        assert!(journal.take_return() && !journal.take_return());
+        journal.note_return().unwrap();
+        journal.write(&record(&[], None)).unwrap();
+        assert!(!journal.take_return());
+        journal.note_return().unwrap();
+        journal.remove().unwrap();
         assert!(!directory.path().join("tproxy").exists());
     }
 

@@ -16,6 +16,7 @@ use nix::sys::socket::{
 };
 
 use crate::host::sockets::{self, SocketOwner};
+use crate::process::in_words;
 
 /// Name of the socket, in the abstract namespace.
 const NAME: &[u8] = b"tproxy/lock";
@@ -35,15 +36,16 @@ pub struct Lock {
 pub enum LockError {
     /// Another run has it.
     #[error(
-        "another tproxy (pid {pid}, uid {uid}) is at work in this network namespace and did not finish in {waited} s"
+        "another tproxy (pid {pid}, uid {uid}) is at work in this network namespace and did not finish in {}",
+        in_words(*.waited)
     )]
     Held {
         /// Its process id, in its own pid namespace's view from here.
         pid: i32,
         /// Its user.
         uid: u32,
-        /// Seconds waited.
-        waited: u64,
+        /// How long it was waited for.
+        waited: Duration,
     },
     /// Somebody without privileges took the name.
     #[error(
@@ -84,7 +86,7 @@ impl Lock {
             let holder = wait_for_holder(name, deadline)?;
             if Instant::now() >= deadline {
                 return Err(match holder {
-                    Some(SocketOwner { pid, uid }) => LockError::Held { pid, uid, waited: timeout.as_secs() },
+                    Some(SocketOwner { pid, uid }) => LockError::Held { pid, uid, waited: timeout },
                     None => LockError::Mute,
                 });
             }

@@ -18,7 +18,7 @@ mod stored;
 
 use change::Change;
 use execute::{ExecuteError, Failure};
-use interruption::Interruptions;
+use interruption::{Interruptions, Rest};
 use partial::Way;
 use patience::Patience;
 
@@ -71,9 +71,10 @@ pub fn apply(
     let mut work = Work::default();
     for batch in batches(changes) {
         fault::load(batch, before, patience);
-        work.perform_together(batch, before, patience);
-        let interrupted = || signals.pending().map(|signal| ExecuteError::Interrupted(signal.as_str()));
-        if let Some(cause) = work.failed.take().or_else(interrupted) {
+        work.perform_together(batch, before, patience, signals.rest());
+        // What was given up because of a signal failed of it.
+        let interrupted = signals.pending().map(|signal| ExecuteError::Interrupted(signal.as_str()));
+        if let Some(cause) = interrupted.or_else(|| work.failed.take()) {
             return Err(work.undo(cause, before));
         }
         fault::reach(if matches!(batch, [Change::Restore { .. }, ..]) { "loaded" } else { "address" });
@@ -81,11 +82,12 @@ pub fn apply(
     Ok(!work.again)
 }
 
-/// Changes that do not depend on each other: neighbouring restores of different families.
+/// Changes that do not depend on each other: neighbouring restores of both families of one flavour. Those of the other
+/// flavour come after them: what it captures is let go only when it is captured again.
 fn batches(changes: &[Change]) -> impl Iterator<Item = &[Change]> {
     changes.chunk_by(|left, right| match (left, right) {
         (Change::Restore { tool: left, .. }, Change::Restore { tool: right, .. }) => {
-            left.family != right.family
+            left.family != right.family && left.flavour == right.flavour
         }
         _ => false,
     })
@@ -105,8 +107,14 @@ struct Work {
 }
 
 impl Work {
-    fn perform_together(&mut self, batch: &[Change], before: &[InstalledRules], patience: &Patience) {
-        let perform = |change| execute::perform(change, Way { before, back: false }, patience);
+    fn perform_together(
+        &mut self,
+        batch: &[Change],
+        before: &[InstalledRules],
+        patience: &Patience,
+        rest: Rest<'_>,
+    ) {
+        let perform = |change| execute::perform(change, Way { before, back: false }, patience, rest);
         let outcomes: Vec<_> = match batch {
             [only] => vec![perform(only)],
             several => std::thread::scope(|scope| {
@@ -139,10 +147,30 @@ impl Work {
         let way = Way { before, back: true };
         let mut undone = self.unseen;
         for change in self.done.iter().rev() {
-            undone.extend(
-                execute::perform(&change.inverse(), way, &patience).err().map(|failure| failure.cause),
-            );
+            // What was begun is taken back, whoever asks to end meanwhile.
+            let performed = execute::perform(&change.inverse(), way, &patience, Rest::UNDISTURBED);
+            undone.extend(performed.err().map(|failure| failure.cause));
         }
         if undone.is_empty() { ApplyError::RolledBack { cause } } else { ApplyError::Stuck { cause, undone } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::family::IpFamily;
+    use crate::iptables::{Flavour, Tool};
+
+    fn restore(flavour: Flavour, family: IpFamily) -> Change {
+        let tool = Tool { flavour, family, save: "/save".into(), restore: "/restore".into() };
+        Change::Restore { tool, forward: String::new(), backward: String::new() }
+    }
+
+    #[test]
+    fn both_families_are_loaded_side_by_side_but_a_flavour_after_the_other() {
+        let both = |flavour| IpFamily::ALL.map(|family| restore(flavour, family));
+        let (nft, legacy) = (both(Flavour::Nft), both(Flavour::Legacy));
+        let changes = [nft.clone(), legacy.clone()].concat();
+        assert_eq!(batches(&changes).collect::<Vec<_>>(), [&nft[..], &legacy[..]]);
     }
 }

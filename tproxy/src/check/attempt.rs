@@ -16,6 +16,8 @@ pub struct Attempt {
     pub tool: Tool,
     /// The restore text.
     pub text: String,
+    /// Why it is not to be tried; `None` where it is.
+    pub spared: Option<String>,
     /// It names users and groups other than the caller's own, which a user namespace does not know.
     pub names_others: bool,
     /// Rules are written without it where it is missing.
@@ -44,6 +46,7 @@ pub(super) fn of_need(need: &Need, tool: &Tool) -> Attempt {
         subject: format!("{}/{}", tool.family, feature.name),
         tool: tool.clone(),
         text: feature.text(),
+        spared: None,
         names_others: false,
         is_dispensable: need.is_dispensable(),
         shown: feature.rules(),
@@ -55,18 +58,27 @@ pub(super) fn of_need(need: &Need, tool: &Tool) -> Attempt {
     }
 }
 
+/// So many rules are tried at most. Programs take about 40 µs and 1.7 KiB for each.
+const TRIED: usize = 20_000;
+
 /// The attempt to load all rules of a family; `None` for a change of another kind.
-pub(super) fn of_change(change: &Change) -> Option<Attempt> {
+pub(super) fn of_change(change: Change) -> Option<Attempt> {
     let Change::Restore { tool, forward, .. } = change else { return None };
     let rules = forward.lines().filter(|line| line.starts_with("-A ") || line.starts_with("-I ")).count();
+    let spared = (rules > TRIED)
+        .then(|| format!("{rules} rules take long to load, and no more than {TRIED} are tried"));
     Some(Attempt {
         subject: format!("{}/rules", tool.family),
-        tool: tool.clone(),
-        text: forward.clone(),
+        text: if spared.is_none() { forward } else { String::new() },
         names_others: true,
         is_dispensable: false,
         shown: format!("all {rules} rules of this configuration"),
-        advice: by_the_kernel(tool),
+        advice: match spared {
+            None => by_the_kernel(&tool),
+            Some(_) => "install all the same: rules are loaded all or none".to_owned(),
+        },
+        spared,
+        tool,
     })
 }
 
@@ -93,7 +105,7 @@ impl Attempt {
             Trial::NotTried(reason) => Finding::unknown(
                 &self.subject,
                 format!("not tried: {reason}"),
-                "check as root, with CAP_SYS_ADMIN",
+                if self.spared.is_some() { &self.advice } else { "check as root, with CAP_SYS_ADMIN" },
             ),
         }
     }

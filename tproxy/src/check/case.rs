@@ -2,6 +2,8 @@
 //!
 //! Must never refuse: a configuration that cannot be installed is what the doctor is asked about.
 
+use std::borrow::Cow;
+
 use crate::config::Config;
 use crate::family::IpFamily;
 use crate::firewalld::DirectFile;
@@ -64,19 +66,29 @@ impl Case {
     }
 
     /// The rules that would be installed on a host that has none, one attempt a family.
-    pub(super) fn rules(&self) -> Result<Vec<Attempt>, Unsupported> {
+    fn rules(&self) -> Result<Vec<Attempt>, Unsupported> {
         let Some(first) = self.tools.first() else { return Ok(Vec::new()) };
+        let mut plan = Cow::Borrowed(&self.plan);
+        if self.refuses_comments {
+            plan.to_mut().iptables.comments = false;
+        }
+        let changes = render::install(&plan, &self.empty_host(), first.flavour)?;
+        Ok(changes.into_iter().filter_map(attempt::of_change).collect())
+    }
+
+    /// The part of the plan that no rules can be made of.
+    pub(super) fn unsupported(&self) -> Option<Unsupported> {
+        render::supported(&self.plan, &self.empty_host()).err().filter(|_| !self.tools.is_empty())
+    }
+
+    fn empty_host(&self) -> Installed {
         let nothing = |tool: &Tool| InstalledRules { tool: tool.clone(), tables: Vec::new() };
-        let empty = Installed {
+        Installed {
             rules: self.tools.iter().map(nothing).collect(),
             // Whether firewalld is there is told by itself.
             stored: Some(DirectFile::default()),
             ..Installed::default()
-        };
-        let mut plan = self.plan.clone();
-        plan.iptables.comments &= !self.refuses_comments;
-        let changes = render::install(&plan, &empty, first.flavour)?;
-        Ok(changes.iter().filter_map(attempt::of_change).collect())
+        }
     }
 
     /// The families that are captured.

@@ -44,9 +44,9 @@ fn name_servers(case: &Case, evidence: &Evidence) -> Finding {
 }
 
 /// A name server on this host: queries to it are captured like any other, and its own may be, too.
-fn local_server(case: &Case, dns: &Dns, evidence: &Evidence) -> Option<Finding> {
+fn local_server(case: &Case, dns: &Dns, host: &Evidence) -> Option<Finding> {
     const SUBJECT: &str = "local-name-server";
-    let servers = match &evidence.name_servers {
+    let servers = match &host.name_servers {
         Ok(servers) => servers,
         // Where the file is needed, `name-servers` says so.
         Err(_) if dns.servers.is_some() => return None,
@@ -59,6 +59,16 @@ fn local_server(case: &Case, dns: &Dns, evidence: &Evidence) -> Option<Finding> 
         return None;
     }
     let file = case.config.dns.resolv_config_path.as_path().display();
+    let evidence = |meaning: &str| {
+        format!(
+            "{file} names {}, which is this host: queries to it go to port {} before it sees them, and {meaning}",
+            listed(&local),
+            dns.port
+        )
+    };
+    if dns.servers.is_none() && local.iter().all(|server| asks_freely(case, *server, &host.dns_listeners)) {
+        return Some(Finding::works(SUBJECT, evidence("what it asks other servers itself is not captured")));
+    }
     let (meaning, advice) = if dns.servers.is_some() {
         (
             "what it asks other servers itself is not captured",
@@ -70,12 +80,21 @@ fn local_server(case: &Case, dns: &Dns, evidence: &Evidence) -> Option<Finding> 
             "exclude the user it runs as with --exclude-outbound-ports-for-uids udp:53:<uid>",
         )
     };
-    let evidence = format!(
-        "{file} names {}, which is this host: queries to it go to port {} before it sees them, and {meaning}",
-        listed(&local),
-        dns.port
-    );
-    Some(Finding::warning(SUBJECT, evidence, advice))
+    Some(Finding::warning(SUBJECT, evidence(meaning), advice))
+}
+
+/// Whether somebody is seen to answer at `server`, and nobody who does asks other servers through the sidecar.
+fn asks_freely(case: &Case, server: IpAddr, listeners: &[DnsListener]) -> bool {
+    let answers = |address: SocketAddr| {
+        address.ip() == server || address.ip().is_unspecified() && (address.is_ipv6() || server.is_ipv4())
+    };
+    let mut there = listeners.iter().filter(|listener| listener.address.is_some_and(answers)).peekable();
+    there.peek().is_some() && there.all(|listener| !is_looped(case, listener.uid))
+}
+
+/// Whether what this user asks other servers is captured.
+fn is_looped(case: &Case, uid: u32) -> bool {
+    case.families().any(|family| redirected(case, &query(family.elsewhere(), Some(uid))))
 }
 
 /// Under capture of all queries, a resolver on this host whose own queries come back to it through the sidecar.
@@ -88,8 +107,7 @@ fn resolver(case: &Case, dns: &Dns, listener: &DnsListener) -> Option<Finding> {
         None => format!("{who} exists, and systemd-resolved runs as it where it runs"),
     };
     let subject = if is_resolved { "systemd-resolved".to_owned() } else { format!("local-resolver/{uid}") };
-    let loops = case.families().any(|family| redirected(case, &query(family.elsewhere(), Some(*uid))));
-    if loops {
+    if is_looped(case, *uid) {
         let meaning = format!(
             "what it asks other servers goes to port {}, and comes back where the sidecar asks it: a loop",
             dns.port

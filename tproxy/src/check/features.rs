@@ -19,7 +19,7 @@ pub(super) fn findings(case: &Case, evidence: &Evidence) -> Vec<Finding> {
     }));
     findings.extend(ipv6(case));
     findings.extend(evidence.trials.iter().map(|(attempt, trial)| attempt.judge(trial)));
-    if let Err(unsupported) = case.rules() {
+    if let Some(unsupported) = case.unsupported() {
         let advice = "install without it; tproxy explain and tproxy config know it all the same";
         findings.push(Finding::missing("rules", unsupported.to_string(), advice));
     }

@@ -67,7 +67,7 @@ fn host() -> Host {
     }
 }
 
-fn judged(yaml: &str, change: fn(&mut Host)) -> Vec<Finding> {
+fn judged(yaml: &str, change: impl FnOnce(&mut Host)) -> Vec<Finding> {
     let config = Layers::default().file("config.yaml", yaml).resolve().unwrap().config;
     let mut host = host();
     change(&mut host);
@@ -81,7 +81,7 @@ fn judged(yaml: &str, change: fn(&mut Host)) -> Vec<Finding> {
 }
 
 /// What is not known to work, as `outcome subject`; that this version cannot install an option is another matter.
-fn troubles(yaml: &str, change: fn(&mut Host)) -> Vec<String> {
+fn troubles(yaml: &str, change: impl FnOnce(&mut Host)) -> Vec<String> {
     let troubles = judged(yaml, change).into_iter();
     let troubles = troubles.filter(|finding| finding.outcome != Outcome::Works && finding.subject != "rules");
     troubles.map(|finding| format!("{} {}", finding.outcome, finding.subject)).collect()
@@ -269,6 +269,29 @@ fn an_exclusion_ends_the_loop_of_a_local_resolver() {
     assert!(advice.contains("--exclude-outbound-ports-for-uids udp:53:101"), "{warning:?}");
 }
 
+#[rstest]
+#[case::where_it_listens(101, "127.0.0.53:53", "'udp:53:101'", &[])]
+#[case::everywhere(101, "0.0.0.0:53", "'101'", &[])]
+#[case::everywhere_in_both_families(101, "[::]:53", "'101'", &[])]
+#[case::somewhere_else(101, "127.0.0.11:53", "'udp:53:101'", &["warning local-name-server"])]
+#[case::another_user(101, "127.0.0.53:53", "'udp:53:7'", &["warning local-name-server", "warning systemd-resolved"])]
+fn a_local_name_server_is_no_trouble_where_its_user_is_excluded(
+    #[case] uid: u32,
+    #[case] address: &'static str,
+    #[case] excluded: &str,
+    #[case] expected: &[&str],
+) {
+    let yaml = format!(
+        "redirect: {{ inbound: {{ excludePorts: [22] }}, dns: {{ enabled: true, captureAll: true }}, \
+         outbound: {{ excludePortsForUIDs: [{excluded}] }} }}"
+    );
+    let change = |host: &mut Host| {
+        host.evidence.name_servers = Ok(vec!["127.0.0.53".parse().unwrap()]);
+        listener(host, uid, None, Some(address));
+    };
+    assert_eq!(troubles(&yaml, change), expected);
+}
+
 #[test]
 fn a_failure_is_told_in_the_words_of_the_program_with_a_way_out() {
     let found = judged(QUIET, |host: &mut Host| {
@@ -313,7 +336,7 @@ fn every_trouble_that_can_be_mended_comes_with_advice() {
 fn an_option_that_would_be_refused_is_missing(#[case] yaml: &str) {
     let config = Layers::default().file("config.yaml", yaml).resolve().unwrap().config;
     let Host { facts, tools, .. } = host();
-    let refused = Case::new(config, facts, tools).unwrap().rules().err().map(|refused| refused.to_string());
+    let refused = Case::new(config, facts, tools).unwrap().unsupported().map(|refused| refused.to_string());
     let found = judged(yaml, |_| ()).into_iter().find(|finding| finding.subject == "rules");
     assert_eq!(
         found.map(|finding| (finding.outcome, finding.evidence)),

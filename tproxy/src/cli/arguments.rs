@@ -20,12 +20,21 @@ pub(super) struct ConfigurationFlags {
     pub(super) flags: Vec<(&'static str, String)>,
     /// Flags of older versions that exist no more.
     pub(super) removed: Vec<&'static str>,
+    /// The flag that names the files, where it is not `--config`.
+    pub(super) files_flag: Option<&'static str>,
+    /// Whether variables do not count.
+    pub(super) without_variables: bool,
 }
 
 fn argument(setting: &'static Setting, flag: &'static str, defaults: &Config) -> Arg {
+    let help = format!("{}{}", setting.help, default_of(setting, defaults));
     let argument = Arg::new(flag)
         .long(flag)
-        .help(format!("{}{}", setting.help, default_of(setting, defaults)))
+        .help(help.clone())
+        .long_help(match setting.prefixed_variable() {
+            Some(variable) => format!("{help}\n[env: {variable}]"),
+            None => help,
+        })
         .help_heading(setting.group.heading())
         .action(ArgAction::Append);
     if setting.is_switch() {
@@ -112,6 +121,7 @@ impl FromArgMatches for ConfigurationFlags {
             files: texts("config"),
             flags: flags.into_iter().map(|(_, name, text)| (name, text)).collect(),
             removed: removed.collect(),
+            ..Self::default()
         })
     }
 

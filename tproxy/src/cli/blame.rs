@@ -8,6 +8,7 @@ use super::error::CliError;
 use crate::config::problem::{Origin, Problem, Problems};
 use crate::config::value::Value;
 use crate::config::{Resolved, settings};
+use crate::diagnostic::in_words;
 use crate::host::HostError;
 use crate::host::iptables::ToolError;
 use crate::plan::PlanError;
@@ -17,7 +18,7 @@ pub(super) fn blame(error: CliError, resolved: &Resolved) -> CliError {
     let Some((key, message)) = about(&error, resolved) else { return error };
     match resolved.origin(key) {
         Origin::Default => error,
-        origin => Problems::from(Problem::new(origin, key, message)).into(),
+        origin => Problems::from(Problem::new(origin, key, in_words(&message))).into(),
     }
 }
 

@@ -1,7 +1,6 @@
 //! `tproxy config`.
 
 use clap::Args;
-use serde_json::json;
 
 use super::Surroundings;
 use super::arguments::ConfigurationFlags;
@@ -12,9 +11,9 @@ use crate::config::print;
 
 /// The flags of `tproxy config`: those of `install`, and how to print.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example: tproxy config --config /etc/tproxy/config.yaml --exclude-outbound-ports 22 --origin"
-)]
+#[command(after_help = "Example: tproxy config --exclude-outbound-ports 22 --origin
+
+What is printed is read by --config again, and means the same.")]
 pub(super) struct Print {
     /// Say for each value where it came from: default, file:line, variable or flag
     #[arg(long, help_heading = "Output")]
@@ -31,10 +30,7 @@ impl Print {
         match (surroundings.output.json, self.origin) {
             (false, origin) => Ok(write!(surroundings.out, "{}", print::yaml(&resolved, origin))?),
             (true, false) => surroundings.print_json(&print::json(&resolved)),
-            (true, true) => {
-                let both = json!({ "config": print::json(&resolved), "origin": print::origins(&resolved) });
-                surroundings.print_json(&both)
-            }
+            (true, true) => surroundings.print_json(&print::json_with_origins(&resolved)),
         }
     }
 }

@@ -37,8 +37,9 @@ impl Confirm {
         let patience = self.limits.patience(Config::default().loading);
         let lock = Lock::acquire(patience.left())?;
         let journal = Journal::of_this_namespace(Path::new(journal::DIRECTORY))?;
-        let record = journal.read()?.ok_or(CliError::NothingToConfirm)?;
-        let unconfirmed = record.unconfirmed.as_ref().ok_or(CliError::NothingToConfirm)?;
+        let nothing = || if journal.take_return() { CliError::TooLate } else { CliError::NothingToConfirm };
+        let record = journal.read()?.ok_or_else(nothing)?;
+        let unconfirmed = record.unconfirmed.as_ref().ok_or_else(nothing)?;
         let in_time = unconfirmed.left(clock::since_boot()?).is_some();
         match (in_time, record.phase) {
             (false, _) => return_before(&journal, &record, unconfirmed, &patience, surroundings)?,

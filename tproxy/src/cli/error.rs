@@ -1,6 +1,5 @@
 //! Everything that can stop a verb, the exit code that it means, and how it is told.
 
-use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,14 +7,15 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 
 use super::misuse::Misuse;
-use super::{Manner, Surroundings};
+use super::said::{Said, said};
+use super::{Manner, Surroundings, told};
 use crate::apply::ApplyError;
 use crate::apply::guardian::GuardianError;
 use crate::apply::journal::JournalError;
 use crate::apply::lock::LockError;
 use crate::backend::iptables::Lacking;
 use crate::config::Problems;
-use crate::diagnostic::{Colours, visible};
+use crate::diagnostic::{Colours, in_words, visible};
 use crate::firewalld::DirectError;
 use crate::host::HostError;
 use crate::host::firewalld::DirectReadError;
@@ -166,23 +166,47 @@ pub(super) fn report(error: CliError, surroundings: &mut Surroundings<'_>) -> u8
         REFUSED if surroundings.manner == Manner::Kumactl => FAILED,
         code => code,
     };
+    warn_beside(&error, surroundings);
+    // With nobody left to read it, the exit code still tells.
+    let _ = match error {
+        _ if code == DONE => Ok(()),
+        error if surroundings.output.json => {
+            let told = told::of_error(&error);
+            told.iter().try_for_each(|told| writeln!(surroundings.err, "{}", told.line()))
+        }
+        error => tell(&error, surroundings),
+    };
+    code
+}
+
+/// What the user should know of a configuration, though it is wrong.
+fn warn_beside(error: &CliError, surroundings: &mut Surroundings<'_>) {
+    let warnings = match error {
+        CliError::Configuration(problems) => problems.warnings(),
+        CliError::Misuse(misuse) => &misuse.warnings,
+        _ => &[],
+    };
+    for warning in warnings {
+        surroundings.warn(warning);
+    }
+}
+
+/// Tells what stopped a verb to people.
+fn tell(error: &CliError, surroundings: &mut Surroundings<'_>) -> io::Result<()> {
     let colours = surroundings.colours.err;
     let word = if surroundings.manner == Manner::Kumactl { "Error:" } else { "error:" };
     let label = match colours {
         Colours::Always => format!("\x1b[1;31m{word}\x1b[0m "),
         Colours::Never => format!("{word} "),
     };
-    // With nobody left to read it, the exit code still tells.
-    let _ = match error {
-        _ if code == DONE => Ok(()),
-        CliError::Misuse(misuse) => tell_misuse(&misuse, &label, colours, surroundings.err),
-        CliError::Configuration(problems) => tell(&problems, &label, colours, surroundings.err),
-        error => writeln!(surroundings.err, "{label}{}", visible(&error.to_string())),
-    };
-    code
+    match error {
+        CliError::Misuse(misuse) => tell_misuse(misuse, &label, colours, surroundings.err),
+        CliError::Configuration(problems) => tell_problems(problems, &label, colours, surroundings.err),
+        error => writeln!(surroundings.err, "{label}{}", visible(&in_words(&error.to_string()))),
+    }
 }
 
-fn tell(problems: &Problems, label: &str, colours: Colours, err: &mut dyn Write) -> io::Result<()> {
+fn tell_problems(problems: &Problems, label: &str, colours: Colours, err: &mut dyn Write) -> io::Result<()> {
     problems.render(colours).iter().try_for_each(|problem| writeln!(err, "{label}{problem}"))
 }
 
@@ -190,62 +214,21 @@ fn tell(problems: &Problems, label: &str, colours: Colours, err: &mut dyn Write)
 fn tell_misuse(misuse: &Misuse, label: &str, colours: Colours, err: &mut dyn Write) -> io::Result<()> {
     let mut advice = String::new();
     for error in &misuse.errors {
-        let text = said(error, colours);
         if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-            return write!(err, "{text}");
+            return write!(err, "{}", said(error, colours));
         }
-        let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
-        let is_advice = |line: &&str| {
-            let plain = without_colours(line);
-            plain.starts_with("Usage: ") || plain.starts_with("For more information")
-        };
-        let (message, behind) = lines.split_at(lines.iter().position(is_advice).unwrap_or(lines.len()));
-        let message = message.join("\n");
-        let message = message.split_once("error:").map_or(message.as_str(), |(_, message)| message);
-        let message = message.strip_prefix("\x1b[0m").unwrap_or(message);
-        writeln!(err, "{label}{}", message.trim_start())?;
+        let Said { message, advice: behind } = Said::of(error, colours);
+        writeln!(err, "{label}{message}")?;
         advice = match misuse.errors.len() {
             1 => behind.join("\n\n"),
-            _ => behind.last().copied().unwrap_or_default().to_owned(),
+            _ => behind.last().cloned().unwrap_or_default(),
         };
     }
     if misuse.is_cut {
         writeln!(err, "{label}more is wrong behind these; correct them first")?;
     }
     if let Some(problems) = &misuse.configuration {
-        tell(problems, label, colours, err)?;
+        tell_problems(problems, label, colours, err)?;
     }
     if advice.is_empty() { Ok(()) } else { writeln!(err, "\n{advice}") }
-}
-
-/// A line without the colours that are in it.
-fn without_colours(line: &str) -> String {
-    let mut parts = line.split('\x1b');
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |text, part| text + part.split_once('m').map_or(part, |(_, rest)| rest))
-}
-
-/// What clap says. It repeats what was typed: with colours only where nothing but colours is in it, and never at length.
-fn said(error: &clap::Error, colours: Colours) -> String {
-    /// In characters; the longest line of any help is shorter.
-    const LONGEST: usize = 400;
-    let text = error.render();
-    let coloured = text.ansi().to_string();
-    let is_colour = |escape: &str| {
-        escape.strip_prefix('[').is_some_and(|rest| {
-            rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').starts_with('m')
-        })
-    };
-    let without_escapes = coloured.replace('\u{1b}', "");
-    let harmless = coloured.split('\u{1b}').skip(1).all(is_colour)
-        && matches!(visible(&without_escapes), Cow::Borrowed(_))
-        && without_escapes.lines().all(|line| line.chars().count() <= LONGEST);
-    if colours == Colours::Always && harmless {
-        return coloured;
-    }
-    let cut = |line: &str| match line.char_indices().nth(LONGEST) {
-        Some((at, _)) => format!("{}…\n", line.get(..at).unwrap_or_default()),
-        None => format!("{line}\n"),
-    };
-    visible(&text.to_string()).lines().map(cut).collect()
 }

@@ -10,11 +10,14 @@ use super::error::CliError;
 use super::flow::FlowFlags;
 use super::limits::NoLimits;
 use super::{sources, table};
-use crate::config::{BackendChoice, Resolved};
+use crate::config::{BackendChoice, Layers, Resolved};
 use crate::host;
+use crate::plan::assumed::Assumption;
+use crate::plan::entry::Entry;
 use crate::plan::explain::Explanation;
+use crate::plan::flow::Flow;
 use crate::plan::matrix::Row;
-use crate::plan::{self, Sidecar};
+use crate::plan::{self, Plan, Sidecar};
 
 /// The flags of `tproxy explain`: a flow, and those of `install`.
 #[derive(Debug, Args)]
@@ -36,7 +39,9 @@ pub(super) struct Explain {
 
 impl Explain {
     pub(super) fn run(&self, surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {
-        let resolved = sources::configuration(&self.configuration, surroundings)?;
+        let layers = sources::layers(&self.configuration, surroundings);
+        let contradictions = self.flow.iter().flat_map(FlowFlags::contradictions);
+        let resolved = sources::placed(contradictions.fold(layers, Layers::problem), surroundings)?;
         self.explain(&resolved, surroundings).map_err(|error| blame(error, &resolved))
     }
 
@@ -51,25 +56,34 @@ impl Explain {
                 .warn("this build has no eBPF backend: these are the verdicts of the iptables backends");
         }
         match &self.flow {
-            Some(flow) => one(&plan.explain(&flow.flow(&plan.host)?), resolved, surroundings),
+            Some(flow) => one(&plan, &flow.flow(&plan.host)?, resolved, surroundings),
             None => matrix(&plan.matrix(), resolved, surroundings),
         }
     }
 }
 
 fn one(
-    explanation: &Explanation,
+    plan: &Plan,
+    flow: &Flow,
     resolved: &Resolved,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<(), CliError> {
+    let (explanation, assumptions) = (&plan.explain(flow), plan.assumptions(flow));
     if surroundings.output.json {
-        return surroundings.print_json(&with_origin(explanation, resolved));
+        let mut value = with_origin(explanation, resolved);
+        if let Some(map) = value.as_object_mut() {
+            map.insert("assumed".to_owned(), json!(assumptions));
+        }
+        return surroundings.print_json(&value);
     }
     writeln!(surroundings.out, "verdict  {}", explanation.decision.verdict)?;
     writeln!(surroundings.out, "line     {}", explanation.decision.line)?;
     writeln!(surroundings.out, "why      {}", explanation.why)?;
     if explanation.entry.is_some() {
         writeln!(surroundings.out, "entry    {}", entry(explanation, resolved))?;
+    }
+    for Assumption { flag, meaning } in assumptions {
+        writeln!(surroundings.out, "assumed  {meaning} (no {flag})")?;
     }
     Ok(())
 }
@@ -80,7 +94,7 @@ fn matrix(rows: &[Row], resolved: &Resolved, surroundings: &mut Surroundings<'_>
             .iter()
             .map(|row| json!({ "family": row.family, "from": row.from, "to": row.to, "explanation": with_origin(&row.explanation, resolved) }))
             .collect();
-        return surroundings.print_json(&rows);
+        return surroundings.print_json(&json!({ "flows": rows }));
     }
     let cells = |row: &Row| {
         let explanation = &row.explanation;
@@ -98,8 +112,12 @@ fn matrix(rows: &[Row], resolved: &Resolved, surroundings: &mut Surroundings<'_>
 fn entry(explanation: &Explanation, resolved: &Resolved) -> String {
     let entry = explanation.entry.as_ref();
     entry.map_or_else(String::new, |entry| {
-        format!("{}: {} ({})", entry.key, entry.value, resolved.origin(entry.key))
+        format!("{}: {} ({})", entry.key, entry.value, origin(entry, resolved))
     })
+}
+
+fn origin(entry: &Entry, resolved: &Resolved) -> String {
+    resolved.origin_of_item(entry.key, entry.item.as_ref()).to_string()
 }
 
 fn with_origin(explanation: &Explanation, resolved: &Resolved) -> Value {
@@ -108,7 +126,7 @@ fn with_origin(explanation: &Explanation, resolved: &Resolved) -> Value {
     if let (Some(entry), Some(map)) =
         (&explanation.entry, value.get_mut("entry").and_then(Value::as_object_mut))
     {
-        map.insert("origin".to_owned(), Value::String(resolved.origin(entry.key).to_string()));
+        map.insert("origin".to_owned(), Value::String(origin(entry, resolved)));
     }
     value
 }

@@ -2,9 +2,9 @@
 //!
 //! Must never decide about a flow: that is the policy's part.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use clap::{Args, ValueEnum, value_parser};
+use clap::{Args, ValueEnum};
 
 use crate::config::interface::check_name;
 use crate::config::problem::Origin;
@@ -13,9 +13,6 @@ use crate::diagnostic::shortened;
 use crate::family::IpFamily;
 use crate::plan::Host;
 use crate::plan::flow::{ConntrackState, Direction, Flow, Protocol};
-
-/// Ids have 32 bits, the highest of which stands for nobody (`(uid_t) -1`).
-const HIGHEST_ID: i64 = u32::MAX as i64 - 1;
 
 /// One flow.
 #[derive(Debug, Args)]
@@ -27,24 +24,51 @@ pub(super) struct FlowFlags {
     /// Transport protocol
     #[arg(long, value_enum, default_value = "tcp")]
     proto: ProtocolName,
-    /// Destination
-    #[arg(long, value_name = "ADDRESS:PORT", required = false, required_unless_present = "matrix")]
+    /// Destination, like 10.1.2.3:443 or [2001:db8::1]:443
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = destination)]
+    #[arg(required = false, required_unless_present = "matrix")]
     to: SocketAddr,
-    /// Source address
-    #[arg(long, value_name = "ADDRESS")]
+    /// Source address, like 10.1.2.3
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     from: Option<IpAddr>,
-    /// User id that owns the socket
-    #[arg(long, value_parser = value_parser!(u32).range(0..=HIGHEST_ID), allow_negative_numbers = true)]
+    /// User id that owns the socket, like 1000
+    #[arg(long, value_parser = id, allow_negative_numbers = true)]
     uid: Option<u32>,
-    /// Group id that owns the socket
-    #[arg(long, value_parser = value_parser!(u32).range(0..=HIGHEST_ID), allow_negative_numbers = true)]
+    /// Group id that owns the socket, like 1000
+    #[arg(long, value_parser = id, allow_negative_numbers = true)]
     gid: Option<u32>,
     /// Interface by which it arrives or leaves; to an address of this host it leaves by loopback
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = interface)]
     interface: Option<String>,
     /// What connection tracking says of the packet
     #[arg(long, value_enum, default_value = "new")]
     state: StateName,
+}
+
+fn destination(text: &str) -> Result<SocketAddr, String> {
+    const ALLOWED: &str =
+        "give an address and a port from 1 to 65535, like 10.1.2.3:443 or [2001:db8::1]:443";
+    match text.parse::<SocketAddr>() {
+        Ok(to) if to.port() != 0 => Ok(to),
+        Ok(_) => Err(format!("no packet goes to port 0; {ALLOWED}")),
+        Err(_) => Err(ALLOWED.to_owned()),
+    }
+}
+
+fn address(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| "give an address without a port, like 10.1.2.3 or 2001:db8::1".to_owned())
+}
+
+/// Ids have 32 bits, the highest of which stands for nobody (`(uid_t) -1`).
+fn id(text: &str) -> Result<u32, String> {
+    let highest = u32::MAX - 1;
+    let id = text.parse().ok().filter(|id| *id <= highest);
+    id.ok_or_else(|| format!("give a number from 0 to {highest}, like 1000"))
+}
+
+fn interface(text: &str) -> Result<String, String> {
+    let said = |_| "give the name of one interface, at most 15 bytes long, like eth0".to_owned();
+    check_name(text).map(|()| text.to_owned()).map_err(said)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -66,25 +90,31 @@ enum StateName {
 }
 
 impl FlowFlags {
+    /// What contradicts itself, on whichever host.
+    pub(super) fn contradictions(&self) -> impl Iterator<Item = Problem> {
+        problems([
+            ("to", self.wrong_destination()),
+            ("from", self.wrong_family().or_else(|| self.wrong_source())),
+            ("uid", self.wrong_owner(self.uid)),
+            ("gid", self.wrong_owner(self.gid)),
+        ])
+    }
+
     /// The flow, where this host can have one like it.
     ///
     /// # Errors
-    /// All that contradicts itself or the host.
+    /// All that contradicts the host.
     pub(super) fn flow(&self, host: &Host) -> Result<Flow, Problems> {
         let flow = self.as_typed();
-        let mut problems = Problems::default();
-        for (flag, wrong) in [
-            ("to", self.wrong_port()),
-            ("from", self.wrong_family()),
-            ("uid", self.wrong_owner(self.uid)),
-            ("gid", self.wrong_owner(self.gid)),
-            ("interface", self.wrong_interface(&flow, host)),
-        ] {
-            if let Some(wrong) = wrong {
-                problems.push(Problem::new(Origin::Flag(flag.to_owned()), flag, wrong));
-            }
+        let mut found = Problems::default();
+        let sent = flow.as_sent();
+        for problem in problems([
+            ("from", self.foreign_source(&sent, host)),
+            ("interface", self.wrong_interface(&sent, host)),
+        ]) {
+            found.push(problem);
         }
-        problems.into_result()?;
+        found.into_result()?;
         Ok(flow)
     }
 
@@ -110,10 +140,18 @@ impl FlowFlags {
         }
     }
 
-    fn wrong_port(&self) -> Option<String> {
-        let wrong =
-            || format!("`{}` has port 0, which no packet goes to; give a port from 1 to 65535", self.to);
-        (self.to.port() == 0).then(wrong)
+    /// Nothing arrives for loopback, and no connection has many ends.
+    fn wrong_destination(&self) -> Option<String> {
+        let (to, sent) = (self.to, self.as_typed().as_sent().destination.ip());
+        if self.direction == DirectionName::Inbound && sent.is_loopback() {
+            return Some(format!(
+                "`{to}` is for this host alone, and nothing arrives for that from another; give --direction outbound"
+            ));
+        }
+        let is_connection = matches!(self.proto, ProtocolName::Tcp);
+        (is_connection && is_of_many(sent)).then(|| {
+            format!("`{to}` is an address of many, and no TCP connection goes there; give that of one host")
+        })
     }
 
     fn wrong_family(&self) -> Option<String> {
@@ -125,28 +163,70 @@ impl FlowFlags {
         })
     }
 
+    /// Whoever has no address yet may send datagrams from the unspecified one.
+    fn wrong_source(&self) -> Option<String> {
+        let from = self.from?;
+        let is_connection = matches!(self.proto, ProtocolName::Tcp);
+        let is_nobody =
+            is_of_many(from.to_canonical()) || is_connection && from.to_canonical().is_unspecified();
+        is_nobody.then(|| format!("`{from}` is no address that anybody sends from; give that of one host"))
+    }
+
     fn wrong_owner(&self, id: Option<u32>) -> Option<String> {
         let id = id.filter(|_| self.direction == DirectionName::Inbound)?;
         Some(format!("`{id}` does not own what arrives: that has no user of this host; leave it out"))
     }
 
-    /// What leaves for this host leaves by loopback, and what comes by loopback was sent by this host.
-    fn wrong_interface(&self, flow: &Flow, host: &Host) -> Option<String> {
-        let name = self.interface.as_deref()?;
-        if let Err(refusal) = check_name(name) {
-            return Some(refusal.to_string());
+    /// What this host sends to itself does not arrive, and what comes from loopback stays on this host.
+    fn foreign_source(&self, sent: &Flow, host: &Host) -> Option<String> {
+        let source = sent.source?;
+        match sent.direction {
+            Direction::Inbound if host.owns(source) => Some(format!(
+                "`{source}` is an address of this host, so what comes from it was sent by this host; give \
+                 --direction outbound"
+            )),
+            Direction::Outbound if source.is_loopback() && !host.owns(sent.destination.ip()) => {
+                Some(format!(
+                    "`{source}` is loopback, and what comes from it stays on this host, of which {} is no address; \
+                 leave it out",
+                    sent.destination.ip()
+                ))
+            }
+            Direction::Inbound | Direction::Outbound => None,
         }
-        let (loopback, to) = (&host.loopback, flow.as_sent().destination.ip());
+    }
+
+    /// What leaves for this host leaves by loopback, and nothing else does; what comes by loopback was sent by this host.
+    fn wrong_interface(&self, sent: &Flow, host: &Host) -> Option<String> {
+        let name = self.interface.as_deref()?;
+        let (loopback, to) = (&host.loopback, sent.destination.ip());
         let (name, is_loopback) = (shortened(name), name == loopback);
-        match self.direction {
-            DirectionName::Inbound if is_loopback => Some(format!(
+        match (sent.direction, is_loopback, host.owns(to)) {
+            (Direction::Inbound, true, _) => Some(format!(
                 "`{name}` is loopback: what comes by it was sent by this host; give --direction outbound"
             )),
-            DirectionName::Outbound if !is_loopback && host.owns(to) => Some(format!(
+            (Direction::Outbound, false, true) => Some(format!(
                 "`{name}` is not where it leaves: {to} is an address of this host, so it leaves by {loopback}; \
                  leave it out"
             )),
-            DirectionName::Inbound | DirectionName::Outbound => None,
+            (Direction::Outbound, true, false) => Some(format!(
+                "`{name}` is not where it leaves: {to} is no address of this host, and only those are reached by \
+                 {loopback}; give another, or leave it out"
+            )),
+            _ => None,
         }
     }
+}
+
+/// Those flags about which there is something to say.
+fn problems<const N: usize>(found: [(&'static str, Option<String>); N]) -> impl Iterator<Item = Problem> {
+    let problem = |(flag, wrong): (&'static str, Option<String>)| {
+        Some(Problem::new(Origin::Flag(flag.to_owned()), "", wrong?))
+    };
+    found.into_iter().filter_map(problem)
+}
+
+/// Multicast and broadcast.
+fn is_of_many(address: IpAddr) -> bool {
+    address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST)
 }

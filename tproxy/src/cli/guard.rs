@@ -75,7 +75,11 @@ fn duty(journal: &Journal, surroundings: &mut Surroundings<'_>) -> Result<Duty, 
     // One that came meanwhile ends the process now, and no later try.
     surroundings.signals = None;
     match returned {
-        Ok(()) => Ok(Duty::Done),
+        Ok(()) => {
+            // Whoever confirms too late learns less without it, and nothing else depends on it.
+            let _ = journal.note_return();
+            Ok(Duty::Done)
+        }
         Err(_) => Ok(Duty::Until(after_a_rest()?)),
     }
 }

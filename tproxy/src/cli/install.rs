@@ -7,6 +7,7 @@ use clap::Args;
 use super::Surroundings;
 use super::arguments::ConfigurationFlags;
 use super::blame::blame;
+use super::changes;
 use super::confirm::{Guarded, dismiss, permit_install};
 use super::course::{Course, Way};
 use super::error::CliError;
@@ -75,18 +76,21 @@ impl Install {
         let mut installed = course.backend.observe(before.clone())?;
         stored::observe(&mut installed, purpose, surroundings)?;
         warn_of_doubtful(&installed, surroundings);
+        warn_of_foreign_jumps(&installed, surroundings);
         course.choose(&installed, surroundings)?;
         let (verbose, configuration) = (config.verbose, print::chosen(resolved));
         let guarded = self.confirmation.within.map(|within| Guarded::new(within, Before::of(&installed)));
         let mut means = Means { patience, journal, before, configuration, verbose, purpose, guarded };
-        let changes = carry_out(&mut course, installed, &mut means, surroundings)?;
+        let made = carry_out(&mut course, installed, &mut means, surroundings)?;
         // Whoever locked himself out reads nothing, and what is printed may wait for him.
         drop(lock);
         if waited {
             dismiss(surroundings);
         }
-        print_done(&changes, surroundings)?;
-        stored::tell(&changes, surroundings);
+        if surroundings.output.json {
+            changes::print_json(&made, None, surroundings)?;
+        }
+        stored::tell(&made, surroundings);
         surroundings.tell("# transparent proxy setup completed successfully");
         if let Some(guarded) = means.guarded {
             surroundings.tell(guarded.advice());
@@ -167,11 +171,6 @@ fn carry_out(
     Err(CliError::Restless)
 }
 
-/// With `--json`: what was changed.
-pub(super) fn print_done(changes: &[Change], surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {
-    if surroundings.output.json { surroundings.print_json(&changes) } else { Ok(()) }
-}
-
 /// Refuses where nothing may be changed, before anything is read.
 pub(super) fn permit_changes(surroundings: &Surroundings<'_>) -> Result<(), CliError> {
     netns::permit(surroundings.variables.get(netns::FORBID_VARIABLE).map(String::as_str))?;
@@ -196,6 +195,16 @@ pub(super) fn warn_of_doubtful(installed: &Installed, surroundings: &mut Surroun
         surroundings.warn(format!(
             "this rule may be of Kuma, which wrote no comments, or of another program: {rule}; it stays: delete it if \
              it is Kuma's"
+        ));
+    }
+}
+
+/// Rules go of which another program may believe that they are there.
+pub(super) fn warn_of_foreign_jumps(installed: &Installed, surroundings: &mut Surroundings<'_>) {
+    for rule in installed.foreign_jumps() {
+        surroundings.warn(format!(
+            "this rule of another program leads to a chain of tproxy and is removed: {rule}; whoever made it must not \
+             rely on it"
         ));
     }
 }
@@ -307,7 +316,7 @@ pub(super) fn show(verbose: bool, changes: &[Change], surroundings: &mut Surroun
     for change in changes.iter().filter(|_| verbose) {
         surroundings.tell(format!("# {change}"));
         match change {
-            Change::Restore { forward, .. } => surroundings.tell(rule::lengthened(forward).trim_end()),
+            Change::Restore { forward, .. } => surroundings.tell(rule::lengthened(forward)),
             Change::Store(StoredFile { after: Some(text), .. }) => surroundings.tell(text.trim_end()),
             _ => {}
         }
@@ -335,41 +344,11 @@ fn dry_run(config: &Config, surroundings: &mut Surroundings<'_>) -> Result<(), C
         Installed { rules: course.backend.nothing_installed(), ..Installed::default() }
     };
     stored::observe(&mut installed, Purpose::of(config), surroundings)?;
+    warn_of_foreign_jumps(&installed, surroundings);
     course.choose(&installed, surroundings)?;
-    print_changes(&course.backend.render(&course.plan, &installed)?, config.verbose, surroundings)
-}
-
-/// The changes by family, in Kuma's shape: a heading and what would be loaded.
-pub(super) fn print_changes(
-    changes: &[Change],
-    verbose: bool,
-    surroundings: &mut Surroundings<'_>,
-) -> Result<(), CliError> {
+    let rendered = course.backend.render(&course.plan, &installed)?;
     if surroundings.output.json {
-        return surroundings.print_json(&changes);
+        return changes::print_json(&rendered, None, surroundings);
     }
-    if changes.is_empty() {
-        return Ok(writeln!(surroundings.out, "# nothing to change")?);
-    }
-    let mut blocks = Vec::new();
-    let mut files = Vec::new();
-    let mut addresses = Vec::new();
-    for change in changes {
-        match change {
-            Change::Restore { tool, forward, .. } => {
-                let text = if verbose { rule::lengthened(forward) } else { forward.clone() };
-                blocks.push(format!("### {} ###\n\n{}", tool.family.title(), text.trim_end()));
-            }
-            Change::Store(StoredFile { path, after: Some(text), .. }) => {
-                files.push(format!("### {} ###\n\n{}", path.display(), text.trim_end()));
-            }
-            address => addresses.push(format!("# {address}")),
-        }
-    }
-    blocks.append(&mut files);
-    if !addresses.is_empty() {
-        blocks.push(addresses.join("\n"));
-    }
-    writeln!(surroundings.out, "{}", blocks.join("\n\n"))?;
-    Ok(())
+    changes::print(&rendered, config.verbose, surroundings)
 }

@@ -16,13 +16,18 @@ use super::validate::Contract;
 
 /// Stands in for kumactl's commands for transparent proxying.
 #[derive(Debug, Parser)]
-#[command(name = "kumactl", version, max_term_width = 100, args_override_self = true)]
+#[command(name = "kumactl", version, after_help = AFTER_HELP, max_term_width = 80, args_override_self = true)]
 struct Kumactl {
     #[command(flatten)]
     inherited: Inherited,
     #[command(subcommand)]
     verb: Verb,
 }
+
+const AFTER_HELP: &str = "\
+Examples:
+  kumactl install transparent-proxy --kuma-dp-user kuma-dp
+  kumactl uninstall transparent-proxy";
 
 /// Flags of every kumactl command, without a meaning here.
 #[derive(Debug, Args)]
@@ -52,14 +57,25 @@ enum Verb {
 #[derive(Debug, Subcommand)]
 enum Installation {
     /// Redirect the traffic of this network namespace to the sidecar
+    #[command(after_help = "\
+Examples:
+  kumactl install transparent-proxy --kuma-dp-user kuma-dp
+  kumactl install transparent-proxy --redirect-dns --dry-run
+
+Every option can be set by a flag, by a variable and in a file; flags win over \
+variables, variables over files.")]
     TransparentProxy(Box<WithArguments<Install>>),
     /// Try with connections that arriving traffic reaches the inbound port
+    #[command(after_help = "\
+Example:
+  runuser -u kuma-dp -- kumactl install transparent-proxy-validator")]
     TransparentProxyValidator(Contract),
 }
 
 #[derive(Debug, Subcommand)]
 enum Removal {
     /// Remove what an earlier installation left, and nothing else
+    #[command(after_help = "Example: kumactl uninstall transparent-proxy --dry-run")]
     TransparentProxy(WithArguments<Uninstall>),
 }
 

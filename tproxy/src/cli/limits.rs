@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::apply::patience::Patience;
 use crate::config::Loading;
-use crate::config::value::{Spelling, Value};
+use crate::config::value::{Refusals, Spelling, Value};
 
 /// The flag of every verb that changes the system.
 #[derive(Debug, Clone, Copy, Args)]
@@ -51,5 +51,10 @@ fn confirmation(text: &str) -> Result<Duration, String> {
 
 fn duration(text: &str) -> Result<Duration, String> {
     let read = Duration::read(&Value::Text(text.to_owned()));
-    read.map_err(|refusals| refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    read.map_err(|refusals| told(&refusals))
+}
+
+/// What is wrong with a value, on one line.
+pub(super) fn told(refusals: &Refusals) -> String {
+    refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -10,8 +10,11 @@ use clap::{FromArgMatches, Parser};
 
 use super::arguments::ConfigurationFlags;
 use super::error::CliError;
+use super::tip::{self, Unreadable};
+use super::validate::Contract;
 use super::{Surroundings, sources};
 use crate::config::Problems;
+use crate::diagnostic::visible;
 
 /// So many are named: each costs another reading of the whole.
 const MOST: usize = 10;
@@ -25,11 +28,13 @@ pub(super) struct Misuse {
     pub(super) is_cut: bool,
     /// What is wrong with the configuration that the rest means.
     pub(super) configuration: Option<Problems>,
+    /// What the user should know of that configuration besides.
+    pub(super) warnings: Vec<String>,
 }
 
 impl From<clap::Error> for Misuse {
     fn from(error: clap::Error) -> Self {
-        Self { errors: vec![error], is_cut: false, configuration: None }
+        Self { errors: vec![error], is_cut: false, configuration: None, warnings: Vec::new() }
     }
 }
 
@@ -38,12 +43,21 @@ pub(super) fn parse<T: Parser>(
     arguments: Vec<OsString>,
     surroundings: &Surroundings<'_>,
 ) -> Result<T, CliError> {
-    T::try_parse_from(&arguments).map_err(|error| {
+    read::<T>(&arguments).map_err(|error| {
         if error.use_stderr() {
             CliError::Misuse(Box::new(Misuse::of::<T>(error, arguments, surroundings)))
         } else {
             CliError::Help(error)
         }
+    })
+}
+
+/// Reads the command line. The list of all verbs, which has those that nobody is to run, is left out of an error: help has
+/// the others.
+fn read<T: Parser>(arguments: &[OsString]) -> Result<T, clap::Error> {
+    T::try_parse_from(arguments).map_err(|mut error| {
+        error.remove(ContextKind::ValidSubcommand);
+        tip::improved::<T>(error, arguments)
     })
 }
 
@@ -60,10 +74,10 @@ impl Misuse {
             let fault = misuse.errors.last().and_then(|error| Fault::of(error, &arguments));
             let Some(fault) = fault else { return misuse };
             fault.take_out(&mut arguments);
-            let mut next = T::try_parse_from(&arguments).err();
+            let mut next = read::<T>(&arguments).err();
             if next.as_ref().is_some_and(|next| fault.has_value(next, &arguments)) {
                 arguments.remove(fault.at);
-                next = T::try_parse_from(&arguments).err();
+                next = read::<T>(&arguments).err();
             }
             taken.push(fault.option);
             is_read = next.as_ref().is_none_or(ends_the_reading);
@@ -81,6 +95,14 @@ impl Misuse {
         misuse
     }
 
+    /// The option that an error is about, as it is typed.
+    pub(super) fn option_of(error: &clap::Error) -> Option<String> {
+        match error.get(ContextKind::InvalidArg)? {
+            ContextValue::String(shown) if shown.starts_with('-') => Some(visible(name(shown)).into_owned()),
+            _ => None,
+        }
+    }
+
     /// For verbs that have a configuration. What is not understood is no part of it.
     fn look_at_configuration<T: Parser>(&mut self, arguments: &[OsString], surroundings: &Surroundings<'_>) {
         let Ok(matches) = T::command().ignore_errors(true).try_get_matches_from(arguments) else { return };
@@ -88,10 +110,21 @@ impl Misuse {
         while let Some((_, verb)) = matches.subcommand() {
             matches = verb;
         }
-        if matches.try_contains_id("config").is_ok()
-            && let Ok(flags) = ConfigurationFlags::from_arg_matches(matches)
-        {
-            self.configuration = sources::layers(&flags, surroundings).resolve().err();
+        let has = |flag: &str| matches.try_contains_id(flag).is_ok();
+        let flags = if has("config") {
+            ConfigurationFlags::from_arg_matches(matches).ok()
+        } else if has("transparent_proxy_config") {
+            Contract::from_arg_matches(matches).ok().map(|contract| contract.flags())
+        } else {
+            None
+        };
+        match flags.map(|flags| sources::layers(&flags, surroundings).resolve()) {
+            None => {}
+            Some(Ok(resolved)) => self.warnings = resolved.warnings,
+            Some(Err(problems)) => {
+                self.warnings = problems.warnings().to_vec();
+                self.configuration = Some(problems);
+            }
         }
     }
 }
@@ -111,6 +144,10 @@ struct Fault {
 impl Fault {
     /// Nothing where the error is not about one argument that can be found.
     fn of(error: &clap::Error, arguments: &[OsString]) -> Option<Self> {
+        if error.kind() == ErrorKind::InvalidUtf8 {
+            let Unreadable { at, length, option } = Unreadable::of(arguments)?;
+            return Some(Self { at, length, option, is_unknown: false });
+        }
         let ContextValue::String(shown) = error.get(ContextKind::InvalidArg)? else { return None };
         let option = name(shown).to_owned();
         let texts = arguments.iter().map(|argument| argument.to_string_lossy());
@@ -179,6 +216,7 @@ fn is_of_its_own(error: &clap::Error, taken: &[String]) -> bool {
         (kind, _) => matches!(
             kind,
             ErrorKind::UnknownArgument
+                | ErrorKind::InvalidUtf8
                 | ErrorKind::InvalidValue
                 | ErrorKind::ValueValidation
                 | ErrorKind::InvalidSubcommand

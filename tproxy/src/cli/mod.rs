@@ -5,6 +5,7 @@
 mod arguments;
 mod back;
 mod blame;
+mod changes;
 mod check;
 mod config;
 mod confirm;
@@ -19,30 +20,34 @@ mod kumactl;
 mod limits;
 mod misuse;
 mod removed;
+mod said;
 mod sources;
 mod status;
 mod stored;
 mod table;
+mod tip;
+mod told;
 mod traffic;
 mod uninstall;
 mod validate;
 mod variables;
 
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
+use std::io::{BufWriter, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::apply::interruption::Interruptions;
-use crate::diagnostic::{Colours, visible};
+use crate::diagnostic::{Colours, in_words, visible};
 use error::CliError;
+use told::Told;
 use variables::Variables;
 
 /// Makes a host's or a pod's TCP traffic and DNS queries go through a sidecar proxy, and undoes it exactly.
 #[derive(Debug, Parser)]
-#[command(name = "tproxy", version, max_term_width = 100, args_override_self = true, after_help = AFTER_HELP)]
+#[command(name = "tproxy", version, max_term_width = 80, args_override_self = true, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -99,7 +104,7 @@ struct Output {
     /// Print no progress: only what was asked for, warnings and errors
     #[arg(long, short, global = true)]
     quiet: bool,
-    /// Print JSON, for machines
+    /// Print JSON, for machines; errors and warnings are lines of JSON, too
     #[arg(long, global = true)]
     json: bool,
 }
@@ -149,8 +154,13 @@ impl Surroundings<'_> {
 
     /// Something that the user should know, though the work goes on.
     fn warn(&mut self, text: impl std::fmt::Display) {
+        let text = text.to_string();
+        let text = in_words(&text);
         // With standard error gone there is nobody left to tell.
-        let _ = writeln!(self.err, "# [WARNING] {}", visible(&text.to_string()));
+        let _ = match self.output.json {
+            true => writeln!(self.err, "{}", Told::warning(&text).line()),
+            false => writeln!(self.err, "# [WARNING] {}", visible(&text)),
+        };
     }
 
     /// Puts signals off from now on, until the command is done and has said so.
@@ -164,8 +174,11 @@ impl Surroundings<'_> {
 
     /// Prints what was asked for as JSON.
     fn print_json(&mut self, value: &impl serde::Serialize) -> Result<(), CliError> {
-        let text = serde_json::to_string_pretty(value).map_err(std::io::Error::other)?;
-        Ok(writeln!(self.out, "{text}")?)
+        // Not as one text, which may be as large as all rules.
+        let mut out = BufWriter::new(&mut *self.out);
+        serde_json::to_writer_pretty(&mut out, value).map_err(std::io::Error::from)?;
+        writeln!(out)?;
+        Ok(out.flush()?)
     }
 }
 
@@ -193,10 +206,14 @@ pub fn run(
     let mut surroundings =
         Surroundings { variables, out, err, output: Output::default(), manner, colours, signals: None };
     let code = match manner {
-        Manner::Tproxy => misuse::parse(arguments, &surroundings).and_then(|cli: Cli| {
-            surroundings.output = cli.output;
-            cli.verb.run(&mut surroundings)
-        }),
+        Manner::Tproxy => {
+            // Of a command line that is not understood, this much is.
+            surroundings.output.json = arguments.iter().any(|argument| argument == "--json");
+            misuse::parse(arguments, &surroundings).and_then(|cli: Cli| {
+                surroundings.output = cli.output;
+                cli.verb.run(&mut surroundings)
+            })
+        }
         Manner::Kumactl => kumactl::run(arguments, &mut surroundings),
     };
     match code {

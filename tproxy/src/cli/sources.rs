@@ -13,17 +13,26 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::arguments::ConfigurationFlags;
 use super::error::CliError;
 use super::removed;
+use super::variables::Variables;
 use super::{Manner, Surroundings};
 use crate::config::problem::{Origin, Problem};
 use crate::config::{LARGEST_FILE, Layers, Resolved, settings};
-use crate::diagnostic::shortened;
+use crate::diagnostic::{in_words, shortened};
 
 /// The configuration that files, variables and flags mean, with a word about what is deprecated or does not count.
 pub(super) fn configuration(
     flags: &ConfigurationFlags,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<Resolved, CliError> {
-    let resolved = layers(flags, surroundings).resolve()?;
+    let mut resolved = placed(layers(flags, surroundings), surroundings)?;
+    resolved.forget_items();
+    Ok(resolved)
+}
+
+/// The configuration that layers mean together, with the place of every item of a list, which costs as much as the lists
+/// themselves.
+pub(super) fn placed(layers: Layers, surroundings: &mut Surroundings<'_>) -> Result<Resolved, CliError> {
+    let resolved = layers.resolve()?;
     for warning in &resolved.warnings {
         surroundings.warn(warning);
     }
@@ -32,7 +41,8 @@ pub(super) fn configuration(
 
 /// All that files, variables and flags say.
 pub(super) fn layers(flags: &ConfigurationFlags, surroundings: &Surroundings<'_>) -> Layers {
-    let variables = &surroundings.variables;
+    let none = Variables::default();
+    let variables = if flags.without_variables { &none } else { &surroundings.variables };
     let mut layers = files(flags, surroundings.manner, Layers::default()).environment(variables.texts());
     for name in variables.unreadable() {
         let message = "is not UTF-8 text; set it to what it should be, or unset it";
@@ -57,6 +67,7 @@ pub(super) fn layers(flags: &ConfigurationFlags, surroundings: &Surroundings<'_>
 
 fn files(flags: &ConfigurationFlags, manner: Manner, mut layers: Layers) -> Layers {
     let mut files: Vec<(&str, String)> = Vec::new();
+    let flag = flags.files_flag.unwrap_or("config");
     if !flags.deprecated_files.is_empty() {
         // kumactl's own flag of this name, which says nothing about this command.
         if manner == Manner::Kumactl {
@@ -66,13 +77,14 @@ fn files(flags: &ConfigurationFlags, manner: Manner, mut layers: Layers) -> Laye
             files.extend(flags.deprecated_files.iter().map(|name| ("config-file", name.clone())));
         }
     }
-    files.extend(flags.files.iter().flat_map(|value| names(value)).map(|name| ("config", name)));
+    files.extend(flags.files.iter().flat_map(|value| names(value)).map(|name| (flag, name)));
     for (flag, name) in files {
         layers = match read(&name) {
-            Ok(text) => layers.file(if name == "-" { "standard input" } else { &name }, text),
-            Err(why) => {
-                let name = shortened(&name);
-                let message = format!("`{name}` cannot be read: {why}; check that it exists and may be read");
+            Ok(content) => layers.file(if name == "-" { "standard input" } else { &name }, content),
+            Err(error) => {
+                let (name, why) = (shortened(&name), in_words(&error.to_string()));
+                let message =
+                    format!("`{name}` cannot be read: {why}; give a YAML or JSON file that may be read");
                 layers.problem(Problem::new(Origin::Flag(flag.to_owned()), "", message))
             }
         };
@@ -91,24 +103,15 @@ fn names(value: &str) -> Vec<String> {
 /// How long a pipe that is named as a file may be silent.
 const SILENCE: Duration = Duration::from_secs(5);
 
-fn read(name: &str) -> Result<String, String> {
+fn read(name: &str) -> io::Result<Vec<u8>> {
+    // One byte more than may be read tells a file that is too large.
     let limit = LARGEST_FILE as u64 + 1;
-    let read = match name {
-        "-" => {
-            let mut bytes = Vec::new();
-            std::io::stdin().take(limit).read_to_end(&mut bytes).map(|_| bytes)
-        }
-        name => read_file(name, limit),
-    };
-    let bytes = read.map_err(|error| error.to_string())?;
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(text),
-        // A limit in the middle of a character is no fault of the file.
-        Err(error) if error.as_bytes().len() as u64 == limit => {
-            Ok(String::from_utf8_lossy(error.as_bytes()).into_owned())
-        }
-        Err(_) => Err("it is not UTF-8 text".to_owned()),
+    if name != "-" {
+        return read_file(name, limit);
     }
+    let mut bytes = Vec::new();
+    io::stdin().take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// A file from its beginning, at most `limit` bytes. It may be a pipe, as a shell's `<(…)` is, whose writer is not waited

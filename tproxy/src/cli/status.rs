@@ -18,10 +18,15 @@ use crate::apply::record::Record;
 use crate::backend::iptables::Iptables;
 use crate::config::Config;
 use crate::family::IpFamily;
+use crate::firewalld::DirectFile;
 use crate::host::{self, clock};
 use crate::verify::assess::{Assessment, Author, assess};
 use crate::verify::counters::{LineCounters, by_line};
 use crate::verify::finding::{Finding, What};
+
+/// Said where an installation is of IPv4 alone, and the host has IPv6, perhaps only since.
+const IPV6_PASSES: &str =
+    "this host has IPv6, and only IPv4 is captured; install again to capture both, unless it is to be so";
 
 /// How long another run may take until what is there is told as it is.
 const ANOTHER_RUN: Duration = Duration::from_secs(30);
@@ -35,11 +40,15 @@ pub(super) struct Status {}
 
 /// What is installed here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Report {
     state: State,
     /// What is wrong; nothing where all is whole.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     damage: Vec<Damage>,
+    /// What should be known, though nothing is wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<&'static str>,
     /// `tproxy`, with the version where it is recorded, or `kuma`.
     #[serde(skip_serializing_if = "Option::is_none")]
     installed_by: Option<String>,
@@ -60,7 +69,7 @@ struct Report {
 
 /// What waits to be confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 struct Waiting {
     /// For how many seconds more, rounded up; 0 when the time is over.
     seconds_left: u64,
@@ -141,8 +150,14 @@ impl Report {
         if unconfirmed.is_some_and(|waiting| !waiting.guarded) {
             assessment.findings.push(Finding::new(What::Unguarded));
         }
+        if assessment.record.is_some_and(|record| record.stored) && !is_stored() {
+            assessment.findings.push(Finding::new(What::StoredMissing));
+        }
         let counters = by_line(&shown, assessment.record);
-        Ok(Self::of(assessment, unconfirmed, counters))
+        let leaves_ipv6 = facts.without_ipv6.is_none() && assessment.leaves_ipv6_alone(&installed);
+        let mut report = Self::of(assessment, unconfirmed, counters);
+        report.warnings.extend(leaves_ipv6.then_some(IPV6_PASSES));
+        Ok(report)
     }
 
     fn of(assessment: Assessment<'_>, unconfirmed: Option<Waiting>, counters: Vec<LineCounters>) -> Self {
@@ -156,6 +171,7 @@ impl Report {
         Self {
             state,
             damage: assessment.findings.into_iter().map(says).collect(),
+            warnings: Vec::new(),
             installed_by: assessment.author.map(|author| name(author, record)),
             unconfirmed,
             backends: assessment.flavours.iter().map(|flavour| format!("iptables-{flavour}")).collect(),
@@ -176,6 +192,7 @@ impl Report {
         let mut lines = vec![format!("state          {state}")];
         lines.extend(self.unconfirmed.filter(|waiting| waiting.guarded).map(Waiting::text));
         lines.extend(self.damage_lines());
+        lines.extend(self.warnings.iter().map(|warning| format!("warning        {warning}")));
         lines.extend(self.installed_by.iter().map(|by| format!("installed by   {by}")));
         if !self.backends.is_empty() {
             lines.push(format!("backend        {}", self.backends.join(", ")));
@@ -189,7 +206,7 @@ impl Report {
             }
             Some(Value::Object(chosen)) => {
                 lines.push("configuration".to_owned());
-                lines.extend(chosen.iter().map(|(key, value)| format!("  {key}: {value}")));
+                lines.extend(chosen.iter().map(|(key, value)| format!("  {key}: {}", shown(value))));
             }
             _ if self.state == State::NotInstalled => {}
             _ => lines.push("configuration  not recorded".to_owned()),
@@ -238,10 +255,45 @@ impl Report {
     }
 }
 
+/// Whether rules of ours are in firewalld's configuration. What cannot be read is not missing.
+fn is_stored() -> bool {
+    match host::firewalld::direct() {
+        Ok((_, text)) => text.as_deref().is_some_and(DirectFile::is_ours_in),
+        Err(error) => !error.is_gone(),
+    }
+}
+
+/// A setting's value on one line: of a long list the beginning.
+fn shown(value: &Value) -> String {
+    const MOST: usize = 20;
+    let Value::Array(items) = value else { return value.to_string() };
+    let Some(more) = items.len().checked_sub(MOST).filter(|more| *more > 0) else { return value.to_string() };
+    let first: Vec<String> = items.iter().take(MOST).map(Value::to_string).collect();
+    format!("[{}] and {more} more; --json prints all", first.join(","))
+}
+
 fn name(author: Author, record: Option<&Record>) -> String {
     match (author, record) {
         (Author::Kuma, _) => "kuma".to_owned(),
         (Author::Tproxy, Some(record)) => format!("tproxy {}", record.version),
         (Author::Tproxy, None) => "tproxy".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_a_long_list_the_beginning_is_shown_and_how_many_there_are() {
+        let items: Vec<u32> = (1..=21).collect();
+        assert_eq!(
+            shown(&json!(items)),
+            "[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20] and 1 more; --json prints all"
+        );
+        assert_eq!(shown(&json!(["10.0.0.0/8", 80])), "[\"10.0.0.0/8\",80]");
+        assert_eq!(shown(&json!(true)), "true");
     }
 }

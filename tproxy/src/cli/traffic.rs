@@ -53,9 +53,17 @@ fn delete_where(is_stale: impl Fn(&Entry) -> bool) -> Result<usize, HostError> {
 }
 
 fn settle(plan: Option<&Plan>, redirects: &Redirects) -> Result<usize, HostError> {
+    let mut queries = Vec::new();
+    host::conntrack::each(|entry| {
+        if conntrack::is_query(&entry) {
+            queries.push(entry);
+        }
+    })?;
+    // After the entries: a flow without a socket by now has nobody who waits for its answer.
     let sockets = host::conntrack::udp_sockets()?;
     let wanted = Wanted { plan, redirects, sockets: &sockets };
-    delete_where(|entry| conntrack::is_stale(entry, wanted))
+    queries.retain(|entry| conntrack::is_stale(entry, wanted));
+    apply::conntrack::delete(&queries).map_err(HostError::Conntrack)
 }
 
 /// How many connections are open that `redirects` captured; `None` where that cannot be seen.

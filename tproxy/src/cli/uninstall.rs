@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use clap::Args;
-use serde::Serialize;
 
 use super::Surroundings;
 use super::back::lead;
+use super::changes::{self, Removal};
 use super::confirm::dismiss;
 use super::error::CliError;
-use super::install::{permit_changes, print_changes, read_record, warn_of_doubtful};
+use super::install::{permit_changes, read_record, warn_of_doubtful, warn_of_foreign_jumps};
 use super::limits::Limits;
 use super::stored::{self, Purpose};
 use super::traffic;
@@ -53,11 +53,7 @@ impl Uninstall {
             surroundings.warn("[dry-run]: without root, the rules that are installed cannot be seen");
             return Ok(());
         }
-        if let Some(backup) = host::resolv_conf_backup() {
-            surroundings.warn(format!(
-                "{backup} was left by Kuma before 2.2; compare it with /etc/resolv.conf and delete it: it is not restored"
-            ));
-        }
+        warn_of_backup(surroundings);
         let facts = host::facts(&Config::default())?;
         if !self.dry_run {
             permit_changes(surroundings)?;
@@ -77,17 +73,20 @@ impl Uninstall {
         };
         let installed = look(record, surroundings)?;
         warn_of_doubtful(&installed, surroundings);
+        warn_of_foreign_jumps(&installed, surroundings);
+        let foreign_jumps: Vec<String> = installed.foreign_jumps().collect();
         let redirects = Redirects::installed(&installed);
         let open = traffic::open_connections(&redirects, surroundings);
         if self.dry_run {
-            return self.foretell(&backend.remove(&installed), open, surroundings);
+            let changes = backend.remove(&installed);
+            return self.foretell(&changes, Removal { open_connections: open, foreign_jumps }, surroundings);
         }
         let has_address_of_others = installed.has_address && !installed.owns_address();
         if backend.remove(&installed).is_empty() {
             surroundings.tell("# no transparent proxy is installed: nothing to clean up");
         }
         let to_nothing = |installed: &Installed| backend.remove(installed);
-        let changes = lead(look, installed, to_nothing, &patience, self.verbose, surroundings)?;
+        let made = lead(look, installed, to_nothing, &patience, self.verbose, surroundings)?;
         traffic::settle_queries(None, &redirects, surroundings);
         fault::reach("settled");
         if let Err(error) = journal.remove() {
@@ -99,15 +98,14 @@ impl Uninstall {
             dismiss(surroundings);
         }
         if has_address_of_others {
-            let address = IpFamily::V6.passthrough();
-            surroundings
-                .tell(format!("# {address} on {} stays: nothing says that tproxy added it", facts.loopback));
+            tell_of_address(&facts.loopback, surroundings);
         }
         tell_open(open, surroundings);
         if surroundings.output.json {
-            surroundings.print_json(&Removal { changes: &changes, open_connections: open })?;
+            let removal = Removal { open_connections: open, foreign_jumps };
+            changes::print_json(&made, Some(removal), surroundings)?;
         }
-        stored::tell(&changes, surroundings);
+        stored::tell(&made, surroundings);
         surroundings.tell("# transparent proxy cleanup completed successfully");
         Ok(())
     }
@@ -115,25 +113,29 @@ impl Uninstall {
     /// What would change.
     fn foretell(
         &self,
-        changes: &[Change],
-        open_connections: Option<usize>,
+        foretold: &[Change],
+        removal: Removal,
         surroundings: &mut Surroundings<'_>,
     ) -> Result<(), CliError> {
         if surroundings.output.json {
-            return surroundings.print_json(&Removal { changes, open_connections });
+            return changes::print_json(foretold, Some(removal), surroundings);
         }
-        tell_open(open_connections, surroundings);
-        print_changes(changes, self.verbose, surroundings)
+        tell_open(removal.open_connections, surroundings);
+        changes::print(foretold, self.verbose, surroundings)
     }
 }
 
-/// With `--json`: what was or would be changed.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Removal<'a> {
-    changes: &'a [Change],
-    /// Captured connections that are open; `null` where that cannot be seen.
-    open_connections: Option<usize>,
+fn warn_of_backup(surroundings: &mut Surroundings<'_>) {
+    if let Some(backup) = host::resolv_conf_backup() {
+        surroundings.warn(format!(
+            "{backup} was left by Kuma before 2.2; compare it with /etc/resolv.conf and delete it: it is not restored"
+        ));
+    }
+}
+
+fn tell_of_address(loopback: &str, surroundings: &mut Surroundings<'_>) {
+    let address = IpFamily::V6.passthrough();
+    surroundings.tell(format!("# {address} on {loopback} stays: nothing says that tproxy added it"));
 }
 
 /// What becomes of captured connections: NAT goes on for them as long as anything in the namespace needs connection

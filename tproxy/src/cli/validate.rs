@@ -8,10 +8,12 @@ use super::Surroundings;
 use super::arguments::ConfigurationFlags;
 use super::error::CliError;
 use super::install::{permit_changes, read_record};
+use super::limits::told;
 use super::sources;
 use super::table::aligned;
 use crate::apply::journal::{self, Journal};
 use crate::config::ports::Port;
+use crate::config::value::{Spelling, Value};
 use crate::config::{Config, IpFamilyMode, Layers, print};
 use crate::family::IpFamily;
 use crate::host;
@@ -23,11 +25,11 @@ use crate::verify::probe::{Outcome, Probe, Prober, to_self_at};
 #[command(after_help = "Example: runuser -u kuma-dp -- tproxy validate --ip-family-mode ipv4")]
 pub(super) struct Contract {
     /// IP families to try: dualstack or ipv4 [default: dualstack]
-    #[arg(long, value_name = "MODE")]
+    #[arg(long, value_name = "MODE", value_parser = family_mode)]
     ip_family_mode: Option<String>,
     /// Inbound port of the sidecar, which must not listen yet [default: 15006]
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    validation_server_port: Option<u16>,
+    #[arg(long, value_name = "PORT", value_parser = port)]
+    validation_server_port: Option<Port>,
     /// Configuration files as for --config of install; what they say wins over both flags above
     #[arg(long, value_name = "FILES")]
     transparent_proxy_config: Vec<String>,
@@ -113,20 +115,25 @@ impl Contract {
 
     /// Files alone, or else both flags; no variable counts (Kuma behaviour).
     fn configuration(&self, surroundings: &mut Surroundings<'_>) -> Result<Config, CliError> {
-        let mut flags =
-            ConfigurationFlags { files: self.transparent_proxy_config.clone(), ..Default::default() };
-        if flags.files.is_empty() {
-            flags.flags = self.ip_family_mode.iter().map(|mode| ("ip-family-mode", mode.clone())).collect();
+        Ok(sources::configuration(&self.flags(), surroundings)?.config)
+    }
+
+    /// What the configuration is made of.
+    pub(super) fn flags(&self) -> ConfigurationFlags {
+        let files = self.transparent_proxy_config.clone();
+        let modes = self.ip_family_mode.iter().filter(|_| files.is_empty());
+        ConfigurationFlags {
+            flags: modes.map(|mode| ("ip-family-mode", mode.clone())).collect(),
+            files,
+            files_flag: Some("transparent-proxy-config"),
+            without_variables: true,
+            ..Default::default()
         }
-        let variables = std::mem::take(&mut surroundings.variables);
-        let resolved = sources::configuration(&flags, surroundings);
-        surroundings.variables = variables;
-        Ok(resolved?.config)
     }
 
     fn apply_port(&self, config: &mut Config) {
         if let Some(port) = self.validation_server_port.filter(|_| self.transparent_proxy_config.is_empty()) {
-            config.inbound.port = Port::new(port);
+            config.inbound.port = Some(port);
         }
     }
 
@@ -145,6 +152,17 @@ impl Contract {
         };
         Ok(Some(layers.resolve()?.config))
     }
+}
+
+/// The text, where it is a mode.
+fn family_mode(text: &str) -> Result<String, String> {
+    let read = IpFamilyMode::read(&Value::Text(text.to_owned()));
+    read.map(|_| text.to_owned()).map_err(|refusals| told(&refusals))
+}
+
+fn port(text: &str) -> Result<Port, String> {
+    let port = text.parse().ok().and_then(Port::new);
+    port.ok_or_else(|| "give a port from 1 to 65535, like 15006".to_owned())
 }
 
 fn without_ipv6(config: &Config) -> Result<Option<String>, CliError> {

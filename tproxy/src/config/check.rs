@@ -5,6 +5,7 @@
 use super::layers::Resolved;
 use super::ports::Port;
 use super::problem::{Origin, Problem, Problems};
+use super::written::Item;
 use super::{BackendChoice, ProgramSet, Redirect};
 use crate::diagnostic::shortened;
 
@@ -125,7 +126,9 @@ fn inbound_uids(resolved: &Resolved, problems: &mut Problems) {
              exclude ports, networks or interfaces instead",
             shortened(&exclusion.to_string())
         );
-        problems.push(blame(resolved, "redirect.inbound.excludePortsForUIDs", message));
+        let key = "redirect.inbound.excludePortsForUIDs";
+        let origin = resolved.origin_of_item(key, Some(&Item::Text(exclusion.to_string())));
+        problems.push(Problem::new(origin, key, message));
     }
 }
 

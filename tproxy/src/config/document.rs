@@ -9,13 +9,13 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Options, Spanned};
 
 use super::layers::Assignment;
+use super::nearest;
+use super::print::ORIGIN;
 use super::problem::{Origin, Problem, Problems};
 use super::settings::{self, Setting};
+use super::text::LARGEST;
 use super::value::{MOST, Value};
-use crate::diagnostic::{Place, Source, suggest, yaml_message};
-
-/// The largest file that is read, in bytes: room for 100,000 exclusions, and little enough to hold many times over.
-pub const LARGEST: usize = 4 << 20;
+use crate::diagnostic::{Place, Source, shortened, yaml_message};
 
 /// What the parser may spend on a file: more than the largest list of values and the merging of its parts need, and
 /// little enough for 64 MiB in all. Aliases count as often as they are used.
@@ -55,21 +55,12 @@ impl<T> From<Spanned<T>> for Placed<T> {
 /// The assignments that a file makes, in its order, and what is wrong with it: text that is not YAML, and keys that no
 /// setting has.
 pub(super) fn assignments(source: &Arc<Source>) -> (Vec<Assignment>, Problems) {
-    let failed = |message: String| {
-        let origin = Origin::File(Place::of(source, None));
-        (Vec::new(), Problem::new(origin, "", message).into())
-    };
-    if source.text.len() > LARGEST {
-        return failed(format!("the file is larger than {} MiB; give a smaller one", LARGEST >> 20));
-    }
-    if let Some(at) = source.text.find('\0') {
-        return failed(format!("the file has a NUL byte at offset {at}; give a text file"));
-    }
     let root: Spanned<Node> = match serde_saphyr::from_str_with_options(&source.text, limits()) {
         Ok(root) => root,
         Err(error) => {
             let place = Place::of(source, error.location());
-            let message = format!("cannot be read as YAML: {}", yaml_message(&error));
+            let language = if is_json(source) { "JSON" } else { "YAML" };
+            let message = format!("cannot be read as {language}: {}", yaml_message(&error));
             return (Vec::new(), Problem::new(Origin::File(place), "", message).into());
         }
     };
@@ -83,6 +74,12 @@ pub(super) fn assignments(source: &Arc<Source>) -> (Vec<Assignment>, Problems) {
         }
     }
     (walk.found, walk.problems)
+}
+
+/// Whether somebody meant to write JSON, which is read as the YAML that it is.
+fn is_json(source: &Source) -> bool {
+    let inside = source.text.trim_start().strip_prefix('{').map(str::trim_start);
+    source.name.ends_with(".json") || inside.is_some_and(|inside| inside.starts_with('"'))
 }
 
 struct Walk<'a> {
@@ -123,19 +120,28 @@ impl Walk<'_> {
         match (setting, value.value) {
             (_, Node::Mapping(entries)) if is_section() => self.mapping(path, entries),
             (None, Node::Scalar(Value::Null)) if is_section() => {}
+            (None, Node::Mapping(_)) if path == ORIGIN => {}
             (Some(setting), node) => {
                 self.once(setting, key.at);
                 let place = Place::of(self.source, Some(value.at));
                 let (value, items) = self::value(node);
                 self.found.push(Assignment { setting, value, origin: Origin::File(place), items });
             }
+            (None, node) if is_section() => {
+                let origin = Origin::File(Place::of(self.source, Some(value.at)));
+                let shown = match &origin {
+                    Origin::File(place) if matches!(node, Node::Scalar(_)) => {
+                        format!("`{}`", shortened(place.text()))
+                    }
+                    _ => plain(node).shown(),
+                };
+                let keys = nearest::below(path).join("`, `");
+                let message = format!("{shown} is not a section, whose keys are `{keys}`");
+                self.problems.push(Problem::new(origin, path, message));
+            }
             (None, _) => {
-                let origin = || Origin::File(Place::of(self.source, Some(key.at)));
-                if is_section() {
-                    self.problems.push(Problem::new(origin(), path, "is a section with keys of its own"));
-                } else {
-                    self.problems.push_unknown_key(|| unknown(origin(), path));
-                }
+                let place = Place::of(self.source, Some(key.at));
+                self.problems.push_unknown_key(place, |origin| unknown(origin, path));
             }
         }
     }
@@ -157,29 +163,12 @@ fn plain(node: Node) -> Value {
 }
 
 fn unknown(origin: Origin, path: &str) -> Problem {
-    let hint = neighbour(path).map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
-    Problem::new(origin, path, format!("is not a known key{hint}"))
+    Problem::new(origin, path, format!("is not a known key{}", nearest::hint(path)))
 }
 
 fn is_below(key: &str, path: &str) -> bool {
     key.get(..path.len()).is_some_and(|start| start.eq_ignore_ascii_case(path))
         && key.get(path.len()..).is_some_and(|rest| rest.starts_with('.'))
-}
-
-/// The known key in the same section that is spelt most like the last part of `path`.
-fn neighbour(path: &str) -> Option<&'static str> {
-    let (section, word) = path.rsplit_once('.').unwrap_or(("", path));
-    let siblings = settings::all().filter_map(|setting| {
-        let rest = if section.is_empty() {
-            setting.key
-        } else if is_below(setting.key, section) {
-            setting.key.get(section.len() + 1..)?
-        } else {
-            return None;
-        };
-        rest.split('.').next()
-    });
-    suggest(word, siblings)
 }
 
 impl<'de> Deserialize<'de> for Node {

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use super::ports::{self, Ports};
-use super::value::{MOST, Refusal, Refusals, Spelling, Value, decimal, list, too_many};
+use super::value::{Allowed, MOST, Refusal, Refusals, Spelling, Value, decimal, list, too_many};
 
 /// User or group ids from a first to a last one. Ids have 32 bits; the highest means "nobody" to the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,13 +38,14 @@ impl Serialize for IdRange {
     }
 }
 
+const ONE: &str = "an id from 0 to 4294967294, or a range of them like 1000-1999";
+
 /// `1000` or `1000-1999`.
 fn ids(text: &str) -> Result<IdRange, Refusal> {
-    const ALLOWED: &str = "an id from 0 to 4294967294, or a range of them like 1000-1999";
     let id = |text: &str| {
         decimal(text.trim()).and_then(|number| u32::try_from(number).ok()).filter(|id| *id != u32::MAX)
     };
-    let refused = || Refusal::of(text, ALLOWED);
+    let refused = || Refusal::of(text, ONE);
     match text.split_once('-') {
         None => id(text).map(|id| IdRange { first: id, last: id }).ok_or_else(refused),
         Some((first, last)) => {
@@ -64,7 +65,8 @@ impl Spelling for Vec<IdRange> {
         if matches!(value, Value::Null) {
             Ok(Self::new())
         } else {
-            value.each(Some(','), "a list of ids", ids)
+            let list = "a list of ids: numbers and ranges like 1000-1999, separated by commas";
+            value.each(Some(','), Allowed { list, item: ONE }, ids)
         }
     }
 

@@ -3,18 +3,18 @@
 //! Must never depend on anything but its input, so that the same layers always give the same configuration.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde_saphyr::Location;
 
-use super::Config;
 use super::check;
-use super::document::{self, LARGEST};
+use super::document;
 use super::first_few::FirstFew;
 use super::problem::{Origin, Problem, Problems};
-use super::settings::{self, Setting, VARIABLE_PREFIX};
+use super::settings::{self, Group, Setting, VARIABLE_PREFIX};
+use super::text::{self, LARGEST};
 use super::value::{Refusal, Value};
-use crate::diagnostic::{Source, shortened, suggest};
+use super::{BackendChoice, Config};
+use crate::diagnostic::{shortened, suggest};
 
 /// One value for one setting, and who said so.
 pub struct Assignment {
@@ -29,12 +29,25 @@ impl Assignment {
     /// A refusal of the value, at the place of the item that it is about.
     fn problem(&self, refusal: &Refusal) -> Problem {
         let item = refusal.item.and_then(|item| self.items.get(item));
-        let origin = match (&self.origin, item) {
-            (Origin::File(place), Some(item)) => Origin::File(place.at(*item)),
-            (origin, _) => origin.clone(),
+        let origin = self.origin.at(item);
+        let value = match (&self.value, refusal.item) {
+            (Value::List(items), Some(item)) => items.get(item).unwrap_or(&self.value),
+            (value, _) => value,
         };
-        Problem::new(origin, self.setting.key, refusal.to_string())
+        let message = match &origin {
+            Origin::File(place) => refusal.quoting(value, place.text()),
+            _ => refusal.to_string(),
+        };
+        Problem::new(origin, self.setting.key, message)
     }
+}
+
+/// A list that counts, with the places of its items in a file.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct WrittenList {
+    pub(super) items: Vec<Value>,
+    pub(super) origin: Origin,
+    pub(super) places: Vec<Location>,
 }
 
 /// Collects what files, environment and flags say. Call in any order: precedence is fixed.
@@ -52,13 +65,15 @@ pub struct Layers {
 }
 
 /// The merged configuration, and where each value came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Resolved {
     /// The configuration itself.
     pub config: Config,
     /// What the user should know, though the configuration stands.
     pub warnings: Vec<String>,
     origins: BTreeMap<&'static str, Origin>,
+    /// Of lists that count and were written in files.
+    pub(super) lists: BTreeMap<&'static str, WrittenList>,
 }
 
 impl Resolved {
@@ -82,28 +97,43 @@ impl Resolved {
                 for key in changed.map(|(part, _)| part.key).chain([setting.key]) {
                     self.origins.insert(key, assignment.origin.clone());
                 }
+                self.keep(assignment);
             }
-            Err(refusals) => problems.extend(refusals.map(|refusal| assignment.problem(&refusal)).into()),
+            Err(refusals) => problems.push_all(refusals.map(|refusal| assignment.problem(&refusal))),
+        }
+    }
+
+    /// Where items stand that are told apart by nothing but their places.
+    fn keep(&mut self, assignment: Assignment) {
+        let Assignment { setting, value, origin, items: places } = assignment;
+        self.lists.remove(setting.key);
+        if let Value::List(items) = value
+            && !places.is_empty()
+        {
+            self.lists.insert(setting.key, WrittenList { items, origin, places });
         }
     }
 }
 
 impl Layers {
-    /// Adds a configuration file's text; later files win over earlier ones. All together have the size of one at most,
+    /// Adds what is in a configuration file; later files win over earlier ones. All together have the size of one at most,
     /// since all of them are kept.
     #[must_use]
-    pub fn file(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
-        let source = Source { name: name.into(), text: text.into() };
-        self.bytes = self.bytes.saturating_add(source.text.len());
-        if self.bytes > LARGEST && self.bytes > source.text.len() {
-            let name = shortened(&source.name);
+    pub fn file(mut self, name: impl Into<String>, content: impl Into<Vec<u8>>) -> Self {
+        let (name, content) = (name.into(), content.into());
+        self.bytes = self.bytes.saturating_add(content.len());
+        if self.bytes > LARGEST && self.bytes > content.len() {
+            let name = shortened(&name);
             let message = format!(
                 "`{name}` and the files before it are larger than {} MiB together; give less",
                 LARGEST >> 20
             );
             return self.problem(Problem::new(Origin::Flag("config".to_owned()), "", message));
         }
-        let source = Arc::new(source);
+        let source = match text::source(name, content) {
+            Ok(source) => source,
+            Err(problem) => return self.problem(problem),
+        };
         let (found, problems) = document::assignments(&source);
         self.files.extend(found);
         self.problems.extend(problems);
@@ -171,7 +201,7 @@ impl Layers {
     /// Makes warnings of keys that no setting has, as kumactl passes them over.
     #[must_use]
     pub fn tolerating_unknown_keys(mut self) -> Self {
-        self.warnings.extend(self.problems.take_unknown_keys().texts(ToString::to_string));
+        self.warnings.extend(self.problems.take_unknown_keys());
         self
     }
 
@@ -180,17 +210,33 @@ impl Layers {
     /// # Errors
     /// All problems of all layers, not only the first.
     pub fn resolve(self) -> Result<Resolved, Problems> {
-        let mut resolved =
-            Resolved { config: Config::default(), warnings: self.warnings, origins: BTreeMap::new() };
+        let mut resolved = Resolved {
+            config: Config::default(),
+            warnings: self.warnings,
+            origins: BTreeMap::new(),
+            lists: BTreeMap::new(),
+        };
         let mut problems = self.problems;
         for assignment in self.files.into_iter().chain(self.environment).chain(self.flags) {
             resolved.assign(assignment, &mut problems);
         }
         check::complete(&mut resolved);
+        if !resolved.config.ebpf.enabled && resolved.config.backend != BackendChoice::Ebpf {
+            let passed_over = problems.take_variables(is_of_ebpf_and_generic).into_iter();
+            let without_effect = |text| format!("{text}; it does not count, as eBPF is off");
+            resolved.warnings.extend(passed_over.map(without_effect));
+        }
         problems.extend(check::whole(&resolved));
-        problems.into_result()?;
-        Ok(resolved)
+        match problems.into_result() {
+            Ok(()) => Ok(resolved),
+            Err(problems) => Err(problems.beside(resolved.warnings)),
+        }
     }
+}
+
+/// Whether other programs may well have a variable of this name, which we read for eBPF only.
+fn is_of_ebpf_and_generic(name: &str) -> bool {
+    settings::all().any(|setting| setting.group == Group::Ebpf && setting.bare_variable == Some(name))
 }
 
 /// Lists of texts are separated by commas (Kuma behaviour), or by `;` where one stands in them.

@@ -166,11 +166,11 @@ fn a_bad_flag_is_one_sentence_with_name_value_and_what_is_allowed(
 )]
 #[case(
     "redirect: {inbound: {excludePorts: [80, [81]]}}",
-    "redirect.inbound.excludePorts: a list is not a list of ports"
+    "redirect.inbound.excludePorts: a list in a list is not a port"
 )]
 #[case(
     "redirect: {inbound: {excludePorts: null}}",
-    "redirect.inbound.excludePorts: an empty value is not a list of ports"
+    "redirect.inbound.excludePorts: has no value; give a list of ports"
 )]
 #[case(
     "redirect: {outbound: {excludePortsForUIDs: [1000, \"\"]}}",
@@ -237,7 +237,7 @@ fn a_bad_flag_is_one_sentence_with_name_value_and_what_is_allowed(
 #[case("ebpf: {tcAttachIface: eth+}", "ebpf.tcAttachIface: `eth+` is not the name of one interface")]
 #[case("ebpf: {instanceIP: host}", "ebpf.instanceIP: `host` is not an IP address")]
 #[case("wait: 1\nentirely:\n", "entirely: is not a known key")]
-#[case("wait: 9\0", "the file has a NUL byte at offset 7")]
+#[case("wait: 9\0", "a NUL byte stands here")]
 #[case("a: [", "cannot be read as YAML")]
 #[case("- 1", "a configuration is a mapping of keys to values")]
 fn a_bad_file_is_told_at_its_place(#[case] text: &str, #[case] sentence: &str) {
@@ -274,6 +274,118 @@ fn all_problems_of_one_run_are_reported_together() {
         "redirect:\n  inbound: {port: 0, excludePorts: [a, b]}\n  outbound: {prt: 1}\nipFamilyMode: both\n";
     let found = Layers::default().file("f", text).flag("redirect-inbound", "?").resolve().unwrap_err();
     assert_eq!(found.iter().count(), 6, "{found}");
+}
+
+#[test]
+fn many_problems_of_one_list_hide_none_of_another_key_or_source() {
+    let items = |from: usize| (from..from + 10_000).map(|n| format!("/{n}")).collect::<Vec<_>>().join(",");
+    let text = |from: usize| {
+        format!(
+            "redirect: {{outbound: {{excludePortsForIPs: [{}], excludePorts: [/]}}}}\nretr: 1\n",
+            items(from)
+        )
+    };
+    let variables =
+        variables(&[("KUMA_TRANSPARENT_PROXY_REDIRECT_OUTBOUND_EXCLUDE_PORTS_FOR_IPS", &items(1))]);
+    let found = Layers::default()
+        .file("f", text(1))
+        .file("g", text(20_000))
+        .environment(&variables)
+        .flag("exclude-outbound-gids", items(1))
+        .flag("wait", "soon")
+        .resolve()
+        .unwrap_err();
+    let told = found.render(crate::diagnostic::Colours::Never);
+    let begins = |words: &str| told.iter().position(|told| told.starts_with(words)).expect(words);
+    let order = [
+        "--exclude-outbound-gids: `/1` is not",
+        "--exclude-outbound-gids: and 9994 more like these",
+        "--wait: `soon` is not",
+        "KUMA_TRANSPARENT_PROXY_REDIRECT_OUTBOUND_EXCLUDE_PORTS_FOR_IPS: `/1` is not",
+        "KUMA_TRANSPARENT_PROXY_REDIRECT_OUTBOUND_EXCLUDE_PORTS_FOR_IPS: and 9994 more like these",
+    ]
+    .map(begins);
+    assert!(order.is_sorted(), "{order:?}");
+    for file in ["f", "g"] {
+        begins(&format!("{file}: redirect.outbound.excludePortsForIPs: and 9994 more like these"));
+        for key in ["retr: is not a known key", "redirect.outbound.excludePorts: `/` is not a port"] {
+            let place = format!(" --> {file}:");
+            assert!(
+                told.iter().any(|told| told.starts_with(key) && told.contains(&place)),
+                "{key} of {file}"
+            );
+        }
+    }
+    assert!(told.len() < 70, "{}", told.len());
+}
+
+#[test]
+fn what_the_user_should_know_is_told_beside_what_is_wrong() {
+    let layers = Layers::default().warning("old").flag("include-inbound-ports", "1").flag("wait", "x");
+    let problems = layers.flag("exclude-inbound-ports", "2").resolve().unwrap_err();
+    let counts = "redirect.inbound.excludePorts does not count beside redirect.inbound.includePorts";
+    assert_eq!(problems.warnings(), ["old", counts]);
+}
+
+#[rstest]
+#[case("INSTANCE_IP", "somewhere", "`somewhere` is not an IP address")]
+#[case("BPFFS_PATH", "bpf", "`bpf` is not an absolute path")]
+#[case("TC_ATTACH_IFACE", "a/b", "`a/b` is not")]
+fn a_variable_of_a_common_name_is_judged_only_where_ebpf_is_on(
+    #[case] name: &str,
+    #[case] value: &str,
+    #[case] sentence: &str,
+) {
+    let bare = || Layers::default().environment(&variables(&[(name, value)]));
+    let off = bare().resolve().unwrap();
+    assert_eq!(off.config, Config::default());
+    let told = off.warnings.concat();
+    assert!(told.starts_with(&format!("{name}: {sentence}")), "{told}");
+    assert!(told.ends_with("; it does not count, as eBPF is off"), "{told}");
+    for on in ["ebpf: {enabled: true}", "backend: ebpf"] {
+        assert!(message(bare().file("f", on)).starts_with(&format!("{name}: {sentence}")));
+    }
+    let prefixed = format!("KUMA_TRANSPARENT_PROXY_EBPF_{name}");
+    let said = message(Layers::default().environment(&variables(&[(&prefixed, value)])));
+    assert!(said.starts_with(&format!("{prefixed}: {sentence}")), "{said}");
+}
+
+#[rstest]
+#[case("log: {level: 0o17}", "log.level: `0o17` is not")]
+#[case("redirect: {inbound: {port: 015006}}", "redirect.inbound.port: `015006` is not a port")]
+#[case(
+    "redirect: {inbound: {excludePorts: [80, 0x1FFFF]}}",
+    "redirect.inbound.excludePorts: `0x1FFFF` is not"
+)]
+#[case("redirect: {inbound: {excludePorts: [80, 080.0]}}", "redirect.inbound.excludePorts: `080.0` is not")]
+#[case("redirect: {inbound: {port: True}}", "redirect.inbound.port: `True` is not a port")]
+#[case("redirect: {inbound: {port: \"True\"}}", "redirect.inbound.port: `True` is not a port")]
+#[case(
+    "wait: 99999999999999999999999999999999999999999",
+    "wait: `99999999999999999999999999999999999999999` is not"
+)]
+fn a_value_is_quoted_as_the_file_spells_it(#[case] text: &str, #[case] sentence: &str) {
+    let said = message(Layers::default().file("f", text));
+    assert!(said.starts_with(sentence), "{said}");
+}
+
+#[rstest]
+#[case(
+    "redirect: {inbound: {port: }}",
+    "redirect.inbound.port: has no value; give a port from 1 to 65535, or leave the key out"
+)]
+#[case("verbose:\n", "verbose: has no value; give `true` or `false`, or leave the key out")]
+#[case(
+    "redirect: {outbound: {excludeGIDs: [1, true]}}",
+    "redirect.outbound.excludeGIDs: `true` is not an id from 0 to 4294967294, or a range of them like 1000-1999"
+)]
+#[case(
+    "redirect: {outbound: {excludePorts: [[1]]}}",
+    "redirect.outbound.excludePorts: a list in a list is not a port from 1 to 65535, or a range of them like 8000-8999"
+)]
+fn what_is_no_value_is_told_with_what_is_allowed(#[case] text: &str, #[case] sentence: &str) {
+    let said = message(Layers::default().file("f", text));
+    assert_eq!(said.lines().next(), Some(sentence));
 }
 
 #[test]

@@ -11,13 +11,16 @@ pub mod exclusion;
 pub mod first_few;
 pub mod interface;
 pub mod layers;
+mod nearest;
 pub mod network;
 mod paths;
 pub mod ports;
 pub mod print;
 pub mod problem;
 pub mod settings;
+mod text;
 pub mod value;
+pub mod written;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -30,10 +33,10 @@ use network::Networks;
 use ports::{Port, Ports};
 
 pub use choice::{BackendChoice, ChainName, IpFamilyMode, LogLevel, SidecarUser, VariableName};
-pub use document::LARGEST as LARGEST_FILE;
 pub use layers::{Layers, Resolved};
 pub use paths::{AbsolutePath, IptablesExecutables, ProgramSet};
 pub use problem::{Problem, Problems};
+pub use text::LARGEST as LARGEST_FILE;
 
 /// The whole configuration after merging, before anything was looked up on the host.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::value::{Refusal, Refusals, Spelling, Value};
+use super::value::{Allowed, Refusal, Refusals, Spelling, Value};
 
 /// A path from the root, without `.`, `..` and doubled slashes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,7 +113,9 @@ impl IptablesExecutables {
     /// # Errors
     /// What is no such list.
     pub(super) fn merge(&mut self, value: &Value) -> Result<(), Refusals> {
-        for (name, path) in value.each(Some(','), "a list of `name:path`, separated by commas", pair)? {
+        let allowed =
+            Allowed { list: "a list of `name:path`, separated by commas", item: "of the form `name:path`" };
+        for (name, path) in value.each(Some(','), allowed, pair)? {
             if let Some(program) = self.program(&name) {
                 *program = path;
             }

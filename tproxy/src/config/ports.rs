@@ -7,7 +7,7 @@ use std::num::NonZeroU16;
 
 use serde::{Serialize, Serializer};
 
-use super::value::{Refusal, Refusals, Spelling, Value, decimal};
+use super::value::{Allowed, Refusal, Refusals, Spelling, Value, decimal};
 
 /// A port that something listens on: 1 to 65535.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -151,12 +151,12 @@ impl Serialize for Ports {
 impl Spelling for Ports {
     /// Ports and ranges separated by commas, a number, or a list of both.
     fn read(value: &Value) -> Result<Self, Refusals> {
-        const ALLOWED: &str =
+        const LIST: &str =
             "a list of ports: numbers from 1 to 65535 and ranges like 8000-8999, separated by commas";
         if matches!(value, Value::Null) {
-            return value.refuse(ALLOWED);
+            return value.refuse(LIST);
         }
-        value.each_part(ALLOWED, range).map(Self::from_ranges)
+        value.each_part(Allowed { list: LIST, item: ONE }, range).map(Self::from_ranges)
     }
 
     fn write(&self) -> Value {
@@ -168,11 +168,12 @@ impl Spelling for Ports {
     }
 }
 
+const ONE: &str = "a port from 1 to 65535, or a range of them like 8000-8999";
+
 /// `80` or `8000-8999`.
 pub(super) fn range(text: &str) -> Result<PortRange, Refusal> {
-    const ALLOWED: &str = "a port from 1 to 65535, or a range of them like 8000-8999";
     let port = |text: &str| decimal(text).and_then(|number| u16::try_from(number).ok()).and_then(Port::new);
-    let refused = || Refusal::of(text, ALLOWED);
+    let refused = || Refusal::of(text, ONE);
     match text.split_once('-') {
         None => port(text).map(|port| PortRange { first: port, last: port }).ok_or_else(refused),
         Some((first, last)) => {

@@ -43,9 +43,21 @@ pub fn nested(chosen: &Json) -> Json {
     Json::Object(root)
 }
 
-/// Where every value came from, by key.
+/// The key under which [`json_with_origins`] says where the values came from. What reads a configuration passes it over.
+pub(super) const ORIGIN: &str = "origin";
+
+/// Every setting as [`json`] has it, and beside them where each value came from.
 #[must_use]
-pub fn origins(resolved: &Resolved) -> Json {
+pub fn json_with_origins(resolved: &Resolved) -> Json {
+    let mut root = json(resolved);
+    if let Json::Object(root) = &mut root {
+        root.insert(ORIGIN.to_owned(), origins(resolved));
+    }
+    root
+}
+
+/// Where every value came from, by key.
+fn origins(resolved: &Resolved) -> Json {
     let origin = |setting: &settings::Setting| {
         let shown = (setting.value(&resolved.config) != Value::Null).then(|| origin(resolved, setting.key));
         shown.map(|origin| (setting.key.to_owned(), Json::String(origin)))

@@ -39,6 +39,19 @@ pub struct Refusal {
 /// All that is wrong with one value.
 pub type Refusals = FirstFew<Refusal>;
 
+/// What is allowed where a list is: as a whole, and as one of its items.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Allowed<'a> {
+    pub(super) list: &'a str,
+    pub(super) item: &'a str,
+}
+
+impl<'a> From<&'a str> for Allowed<'a> {
+    fn from(item: &'a str) -> Self {
+        Self { list: item, item }
+    }
+}
+
 /// A type that users write: how it is read from a value, and how it is written as one.
 ///
 /// Writing and reading again gives the same.
@@ -54,6 +67,17 @@ pub trait Spelling: Sized {
 }
 
 impl Refusal {
+    /// The same about a value that a file spells in another way: `0o17` is what people look for, not `15`.
+    pub(super) fn quoting(&self, value: &Value, spelt: &str) -> String {
+        let is_plain = matches!(value, Value::Integer(_) | Value::Float(_) | Value::Bool(_));
+        let behind = self.message.strip_prefix(value.shown().as_str()).filter(|_| is_plain);
+        // An alias says nothing about what it stands for.
+        match behind.filter(|_| !spelt.is_empty() && !spelt.starts_with('*')) {
+            Some(behind) => format!("`{}`{behind}", shortened(spelt)),
+            None => self.message.clone(),
+        }
+    }
+
     /// A sentence behind the option's name.
     pub(super) fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), item: None }
@@ -73,11 +97,15 @@ impl Refusal {
 impl Value {
     /// The refusal of this value as a whole.
     pub(super) fn refuse<T>(&self, allowed: &str) -> Result<T, Refusals> {
-        Err(Refusal::new(format!("{} is not {allowed}", self.shown())).into())
+        let message = match self {
+            Self::Null => format!("has no value; give {allowed}, or leave the key out"),
+            value => format!("{} is not {allowed}", value.shown()),
+        };
+        Err(Refusal::new(message).into())
     }
 
     /// Enough of it to recognise it by.
-    fn shown(&self) -> String {
+    pub(super) fn shown(&self) -> String {
         match self {
             Self::Text(text) => format!("`{}`", shortened(text)),
             Self::Integer(number) => format!("`{number}`"),
@@ -86,6 +114,15 @@ impl Value {
             Self::List(_) => "a list".to_owned(),
             Self::Mapping => "a mapping".to_owned(),
             Self::Null => "an empty value".to_owned(),
+        }
+    }
+
+    fn shown_in_a_list(&self) -> String {
+        match self {
+            Self::List(_) => "a list in a list".to_owned(),
+            Self::Mapping => "a mapping in a list".to_owned(),
+            Self::Null => "an empty item".to_owned(),
+            other => other.shown(),
         }
     }
 
@@ -108,18 +145,19 @@ impl Value {
     }
 
     /// Reads every item, each a text that `split` takes apart, and reports all that do not fit, blank ones among them.
-    pub(super) fn each<T>(
+    pub(super) fn each<'a, T>(
         &self,
         split: Option<char>,
-        allowed: &str,
+        allowed: impl Into<Allowed<'a>>,
         read: impl Fn(&str) -> Result<T, Refusal>,
     ) -> Result<Vec<T>, Refusals> {
+        let allowed = allowed.into();
         self.each_item(
             split,
             allowed,
             |text| {
                 if text.is_empty() {
-                    Err(Refusal::new(format!("an empty item is not {allowed}")))
+                    Err(Refusal::new(format!("an empty item is not {}", allowed.item)))
                 } else {
                     Ok(())
                 }
@@ -131,7 +169,7 @@ impl Value {
     /// The same for items that are comma lists themselves, of which a blank one has no part (Kuma behaviour).
     pub(super) fn each_part<T>(
         &self,
-        allowed: &str,
+        allowed: Allowed<'_>,
         read: impl Fn(&str) -> Result<T, Refusal>,
     ) -> Result<Vec<T>, Refusals> {
         self.each_item(Some(','), allowed, |_| Ok(()), read)
@@ -140,7 +178,7 @@ impl Value {
     fn each_item<T>(
         &self,
         split: Option<char>,
-        allowed: &str,
+        allowed: Allowed<'_>,
         check: impl Fn(&str) -> Result<(), Refusal>,
         read: impl Fn(&str) -> Result<T, Refusal>,
     ) -> Result<Vec<T>, Refusals> {
@@ -151,7 +189,10 @@ impl Value {
                 refused.push(Refusal { item, ..refusal });
             };
             let Some(text) = item.word() else {
-                note(Refusal::new(format!("{} is not {allowed}", item.shown())));
+                note(Refusal::new(match self {
+                    Self::List(_) => format!("{} is not {}", item.shown_in_a_list(), allowed.item),
+                    alone => format!("{} is not {}", alone.shown(), allowed.list),
+                }));
                 continue;
             };
             check(&text).unwrap_or_else(&mut note);

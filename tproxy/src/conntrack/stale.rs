@@ -66,8 +66,9 @@ fn sent(plan: &Plan, entry: &Entry, sockets: &[Socket]) -> BTreeSet<Option<u16>>
     let mut uids: BTreeSet<Option<u32>> =
         sockets.iter().filter(is_owner).map(|socket| Some(socket.uid)).collect();
     if uids.is_empty() {
-        // Whoever asked is gone, and nobody waits: it may have been anybody.
-        uids.extend([None, Some(plan.policy.sidecar_uid)]);
+        // Whoever asked is gone, and it may have been anybody; of the sidecar no query finds the zone of captured ones.
+        let is_apart = plan.iptables.conntrack_zones && entry.zone == CAPTURED_ZONE;
+        uids.extend([None, Some(plan.policy.sidecar_uid).filter(|_| !is_apart)]);
     }
     let flow = Flow {
         protocol: Protocol::Udp,

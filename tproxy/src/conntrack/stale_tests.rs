@@ -92,6 +92,18 @@ fn an_entry_without_a_socket_goes_where_it_may_be_wrong() {
     assert!(!stale(&passing(), Some(&plan("{}")), &[]));
 }
 
+/// Somebody may use its port anew already, and wait for an answer that goes back through the entry.
+#[test]
+fn an_entry_without_a_socket_stays_where_only_queries_that_are_captured_find_it() {
+    assert!(!stale(&captured(15053, 2), Some(&plan(ALL)), &[]));
+    assert!(stale(&captured(15053, 0), Some(&plan(WITHOUT_ZONES)), &[]));
+    assert!(stale(
+        &captured(15053, 2),
+        Some(&plan("redirect: { dns: { captureAll: true, port: 15054 } }")),
+        &[]
+    ));
+}
+
 #[test]
 fn without_zones_the_zone_of_a_captured_query_says_nothing() {
     let sockets = [socket("0.0.0.0:4000", APP)];

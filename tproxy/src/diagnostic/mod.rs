@@ -8,7 +8,7 @@ mod visible;
 
 pub use place::Place;
 pub use spelling::suggest;
-pub use visible::{shortened, visible};
+pub use visible::{in_words, shortened, visible};
 
 use serde_saphyr::budget::BudgetBreach;
 

@@ -19,14 +19,43 @@ const AROUND: usize = 512;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     source: Arc<Source>,
-    location: Option<Location>,
+    at: At,
+}
+
+/// Where in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum At {
+    /// Nowhere in particular.
+    Start,
+    /// As a YAML parser says.
+    Parsed(Location),
+    /// The character at this byte.
+    Byte(usize),
 }
 
 impl Place {
     /// The place that a YAML parser's location means in `source`; the start of the text where it knows none.
     #[must_use]
     pub fn of(source: &Arc<Source>, location: Option<Location>) -> Self {
-        Self { source: Arc::clone(source), location }
+        Self { source: Arc::clone(source), at: location.map_or(At::Start, At::Parsed) }
+    }
+
+    /// The place of the character at byte `offset` of `source`.
+    #[must_use]
+    pub fn of_byte(source: &Arc<Source>, offset: usize) -> Self {
+        Self { source: Arc::clone(source), at: At::Byte(offset) }
+    }
+
+    /// What users know the text by.
+    #[must_use]
+    pub fn source_name(&self) -> &str {
+        &self.source.name
+    }
+
+    /// What stands there, as far as the line goes.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.source.text.get(self.span()).unwrap_or_default()
     }
 
     /// Another place in the same text.
@@ -44,7 +73,7 @@ impl Place {
     /// `name:line:column`, for mentions that tell two places of one line apart.
     #[must_use]
     pub fn exact(&self) -> String {
-        format!("{}:{}", self.brief(), self.location.map_or(1, |at| at.column().max(1)))
+        format!("{}:{}", self.brief(), self.column())
     }
 
     /// `message` with the line of this place and a caret below it.
@@ -68,7 +97,27 @@ impl Place {
     }
 
     fn line(&self) -> u64 {
-        self.location.map_or(1, |at| at.line().max(1))
+        match self.at {
+            At::Start => 1,
+            At::Parsed(at) => at.line().max(1),
+            At::Byte(offset) => 1 + self.before(offset).matches('\n').count() as u64,
+        }
+    }
+
+    fn column(&self) -> u64 {
+        match self.at {
+            At::Start => 1,
+            At::Parsed(at) => at.column().max(1),
+            At::Byte(offset) => {
+                let before = self.before(offset);
+                let line = before.rfind(BREAKS).and_then(|at| before.get(at + 1..)).unwrap_or(before);
+                1 + line.chars().count() as u64
+            }
+        }
+    }
+
+    fn before(&self, offset: usize) -> &str {
+        self.source.text.get(..offset).unwrap_or_default()
     }
 
     fn excerpt(&self) -> Excerpt {
@@ -93,7 +142,11 @@ impl Place {
     /// in, and a caret needs characters.
     fn span(&self) -> Range<usize> {
         let text = self.source.text.as_str();
-        let Some(at) = self.location else { return 0..0 };
+        let at = match self.at {
+            At::Start => return 0..0,
+            At::Byte(offset) => return offset..text.ceil_char_boundary(offset + 1),
+            At::Parsed(at) => at,
+        };
         // The scanner's own errors know line and column only.
         let start = match at.span().byte_offset() {
             Some(offset) if offset > 0 || at.line() <= 1 => offset as usize,
@@ -177,6 +230,42 @@ mod tests {
     fn a_caret_stands_under_the_value() {
         assert_eq!(about_first("a: 1\nb: ö\n"), "wrong\n --> f:1:4\n  |\n1 | a: 1\n  |    ^");
         assert_eq!(about_first("\na: 'ö'\r\nb: 1\n"), "wrong\n --> f:2:4\n  |\n2 | a: 'ö'\n  |    ^^^");
+    }
+
+    #[test]
+    fn a_caret_covers_a_value_as_it_stands_there() {
+        for value in [
+            "\"x\"",
+            "'x'",
+            "'it''s'",
+            "\"\\x41\\n\"",
+            "x y",
+            "\"ö接\"",
+            "'#'",
+            "\"a: b\"",
+            "0x1F",
+            "\"\"",
+            "' '",
+        ] {
+            for (before, behind) in
+                [("a: ", "\n"), ("a:   ", "   # c\nb: 1\n"), ("{\"a\": ", ", b: 1}"), ("? a\n: ", "\r\n")]
+            {
+                let text = format!("{before}{value}{behind}");
+                let values: BTreeMap<String, Spanned<String>> = serde_saphyr::from_str(&text).unwrap();
+                let location = values.first_key_value().unwrap().1.referenced;
+                assert_eq!(Place::of(&source(&text), Some(location)).text(), value, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_byte_is_shown_by_its_line_and_column() {
+        let place = Place::of_byte(&source("a: 1\r\nö: \u{fffd}x\n"), 10);
+        assert_eq!(place.exact(), "f:2:4");
+        assert_eq!(
+            place.annotate("wrong", Colours::Never),
+            "wrong\n --> f:2:4\n  |\n2 | ö: \u{fffd}x\n  |    ^"
+        );
     }
 
     #[test]

@@ -10,6 +10,20 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     escaped(text, |c| c != '\n' && obeyed(c))
 }
 
+/// What the standard library says of an error of the system, without its number, of which the words say what it means.
+#[must_use]
+pub fn in_words(said: &str) -> String {
+    let mut parts = said.split(" (os error ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let behind = part.trim_start_matches(|c: char| c.is_ascii_digit()).strip_prefix(')');
+        match behind {
+            Some(behind) => text + behind,
+            None => format!("{text} (os error {part}"),
+        }
+    })
+}
+
 /// The beginning of a text as one line: enough to recognise it by.
 #[must_use]
 pub fn shortened(text: &str) -> String {
@@ -54,6 +68,13 @@ mod tests {
     fn what_a_terminal_would_obey_is_shown_as_an_escape() {
         assert_eq!(visible("a\u{1b}[31m\u{9b}\u{7f}\u{202e}\nb"), "a\\u{1b}[31m\\u{9b}\\u{7f}\\u{202e}\nb");
         assert!(matches!(visible("Ärger — 接口 'x' \"y\" \\ z"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn an_error_of_the_system_is_told_in_words() {
+        let said = format!("cannot read x: {}; give y", std::io::Error::from_raw_os_error(2));
+        assert_eq!(in_words(&said), "cannot read x: No such file or directory; give y");
+        assert_eq!(in_words("a (os error x) b"), "a (os error x) b");
     }
 
     #[test]

@@ -131,7 +131,7 @@ fn priority(hook: &Hook, chain: &Chain, elements: &[Element]) -> i32 {
     let others = rules.clone().filter(|(is_ours, ..)| !is_ours).map(|(_, priority, _)| priority);
     match hook.place {
         Place::First => others.min().map_or(FIRST, |lowest| FIRST.min(lowest.saturating_sub(1))),
-        Place::Last | Place::Behind(_) | Place::Seen { .. } => {
+        Place::Last | Place::End | Place::Behind(_) | Place::Seen { .. } => {
             let is_same =
                 |(is_ours, _, rule): &(bool, i32, &Rule)| *is_ours && rule.target() == hook.rule.target();
             let before = rules.clone().find(is_same).map(|(_, priority, _)| priority);

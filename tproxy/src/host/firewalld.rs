@@ -25,6 +25,12 @@ pub enum DirectReadError {
 }
 
 impl DirectReadError {
+    /// Whether there is no file behind its name.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Dangling)
+    }
+
     /// Whether it is only this user that may not read it.
     #[must_use]
     pub fn is_denied(&self) -> bool {

@@ -50,6 +50,7 @@ fn place(tool: &Tool) -> Result<Apart, String> {
 
 fn trial(place: &Result<Apart, String>, attempt: &Attempt) -> Trial {
     match place {
+        _ if let Some(why) = &attempt.spared => Trial::NotTried(why.clone()),
         Err(why) => Trial::NotTried(why.clone()),
         Ok(Apart::NetworkAndUser) if attempt.names_others => {
             Trial::NotTried("the namespace of an ordinary user knows no user but that one".to_owned())

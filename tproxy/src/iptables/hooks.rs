@@ -8,6 +8,18 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::rule::Rule;
+use super::{CHAIN_PREFIX, COMMENT_PREFIX};
+
+/// The chains from which tproxy and Kuma jump to chains of ours.
+const JUMPING: [&str; 2] = ["PREROUTING", "OUTPUT"];
+/// How they do it, without comments.
+const JUMPS: [&str; 5] = [
+    "-j *",
+    "-p tcp -j *",
+    "-p udp -j *",
+    "-p udp -m udp --dport 53 -j *",
+    "-m conntrack --ctstate INVALID -j *",
+];
 
 /// A rule of ours in a chain that is not ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +47,8 @@ pub enum Place {
     First,
     /// Wanted behind the foreign rules that are there when it is first installed; it stays where it is found later.
     Last,
+    /// Wanted behind all foreign rules, wherever it is found.
+    End,
     /// Wanted behind so many foreign rules, which were there when it was installed, or fewer.
     Behind(usize),
 }
@@ -48,6 +62,25 @@ pub(super) enum Step<'a> {
     Insert(usize, &'a Hook),
     /// Put at the end.
     Append(&'a Hook),
+}
+
+impl Hook {
+    /// Whether another program, or somebody, made it: neither tproxy nor Kuma jumps to a chain of ours so.
+    #[must_use]
+    pub fn is_foreign(&self) -> bool {
+        let leads_to_ours = self.rule.target().is_some_and(|target| target.starts_with(CHAIN_PREFIX));
+        let says_ours = || self.rule.comment().is_some_and(|comment| comment.starts_with(COMMENT_PREFIX));
+        let reads_like_ours = || {
+            let is_such = JUMPS.iter().any(|shape| self.rule.reads_like(shape));
+            is_such && JUMPING.contains(&self.chain.as_str())
+        };
+        leads_to_ours && !says_ours() && !reads_like_ours()
+    }
+
+    /// Whether it leads from the same chain to the same target.
+    pub(super) fn is_twin_of(&self, other: &Self) -> bool {
+        self.chain == other.chain && self.rule.target() == other.rule.target()
+    }
 }
 
 impl Place {
@@ -64,7 +97,7 @@ impl Place {
     fn position(self) -> Option<usize> {
         match self {
             Self::Seen { position, .. } => Some(position),
-            Self::First | Self::Last | Self::Behind(_) => None,
+            Self::First | Self::Last | Self::End | Self::Behind(_) => None,
         }
     }
 
@@ -74,7 +107,7 @@ impl Place {
         match self {
             Self::Seen { behind, .. } | Self::Behind(behind) => Some(behind),
             Self::First => Some(0),
-            Self::Last => None,
+            Self::Last | Self::End => None,
         }
     }
 }
@@ -101,6 +134,7 @@ pub(super) fn steps<'a>(from: &'a [Hook], to: &'a [Hook], others: &BTreeMap<Stri
             Place::First => Some(1 + first_ones(to, index, &hook.chain)),
             Place::Last => after_predecessors(to, index, &leaving)
                 .map(|position| shifted(position, &hook.chain, &leaving, &added)),
+            Place::End => None,
             Place::Behind(_) => behind(to, index, &leaving, others)
                 .map(|foreign| foreign + 1 + added.iter().filter(|(chain, _)| *chain == hook.chain).count()),
         };
@@ -140,6 +174,7 @@ pub(super) fn settled(from: &[Hook], to: Vec<Hook>, others: &BTreeMap<String, us
         let same = kept.iter().find(|(_, new)| *new == index).and_then(|(old, _)| from.get(*old));
         let side = match (same, hook.place) {
             (_, Place::First) => Some(0),
+            (_, Place::End) => Some(others.get(&hook.chain).copied().unwrap_or_default()),
             (Some(same), _) => same.place.behind(),
             (None, place) => {
                 let now = twin(&hook, &before).and_then(|old| old.place.behind());
@@ -212,7 +247,7 @@ fn kept(from: &[Hook], to: &[Hook]) -> Vec<(usize, usize)> {
                 && hook.place.serves(wanted.place)
         });
         let Some((old, _)) = twin else {
-            if matches!(wanted.place, Place::Last | Place::Behind(_)) {
+            if matches!(wanted.place, Place::Last | Place::End | Place::Behind(_)) {
                 anew.push(&wanted.chain);
             }
             continue;
@@ -240,7 +275,7 @@ fn after_predecessors(to: &[Hook], index: usize, leaving: &[&Hook]) -> Option<us
 }
 
 fn twin<'a>(hook: &Hook, hooks: &[&'a Hook]) -> Option<&'a Hook> {
-    hooks.iter().find(|old| old.chain == hook.chain && old.rule.target() == hook.rule.target()).copied()
+    hooks.iter().find(|old| old.is_twin_of(hook)).copied()
 }
 
 /// A seen position once `leaving` are gone and others were inserted.
@@ -254,4 +289,29 @@ fn shifted(position: usize, chain: &str, leaving: &[&Hook], added: &[(&str, usiz
         }
     }
     position
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("OUTPUT", "-p tcp -j KUMA_MESH_OUTBOUND", false)]
+    #[case("OUTPUT", "-p udp -m udp --dport 53 -j KUMA_MESH_DNS", false)]
+    #[case("PREROUTING", "-m conntrack --ctstate INVALID -j KUMA_MESH_INVALID", false)]
+    #[case("PREROUTING", "-i br0 -m comment --comment kuma/mesh/transparent/proxy/x -j KUMA_MESH_X", false)]
+    #[case("OUTPUT", "-p udp -j REDIRECT", false)]
+    #[case("PREROUTING", "-i br0 -p tcp -j KUMA_MESH_INBOUND", true)]
+    #[case("PREROUTING", "-m comment --comment mine -p tcp -j KUMA_MESH_INBOUND", true)]
+    #[case("DOCKER", "-p tcp -j KUMA_MESH_INBOUND", true)]
+    fn a_jump_to_our_chains_is_foreign_where_neither_tproxy_nor_kuma_jumps_so(
+        #[case] chain: &str,
+        #[case] rule: &str,
+        #[case] is_foreign: bool,
+    ) {
+        let place = Place::Seen { position: 1, behind: 0 };
+        assert_eq!(Hook { chain: chain.to_owned(), place, rule: Rule::new(rule) }.is_foreign(), is_foreign);
+    }
 }

@@ -35,9 +35,7 @@ impl Uncommented {
         let output = chain("OUTPUT")?;
         let jump = |rule: &&Rule| rule.reads_like("-p tcp -j *") && is_of_kuma(rule);
         let outbound = chain(output.rules.iter().find(jump)?.target()?)?;
-        // Ours begins with what the sidecar sends to other hosts; Kuma's has no such rule.
-        let is_ours = |rule: &Rule| rule.reads_like("! -o * -m owner --uid-owner * -j RETURN");
-        if outbound.rules.iter().any(|rule| rule.comment().is_some() || is_ours(rule)) {
+        if outbound.rules.iter().any(|rule| rule.comment().is_some() || is_of_tproxy(rule)) {
             return None;
         }
         // With outbound capture off, only the exemption of DNS over TCP tells the user.
@@ -144,6 +142,11 @@ impl Uncommented {
         ];
         shapes.into_iter().any(|shape| rule.reads_like(shape))
     }
+}
+
+/// Whether Kuma writes no rule like this one without comments: what the sidecar sends to other hosts leaves first.
+pub(super) fn is_of_tproxy(rule: &Rule) -> bool {
+    rule.reads_like("! -o * -m owner --uid-owner * -j RETURN")
 }
 
 fn is_of_kuma(rule: &Rule) -> bool {

@@ -3,6 +3,7 @@
 //! Must never touch the system, and never drop a part of the plan in silence: what iptables rules cannot express yet is
 //! [`Unsupported`].
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::slice::from_ref;
 
@@ -13,7 +14,7 @@ use super::rule::{Rule, quoted};
 use super::stamp::Stamp;
 use super::state::TableState;
 use super::{Flavour, Tool};
-use super::{transition, wanted};
+use super::{size, transition, wanted};
 use crate::apply::change::{Change, LoopbackAddress};
 use crate::apply::record::{Before, Record};
 use crate::config::ChainName;
@@ -26,7 +27,7 @@ use crate::plan::Plan;
 #[error("{key} {reason}")]
 pub struct Unsupported {
     key: &'static str,
-    reason: &'static str,
+    reason: Cow<'static, str>,
 }
 
 impl Unsupported {
@@ -38,8 +39,8 @@ impl Unsupported {
 
     /// The sentence behind the setting's name.
     #[must_use]
-    pub fn reason(&self) -> &'static str {
-        self.reason
+    pub fn reason(&self) -> &str {
+        &self.reason
     }
 }
 
@@ -135,6 +136,19 @@ impl Installed {
         })
     }
 
+    /// Jumps of other programs to chains of ours, each with its family and table. They go with these chains.
+    pub fn foreign_jumps(&self) -> impl Iterator<Item = String> + '_ {
+        self.rules.iter().flat_map(|rules| {
+            let family = rules.tool.family.title();
+            rules.tables.iter().flat_map(move |state| {
+                let foreign = state.hooks.iter().filter(|hook| hook.is_foreign());
+                foreign.map(move |hook| {
+                    format!("{family} -t {} -A {} {}", state.table, quoted(&hook.chain), hook.rule)
+                })
+            })
+        })
+    }
+
     /// What the jumps say of the installations that they belong to; none of those that Kuma made.
     pub fn stamps(&self) -> impl Iterator<Item = Stamp> + '_ {
         self.rules.iter().flat_map(|rules| &rules.tables).flat_map(TableState::stamps)
@@ -226,7 +240,11 @@ pub fn back(before: &Before, record: &Record, installed: &Installed, loopback: &
     if before.owned_address && !installed.has_address {
         changes.push(Change::AddAddress(passthrough(loopback)));
     }
-    for rules in &installed.rules {
+    // Another flavour's rules go when those that take their place have come back.
+    let comes_back =
+        |rules: &&InstalledRules| before.rules.iter().any(|set| set.sees_as(&rules.tool) && !set.is_empty());
+    let (first, then): (Vec<_>, Vec<_>) = installed.rules.iter().partition(comes_back);
+    for rules in first.into_iter().chain(then) {
         let of = |sets: &[InstalledRules], name: &str| {
             let set = sets.iter().find(|set| set.sees_as(&rules.tool));
             set.and_then(|set| set.table(name)).cloned().unwrap_or_else(|| TableState::empty(name))
@@ -265,15 +283,20 @@ fn restore(rules: &InstalledRules, mut wanted: Vec<TableState>) -> Option<Change
         let from = rules.table(name).unwrap_or(&nothing);
         let wanted = wanted.iter().position(|table| table.table == name).map(|at| wanted.swap_remove(at));
         let to = wanted.unwrap_or_else(|| TableState::empty(name));
-        if let Some(text) = transition::text(from, &to) {
-            forward.push_str(&text);
-            backward.extend(transition::text(&to.applied_over(from), from));
+        let before = forward.len();
+        transition::append(&mut forward, from, &to);
+        if forward.len() > before {
+            transition::append(&mut backward, &to.applied_over(from), from);
         }
     }
     (!forward.is_empty()).then(|| Change::Restore { tool: rules.tool.clone(), forward, backward })
 }
 
-fn supported(plan: &Plan, installed: &Installed) -> Result<(), Unsupported> {
+/// Whether rules can be made of all of `plan`.
+///
+/// # Errors
+/// The part of it that they do not express, or that is too large.
+pub fn supported(plan: &Plan, installed: &Installed) -> Result<(), Unsupported> {
     const RESERVED: &str = "is the name of a chain that tproxy makes itself; give it another";
     const NOWHERE: &str = "there is no /etc/firewalld, in which rules would be stored; install firewalld first, or leave it out";
     let options = &plan.iptables;
@@ -287,8 +310,11 @@ fn supported(plan: &Plan, installed: &Installed) -> Result<(), Unsupported> {
         ("storeFirewalld", NOWHERE, options.store_firewalld && installed.stored.is_none()),
     ];
     match parts.into_iter().find(|(.., wanted)| *wanted) {
-        Some((key, reason, _)) => Err(Unsupported { key, reason }),
-        None => Ok(()),
+        Some((key, reason, _)) => Err(Unsupported { key, reason: reason.into() }),
+        None => match size::excess(plan) {
+            Some((key, reason)) => Err(Unsupported { key, reason: reason.into() }),
+            None => Ok(()),
+        },
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::super::save;
 use super::*;
 use crate::apply::change::StoredFile;
+use crate::apply::record::Run;
 use crate::config::Layers;
 use crate::host::{HostFacts, Users};
 use crate::plan::{self, Sidecar};
@@ -92,6 +93,24 @@ fn the_same_installation_again_changes_nothing() {
 }
 
 #[test]
+fn a_jump_that_need_not_come_first_any_more_goes_behind_the_rules_of_others() {
+    let first = plan("redirect: {inbound: {insertRedirectInsteadOfAppend: true}}");
+    let first = forward(&install(&first, &host("", "", false), Flavour::Nft).unwrap());
+    let shown = |text: &str| {
+        let text = text.replace("-I PREROUTING 1 ", "-A PREROUTING ");
+        saved(&text, "-A PREROUTING -p tcp -j FOREIGN\n-A OUTPUT -j FOREIGN\n")
+    };
+    // There is no journal: the jumps say of themselves that they came first.
+    let installed = host(&shown(&first[1]), &shown(&first[2]), true);
+    let texts = forward(&install(&plan(""), &installed, Flavour::Nft).unwrap());
+    assert_eq!(texts.len(), 2);
+    for text in &texts {
+        assert!(text.contains("-D PREROUTING -p tcp ") && text.contains("-A PREROUTING -p tcp "), "{text}");
+        assert!(text.contains("-I OUTPUT 1 -p tcp "), "the other jump keeps its side: {text}");
+    }
+}
+
+#[test]
 fn uninstalling_names_only_what_is_ours() {
     let changes = forward(&install(&plan(""), &host("", "", false), Flavour::Nft).unwrap());
     let foreign = "-A OUTPUT -p tcp -m comment --comment \"says KUMA_MESH_OUTBOUND\" -j ACCEPT\n";
@@ -175,4 +194,36 @@ fn what_is_stored_comes_first_and_goes_first() {
     assert_eq!(install(&plan(""), &again, Flavour::Nft).unwrap(), std::slice::from_ref(&gone));
     assert_eq!(remove(&again, "lo").first(), Some(&gone));
     assert_eq!(gone.inverse().inverse(), gone);
+}
+
+#[test]
+fn on_the_way_back_a_flavour_goes_only_when_the_other_has_come_back() {
+    let texts = forward(&install(&plan(""), &host("", "", true), Flavour::Nft).unwrap());
+    let mut installed = host(&saved(&texts[0], ""), &saved(&texts[1], ""), true);
+    let of_legacy = |rules: &InstalledRules, tables| InstalledRules {
+        tool: tool(Flavour::Legacy, rules.tool.family),
+        tables,
+    };
+    let older = installed.rules.iter().map(|rules| of_legacy(rules, rules.tables.clone()));
+    let before = Before { rules: older.collect(), ..Before::default() };
+    let empty: Vec<_> = installed.rules.iter().map(|rules| of_legacy(rules, Vec::new())).collect();
+    let run = Run {
+        boot_id: "",
+        backend: "iptables-nft",
+        digest: 7,
+        configuration: serde_json::Value::Null,
+        rules: installed.rules.clone(),
+        comments: true,
+        changes: &[],
+    };
+    installed.rules.extend(empty);
+    let changes = back(&before, &Record::applying(run, None), &installed, "lo");
+    let flavours: Vec<Flavour> = changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::Restore { tool, .. } => Some(tool.flavour),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(flavours, [Flavour::Legacy, Flavour::Legacy, Flavour::Nft, Flavour::Nft]);
 }

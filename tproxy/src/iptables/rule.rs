@@ -1,57 +1,77 @@
-//! One rule as iptables' words, and how they are quoted in save and restore texts.
+//! One rule as iptables' words, and how they are quoted in restore texts.
 //!
 //! Must never give a word a meaning beyond what ownership needs: the target and the comment.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{CHAIN_PREFIX, COMMENT_PREFIX};
 
 /// The words of a rule without the command and the chain, in the order in which iptables-save prints them.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
+///
+/// There may be 100,000 rules, so that one is one piece of memory.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Rule {
-    words: Vec<String>,
+    /// Each word with a NUL behind it, which no argument of a program can hold.
+    text: Box<str>,
 }
 
 impl Rule {
-    /// A rule from its words, already taken apart.
+    /// A rule from its words, already taken apart. A NUL would end what programs read of a word: here it is left out.
     #[must_use]
-    pub fn from_words(words: Vec<String>) -> Self {
-        Self { words }
+    pub fn from_words<T: AsRef<str>>(words: impl IntoIterator<Item = T>) -> Self {
+        Self::with_room(0, words)
     }
 
     /// A rule from words that need no quotes, separated by blanks.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        Self { words: text.split_whitespace().map(str::to_owned).collect() }
+        Self::with_room(text.len() + 1, text.split_whitespace())
+    }
+
+    /// Growing and shrinking would leave gaps in memory, each as large as a rule.
+    fn with_room<T: AsRef<str>>(room: usize, words: impl IntoIterator<Item = T>) -> Self {
+        let mut text = String::with_capacity(room);
+        for word in words {
+            text.extend(word.as_ref().split('\0'));
+            text.push('\0');
+        }
+        Self { text: text.into_boxed_str() }
+    }
+
+    /// How long it is as a text, without quotes.
+    pub(super) fn length(&self) -> usize {
+        self.text.len()
     }
 
     /// Its words.
-    #[must_use]
-    pub fn words(&self) -> &[String] {
-        &self.words
+    pub fn words(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.text.split_terminator('\0')
     }
 
     /// Adds a comment, where iptables-save prints it: before the target.
     #[must_use]
-    pub fn commented(mut self, text: &str) -> Self {
-        let target = self.words.iter().position(|word| is_target_option(word)).unwrap_or(self.words.len());
-        let comment = ["-m", "comment", "--comment", &format!("{COMMENT_PREFIX}{text}")].map(str::to_owned);
-        self.words.splice(target..target, comment);
-        self
+    pub fn commented(&self, text: &str) -> Self {
+        let comment = format!("{COMMENT_PREFIX}{text}");
+        let comment = ["-m", "comment", "--comment", &comment];
+        let target = self.words().position(is_target_option).unwrap_or(usize::MAX);
+        let (before, behind) = (self.words().take(target), self.words().skip(target));
+        let room = self.text.len() + comment.iter().map(|word| word.len() + 1).sum::<usize>();
+        Self::with_room(room, before.chain(comment).chain(behind))
     }
 
     /// The rule without what it says about itself.
     #[must_use]
     pub fn without_comment(&self) -> Self {
-        let mut words = self.words.clone();
+        let mut words: Vec<&str> = self.words().collect();
         let comment = words.windows(3).position(|part| part == ["-m", "comment", "--comment"]);
         if let Some(at) = comment.filter(|at| at + 4 <= words.len()) {
             words.drain(at..at + 4);
         }
-        Self { words }
+        Self::from_words(words)
     }
 
     /// The chain or extension that the rule jumps or goes to.
@@ -78,7 +98,7 @@ impl Rule {
     /// neither of us writes such, and no restore text can hold it.
     #[must_use]
     pub fn is_ours(&self) -> bool {
-        if self.words.iter().any(|word| word.contains('\n')) {
+        if self.text.contains('\n') {
             return false;
         }
         self.target().is_some_and(|target| target.starts_with(CHAIN_PREFIX))
@@ -100,11 +120,11 @@ impl Rule {
     fn compared(&self, shape: &str) -> Option<Option<&str>> {
         let mut wanted = shape.split(' ');
         let mut found = None;
-        for word in &self.words {
+        for word in self.words() {
             match wanted.next()? {
                 // No restore text can hold a line break.
                 _ if word.contains('\n') => return None,
-                "?" => found = Some(word.as_str()),
+                "?" => found = Some(word),
                 "*" => {}
                 other if other == word => {}
                 _ => return None,
@@ -115,7 +135,7 @@ impl Rule {
 
     /// The word behind an option. What a comment says is no option, whatever it looks like.
     fn after(&self, option: impl Fn(&str) -> bool) -> Option<&str> {
-        let mut words = self.words.iter().map(String::as_str);
+        let mut words = self.words();
         while let Some(word) = words.next() {
             if option(word) {
                 return words.next();
@@ -128,9 +148,9 @@ impl Rule {
     }
 }
 
-impl From<Rule> for String {
-    fn from(rule: Rule) -> Self {
-        rule.to_string()
+impl Serialize for Rule {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -148,7 +168,7 @@ fn is_target_option(word: &str) -> bool {
 
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, word) in self.words.iter().enumerate() {
+        for (index, word) in self.words().enumerate() {
             if index > 0 {
                 f.write_str(" ")?;
             }
@@ -159,11 +179,11 @@ impl fmt::Display for Rule {
 }
 
 /// Quotes what a restore parser would split or unescape (iptables' xtables_save_string).
-pub(super) fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> Cow<'_, str> {
     let plain =
         !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.:/!+@%,=".contains(&b));
     if plain {
-        return word.to_owned();
+        return Cow::Borrowed(word);
     }
     let mut text = String::from("\"");
     for c in word.chars() {
@@ -173,38 +193,12 @@ pub(super) fn quoted(word: &str) -> String {
         text.push(c);
     }
     text.push('"');
-    text
+    Cow::Owned(text)
 }
 
-/// Whether a line that comes in parts ends where [`words`] can take it apart.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Quotes {
-    in_quotes: bool,
-    escaped: bool,
-}
-
-impl Quotes {
-    /// Takes the next part in.
-    pub(super) fn go_on(&mut self, part: &str) {
-        for c in part.chars() {
-            let escaped = std::mem::take(&mut self.escaped);
-            match c {
-                _ if escaped => {}
-                '"' => self.in_quotes = !self.in_quotes,
-                '\\' => self.escaped = self.in_quotes,
-                _ => {}
-            }
-        }
-    }
-
-    /// Whether a quote is open, or a backslash waits for the character that it takes.
-    pub(super) fn are_open(self) -> bool {
-        self.in_quotes || self.escaped
-    }
-}
-
-/// Takes a line of a save text apart, as iptables-restore does: blanks separate, double quotes hold together, a
-/// backslash between them takes the next character as it is. `None` when a quote is not closed.
+/// Takes a line of a restore text apart, as iptables-restore does: blanks separate, double quotes hold together, a
+/// backslash between them takes the next character as it is. `None` when a quote is not closed, or with a NUL, which no
+/// program prints.
 #[must_use]
 pub fn words(line: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
@@ -223,34 +217,52 @@ pub fn words(line: &str) -> Option<Vec<String>> {
         }
     }
     words.extend(current);
-    (!in_quotes).then_some(words)
+    (!in_quotes && !line.contains('\0')).then_some(words)
 }
 
-/// A restore text with iptables' long option names, for people.
+/// A restore text with iptables' long option names, for people, without a line break at its end.
 #[must_use]
-pub fn lengthened(text: &str) -> String {
-    text.lines().map(|line| lengthened_line(line) + "\n").collect()
+pub fn lengthened(text: &str) -> impl fmt::Display {
+    let lines = text.trim_end().lines();
+    fmt::from_fn(move |f| {
+        for (index, line) in lines.clone().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            lengthened_line(line, f)?;
+        }
+        Ok(())
+    })
 }
 
-fn lengthened_line(line: &str) -> String {
-    let Some(words) = words(line).filter(|_| line.starts_with('-')) else { return line.to_owned() };
-    let long = words.iter().map(|word| match word.as_str() {
-        "-A" => "--append".to_owned(),
-        "-I" => "--insert".to_owned(),
-        "-D" => "--delete".to_owned(),
-        "-F" => "--flush".to_owned(),
-        "-X" => "--delete-chain".to_owned(),
-        "-p" => "--protocol".to_owned(),
-        "-s" => "--source".to_owned(),
-        "-d" => "--destination".to_owned(),
-        "-i" => "--in-interface".to_owned(),
-        "-o" => "--out-interface".to_owned(),
-        "-m" => "--match".to_owned(),
-        "-j" => "--jump".to_owned(),
-        "--dport" => "--destination-port".to_owned(),
-        other => quoted(other),
-    });
-    long.collect::<Vec<_>>().join(" ")
+fn lengthened_line(line: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Some(words) = words(line).filter(|_| line.starts_with('-')) else { return f.write_str(line) };
+    for (index, word) in words.iter().enumerate() {
+        if index > 0 {
+            f.write_str(" ")?;
+        }
+        f.write_str(&lengthened_word(word))?;
+    }
+    Ok(())
+}
+
+fn lengthened_word(word: &str) -> Cow<'_, str> {
+    Cow::Borrowed(match word {
+        "-A" => "--append",
+        "-I" => "--insert",
+        "-D" => "--delete",
+        "-F" => "--flush",
+        "-X" => "--delete-chain",
+        "-p" => "--protocol",
+        "-s" => "--source",
+        "-d" => "--destination",
+        "-i" => "--in-interface",
+        "-o" => "--out-interface",
+        "-m" => "--match",
+        "-j" => "--jump",
+        "--dport" => "--destination-port",
+        other => return quoted(other),
+    })
 }
 
 #[cfg(test)]
@@ -297,15 +309,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn a_line_in_parts_is_open_when_it_cannot_be_taken_apart(line in "[ab\"\\\\ ]{0,12}", at in 0..12_usize) {
-            let (first, second) = line.split_at(at.min(line.len()));
-            let mut quotes = Quotes::default();
-            quotes.go_on(first);
-            quotes.go_on(second);
-            prop_assert_eq!(quotes.are_open(), words(&line).is_none());
-        }
-
         #[test]
         fn what_is_quoted_comes_back(list in proptest::collection::vec("[^\\x00-\\x1f]{0,12}", 0..6)) {
             let rule = Rule::from_words(list.clone());

@@ -1,13 +1,15 @@
 //! Reads what `iptables-save` prints.
 //!
-//! Must never guess: a line that it cannot read is an error, since what is not understood cannot be left alone safely.
+//! Must never guess: a line that it cannot read is an error where something of ours may stand in it, since what is not
+//! understood cannot be left alone safely.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::Tool;
-use super::rule::{Quotes, Rule, words};
+use super::printed::{self, Printed};
+use super::rule::Rule;
+use super::{CHAIN_PREFIX, COMMENT_PREFIX, Tool};
 use crate::diagnostic::shortened;
 
 /// The text does not tell which rules there are.
@@ -76,25 +78,17 @@ pub struct Shown {
 /// A line that is none of: comment, table, chain, rule, `COMMIT`; a table without its end, or one that is not shown.
 pub fn parse(text: &str) -> Result<Vec<SavedTable>, SaveError> {
     let mut reader = Reader::default();
-    let mut lines = text.lines().enumerate();
-    while let Some((index, line)) = lines.next() {
-        let mut line = line.trim().to_owned();
-        // A comment match may hold line breaks: they stand between quotes.
-        let mut quotes = Quotes::default();
-        quotes.go_on(&line);
-        while line.starts_with(['-', '[']) && quotes.are_open() {
-            let Some((_, next)) = lines.next() else { break };
-            for part in ["\n", next] {
-                line.push_str(part);
-                quotes.go_on(part);
-            }
-        }
-        if is_hidden(&line) {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut at = 0;
+    while let Some(rest) = lines.get(at..).filter(|rest| !rest.is_empty()) {
+        let line = rest.first().map_or("", |line| line.trim());
+        if is_hidden(line) {
             return Err(SaveError::Incompatible(line.trim_start_matches(['#', ' ']).to_owned()));
         }
-        if reader.read(&line).is_none() {
-            return Err(SaveError::Line { line: index + 1, text: shortened(&line) });
-        }
+        let Some(taken) = reader.read(line, rest) else {
+            return Err(SaveError::Line { line: at + 1, text: shortened(line) });
+        };
+        at += taken;
     }
     match reader.tables.last() {
         Some(last) if reader.open => Err(SaveError::Cut(last.name.clone())),
@@ -127,10 +121,11 @@ fn is_hidden(line: &str) -> bool {
 }
 
 impl Reader {
-    /// Takes one line in; `None` when it makes no sense where it stands.
-    fn read(&mut self, line: &str) -> Option<()> {
+    /// Takes one line in, and those of `rest` behind it that belong to it; says how many, or `None` when it makes no
+    /// sense where it stands.
+    fn read(&mut self, line: &str, rest: &[&str]) -> Option<usize> {
         match line.chars().next() {
-            None | Some('#') => Some(()),
+            None | Some('#') => Some(1),
             Some('*') if !self.open => {
                 self.open = true;
                 self.places.clear();
@@ -139,44 +134,80 @@ impl Reader {
                     return None;
                 }
                 self.tables.push(SavedTable { name, chains: Vec::new() });
-                Some(())
+                Some(1)
             }
             Some(':') if self.open => self.declare(line),
-            Some('-' | '[') if self.open => self.append(line),
-            Some('C') if self.open && line == "COMMIT" => {
+            Some('-' | '[') if self.open => self.append(rest),
+            Some('C') if self.open && line == END => {
                 self.open = false;
-                Some(())
+                Some(1)
             }
             Some(_) => None,
         }
     }
 
-    fn declare(&mut self, line: &str) -> Option<()> {
+    fn declare(&mut self, line: &str) -> Option<usize> {
         let name = line.strip_prefix(':')?.split_whitespace().next()?.to_owned();
         let chains = &mut self.tables.last_mut()?.chains;
         if self.places.insert(name.clone(), chains.len()).is_some() {
             return None;
         }
         chains.push(SavedChain { name, rules: Vec::new(), counters: Vec::new() });
-        Some(())
+        Some(1)
     }
 
     /// `-A CHAIN rule`, with counters in front where they were asked for.
-    fn append(&mut self, line: &str) -> Option<()> {
-        let (counters, rule) = match line.strip_prefix('[') {
+    fn append(&mut self, lines: &[&str]) -> Option<usize> {
+        let line = lines.first()?.trim_start();
+        let (counters, command) = match line.strip_prefix('[') {
             Some(line) => line.split_once(']').map(|(counters, rule)| (Counters::read(counters), rule))?,
             None => (None, line),
         };
-        let mut words = words(rule)?.into_iter();
-        if words.next()? != "-A" {
-            return None;
-        }
-        let place = *self.places.get(&words.next()?)?;
+        let rule = command.trim_start().strip_prefix("-A ")?;
+        let (name, rule) = rule.trim_end().split_once(' ').unwrap_or((rule.trim_end(), ""));
+        let place = *self.places.get(name)?;
+        let (rule, taken) = one_rule(rule, lines.get(1..).unwrap_or_default())?;
         let chain = self.tables.last_mut()?.chains.get_mut(place)?;
-        chain.rules.push(Rule::from_words(words.collect()));
+        chain.rules.push(rule);
         chain.counters.push(counters.unwrap_or_default());
-        Some(())
+        Some(taken)
     }
+}
+
+/// How a table ends.
+const END: &str = "COMMIT";
+/// Bytes within which a rule with line breaks ends: a comment has 256, and may be escaped.
+const LONGEST: usize = 4096;
+
+/// The rule that begins with `first`, and of how many lines it is: a text or a name may hold line breaks. A line that does
+/// not read as a rule, and does not mention our names, is another program's: it is left alone, as one word.
+fn one_rule(first: &str, behind: &[&str]) -> Option<(Rule, usize)> {
+    // No program prints a NUL.
+    if first.contains('\0') {
+        return None;
+    }
+    let mut text = first.to_owned();
+    let mut taken = 0;
+    loop {
+        let printed = printed::read(&text);
+        let next = behind.get(taken).filter(|_| text.len() < LONGEST);
+        let next = match (printed, next) {
+            (Printed::WholeOrOpen(_), Some(next)) if begins_nothing(next) => next,
+            (Printed::Whole(rule) | Printed::WholeOrOpen(rule), _) => return Some((rule, taken + 1)),
+            (Printed::Open, Some(next)) => next,
+            (Printed::Open, None) | (Printed::Unreadable, _) => break,
+        };
+        text.push('\n');
+        text.push_str(next);
+        taken += 1;
+    }
+    let may_be_ours = [CHAIN_PREFIX, COMMENT_PREFIX].iter().any(|name| first.contains(name));
+    (!may_be_ours).then(|| (Rule::from_words([first]), 1))
+}
+
+/// Whether a line makes no sense by itself.
+fn begins_nothing(line: &str) -> bool {
+    !line.is_empty() && line != END && !line.starts_with(['*', ':', '#', '-', '['])
 }
 
 #[cfg(test)]
@@ -222,6 +253,38 @@ mod tests {
         let said = parse("# Table `nat' is incompatible, use 'nft' tool.\n").unwrap_err().to_string();
         assert!(said.starts_with("Table `nat' is incompatible"), "{said}");
         assert_eq!(parse("# Table `filter' is incompatible, use 'nft' tool.\n"), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn no_foreign_line_hides_ours_or_stands_in_the_way() {
+        let ours =
+            "-A OUTPUT -p tcp -m comment --comment \"kuma/mesh/transparent/proxy/x\" -j KUMA_MESH_OUTBOUND";
+        for foreign in [
+            "-A OUTPUT -o we\"ird -j RETURN",
+            "-A OUTPUT ! -o \"x -j RETURN",
+            "-A OUTPUT -o a\nb -p tcp -j RETURN",
+            "-A OUTPUT -o a\nb",
+            "-A OUTPUT -j \"q",
+            "-A OUTPUT -m set --match-set \"a dst -j RETURN",
+            "-A OUTPUT -m comment --comment \"two\n-A OUTPUT lines \\\"\n\" -j RETURN",
+        ] {
+            let text = format!("*nat\n:OUTPUT ACCEPT [0:0]\n{foreign}\n{ours}\n{foreign}\nCOMMIT\n");
+            let rules = parse(&text)
+                .unwrap_or_else(|error| panic!("{foreign}: {error}"))
+                .remove(0)
+                .chains
+                .remove(0)
+                .rules;
+            let ours: Vec<bool> = rules.iter().map(Rule::is_ours).collect();
+            assert_eq!(ours, [false, true, false], "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_and_may_be_ours_is_named() {
+        let line = "-A OUTPUT -m set --match-set \"a dst -j KUMA_MESH_OUTBOUND";
+        let error = parse(&format!("*nat\n:OUTPUT ACCEPT [0:0]\n{line}\nCOMMIT\n")).unwrap_err();
+        assert_eq!(error.to_string(), format!("line 3 of the saved rules cannot be read: {line}"));
     }
 
     proptest! {

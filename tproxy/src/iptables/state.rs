@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::CHAIN_PREFIX;
 use super::hooks::{self, Hook, Place};
-use super::kuma::{Owner, Uncommented};
+use super::kuma::{self, Owner, Uncommented};
 use super::rule::Rule;
+use super::rules;
 use super::save::SavedTable;
 use super::stamp::Stamp;
 
@@ -140,6 +141,16 @@ impl TableState {
                 .collect()
         };
         self.has_rules_of(other) && self.hooks == other.hooks && foreign(self) == foreign(other)
+    }
+
+    /// Whether a chain without comments is here that tproxy makes, and Kuma does not.
+    #[must_use]
+    pub fn is_of_tproxy(&self) -> bool {
+        self.chains.iter().any(|chain| {
+            let name = chain.name.strip_prefix(CHAIN_PREFIX).unwrap_or_default();
+            chain.rules.iter().all(|rule| rule.comment().is_none())
+                && (rules::is_reserved(name) || chain.rules.iter().any(kuma::is_of_tproxy))
+        })
     }
 
     /// A chain of ours by name.

@@ -4,9 +4,12 @@
 //! in which an old installation is replaced in place. Must never name a rule or chain of other programs,
 //! and never flush a table.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use super::hooks::{self, Step};
 use super::rule::{Rule, quoted};
-use super::state::TableState;
+use super::state::{Chain, TableState};
 
 /// One command of a restore text.
 enum Command<'a> {
@@ -19,47 +22,64 @@ enum Command<'a> {
     DeleteChain(&'a str),
 }
 
-/// The restore text of one table; `None` when there is nothing to do.
-pub(super) fn text(from: &TableState, to: &TableState) -> Option<String> {
-    let commands = commands(from, to);
-    if commands.is_empty() {
-        return None;
+/// Adds the restore text of one table; nothing when there is nothing to do.
+pub(super) fn append(text: &mut String, from: &TableState, to: &TableState) {
+    let mut commands = commands(from, to).peekable();
+    if commands.peek().is_none() {
+        return;
     }
-    let mut text = format!("*{}\n", to.table);
+    text.reserve(room(to));
+    text.push_str(&format!("*{}\n", to.table));
     for command in commands {
-        text.push_str(&command.text());
-        text.push('\n');
+        // Writing to a string cannot fail.
+        let _ = fmt::Write::write_fmt(text, format_args!("{command}\n"));
     }
     text.push_str("COMMIT\n");
-    Some(text)
 }
 
-fn commands<'a>(from: &'a TableState, to: &'a TableState) -> Vec<Command<'a>> {
-    let mut commands = Vec::new();
-    let changed = || to.chains.iter().filter(|chain| from.chain(&chain.name) != Some(*chain));
-    commands.extend(changed().map(|chain| Command::Declare(&chain.name)));
-    for chain in changed() {
-        commands.extend(chain.rules.iter().map(|rule| Command::Append(&chain.name, rule)));
-    }
-    commands.extend(hooks::steps(&from.hooks, &to.hooks, &from.others).into_iter().map(Command::Step));
-    let gone = || from.chains.iter().filter(|chain| to.chain(&chain.name).is_none());
-    commands.extend(gone().map(|chain| Command::Flush(&chain.name)));
-    commands.extend(gone().map(|chain| Command::DeleteChain(&chain.name)));
-    commands
+/// About as much as filling all chains takes. A text that grows again and again takes twice its size.
+fn room(to: &TableState) -> usize {
+    let chain = |chain: &Chain| {
+        let rules = chain.rules.iter().map(|rule| rule.length() + chain.name.len() + "-A  \n".len());
+        rules.sum::<usize>() + chain.name.len() + ": - [0:0]\n".len()
+    };
+    to.chains.iter().map(chain).sum()
 }
 
-impl Command<'_> {
-    fn text(&self) -> String {
+/// One after the other: there may be 100,000.
+fn commands<'a>(from: &'a TableState, to: &'a TableState) -> impl Iterator<Item = Command<'a>> {
+    let (before, behind) = (by_name(from), by_name(to));
+    let is_changed = |chain: &&Chain| before.get(chain.name.as_str()).is_none_or(|old| *old != *chain);
+    let changed: Vec<&Chain> = to.chains.iter().filter(is_changed).collect();
+    let is_gone = |chain: &&Chain| !behind.contains_key(chain.name.as_str());
+    let gone: Vec<&Chain> = from.chains.iter().filter(is_gone).collect();
+    let declared = changed.clone().into_iter().map(|chain| Command::Declare(&chain.name));
+    let filled = changed.into_iter().flat_map(|chain| {
+        let append = |rule| Command::Append(&chain.name, rule);
+        chain.rules.iter().map(append)
+    });
+    let steps = hooks::steps(&from.hooks, &to.hooks, &from.others).into_iter().map(Command::Step);
+    let flushed = gone.clone().into_iter().map(|chain| Command::Flush(&chain.name));
+    let deleted = gone.into_iter().map(|chain| Command::DeleteChain(&chain.name));
+    declared.chain(filled).chain(steps).chain(flushed).chain(deleted)
+}
+
+fn by_name(table: &TableState) -> BTreeMap<&str, &Chain> {
+    table.chains.iter().map(|chain| (chain.name.as_str(), chain)).collect()
+}
+
+impl fmt::Display for Command<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Declare(chain) => format!(":{chain} - [0:0]"),
-            Self::Append(chain, rule) => format!("-A {} {rule}", quoted(chain)),
-            Self::Step(Step::Delete(hook)) => format!("-D {} {}", quoted(&hook.chain), hook.rule),
+            Self::Declare(chain) => write!(f, ":{chain} - [0:0]"),
+            Self::Append(chain, rule) => write!(f, "-A {} {rule}", quoted(chain)),
+            Self::Step(Step::Delete(hook)) => write!(f, "-D {} {}", quoted(&hook.chain), hook.rule),
             Self::Step(Step::Insert(position, hook)) => {
-                format!("-I {} {position} {}", quoted(&hook.chain), hook.rule)
+                write!(f, "-I {} {position} {}", quoted(&hook.chain), hook.rule)
             }
-            Self::Step(Step::Append(hook)) => format!("-A {} {}", quoted(&hook.chain), hook.rule),
-            Self::Flush(chain) => format!("-F {}", quoted(chain)),
-            Self::DeleteChain(chain) => format!("-X {}", quoted(chain)),
+            Self::Step(Step::Append(hook)) => write!(f, "-A {} {}", quoted(&hook.chain), hook.rule),
+            Self::Flush(chain) => write!(f, "-F {}", quoted(chain)),
+            Self::DeleteChain(chain) => write!(f, "-X {}", quoted(chain)),
         }
     }
 }

@@ -18,6 +18,12 @@ fn state(chains: Vec<Chain>, hooks: Vec<Hook>) -> TableState {
     TableState { chains, hooks, ..TableState::empty("nat") }
 }
 
+fn text(from: &TableState, to: &TableState) -> Option<String> {
+    let mut text = String::new();
+    append(&mut text, from, to);
+    (!text.is_empty()).then_some(text)
+}
+
 #[test]
 fn from_nothing_chains_are_filled_and_hooks_go_to_the_end() {
     let to = state(vec![chain("KUMA_MESH_X", &["-j RETURN"])], vec![hook(None, "-j KUMA_MESH_X")]);
@@ -91,6 +97,19 @@ fn between_equal_states_there_is_nothing_to_do() {
 fn jump(place: Place, others: usize) -> TableState {
     let hook = Hook { place, ..hook(None, "-j KUMA_MESH_X") };
     TableState { others: [("OUTPUT".to_owned(), others)].into(), ..state(Vec::new(), vec![hook]) }
+}
+
+#[test]
+fn a_hook_that_belongs_at_the_end_leaves_the_front_and_comes_back_there() {
+    let before = TableState { hooks: vec![hook(Some(1), "-j KUMA_MESH_X")], ..jump(Place::Last, 2) };
+    let to = jump(Place::End, 0);
+    assert_eq!(
+        text(&before, &to).unwrap(),
+        "*nat\n-D OUTPUT -j KUMA_MESH_X\n-A OUTPUT -j KUMA_MESH_X\nCOMMIT\n"
+    );
+    let back = text(&to.clone().applied_over(&before), &before).unwrap();
+    assert_eq!(back, "*nat\n-D OUTPUT -j KUMA_MESH_X\n-I OUTPUT 1 -j KUMA_MESH_X\nCOMMIT\n");
+    assert_eq!(to.settled_over(&before).hooks[0].place, Place::Behind(2));
 }
 
 #[test]

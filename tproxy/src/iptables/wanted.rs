@@ -18,7 +18,8 @@ use crate::plan::Plan;
 /// The rules that `plan` means, one set for each pair of programs of `flavour`: every rule of a chain with the name of
 /// its line, whether it is loaded with comments or without.
 ///
-/// Jumps that an earlier run recorded stay on that side of foreign rules on which they were installed.
+/// Jumps that an earlier run recorded stay on that side of foreign rules on which they were installed, unless the plan now
+/// wants them on the other.
 #[must_use]
 pub fn recorded(plan: &Plan, installed: &Installed, flavour: Flavour) -> Vec<InstalledRules> {
     let is_wanted = |tool: &Tool| tool.flavour == flavour && plan.policy.families.contains(&tool.family);
@@ -30,16 +31,19 @@ pub fn recorded(plan: &Plan, installed: &Installed, flavour: Flavour) -> Vec<Ins
         let stamp = Stamp {
             digest: plan.digest(),
             added_address: adds_address(plan, installed),
+            first: false,
             rules: Some(digest(&wanted)),
         };
         // Both families' jumps speak of ::6, so that an install which was ended between the two leaves word of it.
         for hook in hooks_of(&mut wanted) {
-            hook.rule = hook.rule.clone().commented(&stamp.text());
+            let stamp = Stamp { first: hook.place == Place::First, ..stamp };
+            hook.rule = hook.rule.commented(&stamp.text());
         }
     }
     if let Some(record) = &installed.record {
         keep_sides(&mut wanted, record);
     }
+    leave_the_front(&mut wanted, installed);
     wanted
 }
 
@@ -120,6 +124,28 @@ fn hooks_of(rules: &mut [InstalledRules]) -> impl Iterator<Item = &mut Hook> {
     rules.iter_mut().flat_map(|rules| &mut rules.tables).flat_map(|table| &mut table.hooks)
 }
 
+/// A jump that was put before foreign rules and need not stand there any more goes behind them. What the journal does not
+/// say, the jump itself does.
+fn leave_the_front(wanted: &mut [InstalledRules], installed: &Installed) {
+    let recorded = installed.record.iter().flat_map(|record| &record.rules);
+    let before: Vec<&InstalledRules> = recorded.chain(&installed.rules).collect();
+    for rules in wanted {
+        for table in &mut rules.tables {
+            let before = before.iter().filter(|before| before.sees_as(&rules.tool));
+            let hooks = before.filter_map(|before| before.table(&table.table)).flat_map(|table| &table.hooks);
+            let first: Vec<&Hook> = hooks.filter(|hook| was_first(hook)).collect();
+            let leaves = |hook: &&mut Hook| {
+                hook.place == Place::Last && first.iter().any(|first| first.is_twin_of(hook))
+            };
+            table.hooks.iter_mut().filter(leaves).for_each(|hook| hook.place = Place::End);
+        }
+    }
+}
+
+fn was_first(hook: &Hook) -> bool {
+    hook.place == Place::First || Stamp::of(&hook.rule).is_some_and(|stamp| stamp.first)
+}
+
 /// A jump that may stand behind foreign rules stands behind those only that were there when it was first installed, and
 /// never behind a jump of ours that follows it.
 fn keep_sides(wanted: &mut [InstalledRules], record: &Record) {
@@ -131,9 +157,7 @@ fn keep_sides(wanted: &mut [InstalledRules], record: &Record) {
             let Some(before) = before.table(&table.table) else { continue };
             let mut followed: BTreeMap<String, Place> = BTreeMap::new();
             for hook in table.hooks.iter_mut().rev().filter(|hook| hook.place == Place::Last) {
-                let is_twin =
-                    |old: &&Hook| old.chain == hook.chain && old.rule.target() == hook.rule.target();
-                let recorded = before.hooks.iter().find(is_twin).map(|old| old.place);
+                let recorded = before.hooks.iter().find(|old| old.is_twin_of(hook)).map(|old| old.place);
                 let recorded = recorded.filter(|place| matches!(place, Place::Behind(_)));
                 if let Some(place) = recorded.or(followed.get(&hook.chain).copied()) {
                     hook.place = place;

@@ -13,6 +13,7 @@ use super::policy::matching;
 use super::{Exclusion, Plan};
 use crate::config::exclusion::{Protocols, UidExclusion};
 use crate::config::ports::Ports;
+use crate::config::written::Item;
 use crate::diagnostic::shortened;
 use crate::family::IpFamily;
 
@@ -23,11 +24,18 @@ pub struct Entry {
     pub key: &'static str,
     /// The value, or the item of it that matched; of a long one the beginning.
     pub value: String,
+    /// Of a list the item that matched, by which its place is found.
+    #[serde(skip)]
+    pub item: Option<Item>,
 }
 
 impl Entry {
     fn new(key: &'static str, value: impl fmt::Display) -> Self {
-        Self { key, value: shortened(&value.to_string()) }
+        Self { key, value: shortened(&value.to_string()), item: None }
+    }
+
+    fn of_item(key: &'static str, item: impl fmt::Display) -> Self {
+        Self { item: Some(Item::Text(item.to_string())), ..Self::new(key, item) }
     }
 }
 
@@ -45,15 +53,15 @@ impl Plan {
             Line::OutboundExclusion => self.exclusion_of(flow).map(Exclusion::entry)?,
             Line::OutboundExcludedInterface => {
                 let pattern = matching(&outbound.exclude_interfaces, self.egress(flow))?;
-                Entry::new("redirect.outbound.excludeInterfaces", pattern)
+                Entry::of_item("redirect.outbound.excludeInterfaces", pattern)
             }
             Line::InboundExcludedInterface => {
                 let pattern = matching(&inbound.exclude_interfaces, flow.interface.as_deref())?;
-                Entry::new("redirect.inbound.excludeInterfaces", pattern)
+                Entry::of_item("redirect.inbound.excludeInterfaces", pattern)
             }
             Line::InboundExcludedSource => {
                 let network = self.excluded_source(flow.source?)?;
-                Entry::new("redirect.inbound.excludePortsForIPs", network)
+                Entry::of_item("redirect.inbound.excludePortsForIPs", network)
             }
             Line::OutboundExcludedPort => {
                 of_port("redirect.outbound.excludePorts", &outbound.exclude_ports, flow)?
@@ -102,13 +110,16 @@ impl Plan {
                 vnet.networks.iter().filter(|network| IpFamily::of(network.addr()) == flow.family());
             networks.map(|network| format!("{}:{network}", vnet.interface))
         });
-        Entry::new("redirect.vnet.networks", pairs.collect::<Vec<_>>().join(","))
+        let pairs: Vec<String> = pairs.collect();
+        let item = pairs.first().cloned().map(Item::Text);
+        Entry { item, ..Entry::new("redirect.vnet.networks", pairs.join(",")) }
     }
 
-    /// Of what is not TCP, a query is captured where queries to any server are.
+    /// Of what is not TCP, a query is captured where queries are, or else where those to any server are.
     pub(super) fn query_entry(&self, flow: &Flow) -> Option<Entry> {
         let may_be = flow.direction == Direction::Outbound || self.vnets_of(flow).next().is_some();
-        (flow.is_query() && may_be).then(|| Entry::new("redirect.dns.captureAll", false))
+        let key = if self.policy.dns.is_some() { "redirect.dns.captureAll" } else { "redirect.dns.enabled" };
+        (flow.is_query() && may_be).then(|| Entry::new(key, false))
     }
 
     fn dns_entry(&self) -> Option<Entry> {
@@ -119,15 +130,17 @@ impl Plan {
 }
 
 fn of_port(key: &'static str, ports: &Ports, flow: &Flow) -> Option<Entry> {
-    ports.range_of(flow.destination.port()).map(|range| Entry::new(key, range))
+    let port = flow.destination.port();
+    let item = Some(Item::Port(port));
+    ports.range_of(port).map(|range| Entry { item, ..Entry::new(key, range) })
 }
 
 impl Exclusion {
     /// The setting that makes an exclusion of this shape.
     fn entry(&self) -> Entry {
         match (self.network, self.gids, self.uids) {
-            (Some(network), _, _) => Entry::new("redirect.outbound.excludePortsForIPs", network),
-            (None, Some(gids), _) => Entry::new("redirect.outbound.excludeGIDs", gids),
+            (Some(network), _, _) => Entry::of_item("redirect.outbound.excludePortsForIPs", network),
+            (None, Some(gids), _) => Entry::of_item("redirect.outbound.excludeGIDs", gids),
             (None, None, uids) => {
                 let protocols = match self.protocol {
                     None => Protocols::Both,
@@ -136,7 +149,7 @@ impl Exclusion {
                 };
                 let written = uids.map(|uids| UidExclusion { protocols, ports: self.ports.clone(), uids });
                 let written = written.map_or_else(String::new, |written| written.to_string());
-                Entry::new("redirect.outbound.excludePortsForUIDs", written)
+                Entry::of_item("redirect.outbound.excludePortsForUIDs", written)
             }
         }
     }

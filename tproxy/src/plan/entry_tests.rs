@@ -95,7 +95,7 @@ fn from_outside(address: &str) -> Flow {
     udp("10.9.9.9:53", APP),
     "redirect.dns.captureAll: false"
 )]
-#[case::a_query_with_dns_off("{}", udp("10.0.0.53:53", APP), "redirect.dns.captureAll: false")]
+#[case::a_query_with_dns_off("{}", udp("10.0.0.53:53", APP), "redirect.dns.enabled: false")]
 #[case::no_query("{dns: {enabled: true}}", udp("10.0.0.53:54", APP), "")]
 fn outbound(#[case] redirect: &str, #[case] flow: Flow, #[case] expected: &str) {
     assert_eq!(entry(&plan(&format!("redirect: {redirect}")), &flow), expected);
@@ -157,7 +157,7 @@ const VNETS: &str =
 #[case::a_query_out_of_a_virtual_network_with_dns_off(
     "{vnet: {VNETS}}",
     by("br0", udp_from_outside("10.5.5.5:53")),
-    "redirect.dns.captureAll: false"
+    "redirect.dns.enabled: false"
 )]
 #[case::no_query_out_of_a_virtual_network("{vnet: {VNETS}}", by("br0", udp_from_outside("10.5.5.5:54")), "")]
 #[case::a_query_by_another_interface("{vnet: {VNETS}}", by("eth0", udp_from_outside("10.5.5.5:53")), "")]
@@ -269,8 +269,8 @@ fn what_is_typed_and_what_is_sent_have_the_same_reason() {
     udp("10.0.0.53:53", SIDECAR),
     "the sidecar's own DNS queries must reach the real name server"
 )]
-#[case("outbound/not-tcp", "{}", udp("10.0.0.53:53", APP), "DNS queries over IPv4 are not captured")]
-#[case("outbound/not-tcp", "{}", udp("[fd00::53]:53", APP), "DNS queries over IPv6 are not captured")]
+#[case("outbound/not-tcp", "{}", udp("10.0.0.53:53", APP), "DNS queries are not captured")]
+#[case("outbound/not-tcp", "{}", udp("[fd00::53]:53", APP), "DNS queries are not captured")]
 #[case(
     "outbound/not-tcp",
     "{dns: {enabled: true}}",
@@ -331,7 +331,7 @@ fn what_is_typed_and_what_is_sent_have_the_same_reason() {
     "inbound/not-tcp",
     "{vnet: {VNETS}}",
     by("br0", udp_from_outside("10.5.5.5:53")),
-    "DNS queries over IPv4 are not captured"
+    "DNS queries are not captured"
 )]
 #[case(
     "inbound/excluded-port",

@@ -89,6 +89,7 @@ impl Plan {
         let family = flow.family();
         match (self.query_entry(flow), self.policy.dns_of(family)) {
             (None, _) => "only TCP is captured, and DNS".to_owned(),
+            (Some(_), None) if self.policy.dns.is_none() => "DNS queries are not captured".to_owned(),
             (Some(_), None) => format!("DNS queries over {} are not captured", family.title()),
             (Some(_), Some(_)) => "it goes to no name server whose queries are captured".to_owned(),
         }

@@ -3,16 +3,18 @@
 //! The flows are made from the plan itself, so that every exclusion, list and server of it is in the table, up to a
 //! bound. Must never decide anything: each verdict comes from the policy.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use serde::Serialize;
 
 use super::explain::Explanation;
-use super::flow::{Flow, Protocol};
-use super::{Exclusion, Plan};
+use super::flow::{ConntrackState, Flow, Protocol};
+use super::{Exclusion, Plan, elsewhere};
 use crate::config::exclusion::IdRange;
 use crate::config::interface::InterfacePattern;
+use crate::config::ports::Ports;
 use crate::family::IpFamily;
 
 /// Of each kind of entry so many are shown: enough for what people write, and a table that can be read.
@@ -67,7 +69,7 @@ impl Plan {
         ));
         let excluded = self.policy.outbound.exclusions.iter().filter(|exclusion| exclusion.network.is_none());
         rows.extend(excluded.take(SHOWN).map(|exclusion| self.owner_row(exclusion, family)));
-        let elsewhere = SocketAddr::new(family.elsewhere(), port);
+        let elsewhere = SocketAddr::new(self.destination_elsewhere(family), port);
         let itself = SocketAddr::new(self.own_address(family), port);
         rows.extend(self.policy.outbound.exclude_interfaces.iter().take(SHOWN).map(|pattern| {
             let name = pattern.example();
@@ -82,7 +84,7 @@ impl Plan {
     /// A flow of those that an exclusion by owner is about.
     fn owner_row(&self, exclusion: &Exclusion, family: IpFamily) -> Row {
         let port = exclusion.ports.ranges().next().map_or(8080, |range| range.first.get());
-        let destination = SocketAddr::new(family.elsewhere(), port);
+        let destination = SocketAddr::new(self.destination_elsewhere(family), port);
         let uid = exclusion.uids.map_or_else(|| self.application(), |uids| uids.first);
         let gid = exclusion.gids.map(|gids| gids.first);
         let protocol = exclusion.protocol.unwrap_or(Protocol::Tcp);
@@ -92,21 +94,18 @@ impl Plan {
     }
 
     fn destinations(&self, family: IpFamily) -> Vec<(String, Protocol, SocketAddr)> {
-        let elsewhere = family.elsewhere();
+        let elsewhere = self.destination_elsewhere(family);
         let outbound = &self.policy.outbound;
         let port = self.ordinary_port();
-        let mut ports = vec![80, 443, 53];
-        for listed in [&outbound.exclude_ports, &outbound.include_ports] {
-            ports.extend(listed.ranges().take(SHOWN).map(|range| range.first.get()));
-        }
-        ports.sort_unstable();
-        ports.dedup();
+        let lists = [&outbound.exclude_ports, &outbound.include_ports];
+        let ports = shown_ports(&[80, 443, 53], lists, port);
         let tcp = |port: u16| (format!("elsewhere:{port}"), Protocol::Tcp, SocketAddr::new(elsewhere, port));
         let mut found: Vec<_> = ports.into_iter().map(tcp).collect();
         let networks = outbound.exclusions.iter().filter_map(|exclusion| exclusion.network);
         let networks = networks.filter(|network| IpFamily::of(network.addr()) == family).take(SHOWN);
         found.extend(networks.filter_map(|network| {
-            Some((network.to_string(), Protocol::Tcp, SocketAddr::new(inside(&network)?, port)))
+            let address = self.foreign_in(&network).or_else(|| inside(&network, |_| true))?;
+            Some((network.to_string(), Protocol::Tcp, SocketAddr::new(address, port)))
         }));
         found.push(("localhost".to_owned(), Protocol::Tcp, SocketAddr::new(family.localhost(), port)));
         found.push(("itself".to_owned(), Protocol::Tcp, SocketAddr::new(self.own_address(family), port)));
@@ -123,32 +122,33 @@ impl Plan {
 
     fn inbound_rows(&self, family: IpFamily) -> Vec<Row> {
         let inbound = &self.policy.inbound;
-        let own = self.own_address(family);
-        let mut ports = vec![22, 80];
-        for listed in [&inbound.exclude_ports, &inbound.include_ports] {
-            ports.extend(listed.ranges().take(SHOWN).map(|range| range.first.get()));
-        }
-        ports.sort_unstable();
-        ports.dedup();
-        let source = family.elsewhere();
-        let mut rows: Vec<Row> = ports
+        let own = |port| SocketAddr::new(self.own_address(family), port);
+        let source = self.source_elsewhere(family);
+        let lists = [&inbound.exclude_ports, &inbound.include_ports];
+        let ordinary = without(lists);
+        let mut rows: Vec<Row> = shown_ports(&[22, 80], lists, ordinary)
             .into_iter()
             .map(|port| {
-                let flow = Flow::inbound(SocketAddr::new(own, port), source);
+                let flow = Flow::inbound(own(port), source);
                 self.row("elsewhere".to_owned(), format!("this host:{port}"), flow)
             })
             .collect();
-        let datagram = Flow { protocol: Protocol::Udp, ..Flow::inbound(SocketAddr::new(own, 80), source) };
+        let datagram = Flow { protocol: Protocol::Udp, ..Flow::inbound(own(80), source) };
         rows.push(self.row("elsewhere".to_owned(), "this host:80/udp".to_owned(), datagram));
+        if self.policy.drop_invalid {
+            let invalid = Flow { conntrack: ConntrackState::Invalid, ..Flow::inbound(own(80), source) };
+            rows.push(self.row("elsewhere, invalid".to_owned(), "this host:80".to_owned(), invalid));
+        }
+        let another = Flow::inbound(SocketAddr::new(self.another_host(family, source), ordinary), source);
+        rows.push(self.row("elsewhere".to_owned(), format!("another host:{ordinary}"), another));
         let sources = inbound.exclude_sources.iter().filter(|network| IpFamily::of(network.addr()) == family);
         rows.extend(sources.take(SHOWN).filter_map(|network| {
-            let flow = Flow::inbound(SocketAddr::new(own, 80), inside(network)?);
+            let flow = Flow::inbound(own(80), self.foreign_in(network)?);
             Some(self.row(network.to_string(), "this host:80".to_owned(), flow))
         }));
         let interfaces = inbound.exclude_interfaces.iter().take(SHOWN).map(InterfacePattern::example);
         rows.extend(interfaces.filter(|name| *name != self.host.loopback).map(|name| {
-            let flow =
-                Flow { interface: Some(name.clone()), ..Flow::inbound(SocketAddr::new(own, 80), source) };
+            let flow = Flow { interface: Some(name.clone()), ..Flow::inbound(own(80), source) };
             self.row(format!("elsewhere by {name}"), "this host:80".to_owned(), flow)
         }));
         rows.extend(self.vnet_rows(family));
@@ -160,7 +160,7 @@ impl Plan {
         for vnet in self.policy.vnets.iter().take(SHOWN) {
             let name = vnet.interface.example();
             let mut networks = vnet.networks.iter().filter(|network| IpFamily::of(network.addr()) == family);
-            let found = networks.find_map(|network| Some((network, inside(network)?)));
+            let found = networks.find_map(|network| Some((network, self.foreign_in(network)?)));
             let Some((network, inside)) = found.filter(|_| name != self.host.loopback) else { continue };
             let flow = |protocol, destination| Flow {
                 protocol,
@@ -168,11 +168,12 @@ impl Plan {
                 ..Flow::inbound(destination, inside)
             };
             let from = || format!("{network} by {name}");
-            let outside = SocketAddr::new(family.elsewhere(), 80);
+            let elsewhere = self.outside_of(self.policy.vnets.iter().flat_map(|vnet| &vnet.networks), family);
+            let outside = SocketAddr::new(elsewhere, 80);
             rows.push(self.row(from(), "elsewhere:80".to_owned(), flow(Protocol::Tcp, outside)));
             let inside = SocketAddr::new(inside, 80);
             rows.push(self.row(from(), format!("{network}:80"), flow(Protocol::Tcp, inside)));
-            let query = SocketAddr::new(family.elsewhere(), 53);
+            let query = SocketAddr::new(elsewhere, 53);
             rows.push(self.row(from(), "any name server".to_owned(), flow(Protocol::Udp, query)));
         }
         rows
@@ -196,10 +197,40 @@ impl Plan {
         free.filter(|uid| *uid != u32::MAX).unwrap_or(APPLICATION)
     }
 
-    /// A port that is not excluded, so that a row about something else shows that.
+    /// A port about which nothing is said, so that a row about something else shows that.
     fn ordinary_port(&self) -> u16 {
-        let excluded = &self.policy.outbound.exclude_ports;
-        (8080..=u16::MAX).find(|port| !excluded.contains(*port)).unwrap_or(8080)
+        without([&self.policy.outbound.exclude_ports, &self.policy.outbound.include_ports])
+    }
+
+    /// Another host that is sent to, about which nothing is said.
+    fn destination_elsewhere(&self, family: IpFamily) -> IpAddr {
+        let excluded =
+            self.policy.outbound.exclusions.iter().filter_map(|exclusion| exclusion.network.as_ref());
+        self.outside_of(excluded, family)
+    }
+
+    /// Another host that sends, about which nothing is said.
+    fn source_elsewhere(&self, family: IpFamily) -> IpAddr {
+        self.outside_of(&self.policy.inbound.exclude_sources, family)
+    }
+
+    /// One more host, to which what `source` sends is forwarded.
+    fn another_host(&self, family: IpFamily, source: IpAddr) -> IpAddr {
+        self.outside_of(&[IpNet::from(source)], family)
+    }
+
+    /// An address of another host outside `networks`, and of no name server whose queries are captured. Where nothing is
+    /// outside, any is as good.
+    fn outside_of<'a>(&self, networks: impl IntoIterator<Item = &'a IpNet>, family: IpFamily) -> IpAddr {
+        let servers = self.policy.dns.iter().filter_map(|dns| dns.servers.as_ref()).flatten();
+        let single = servers.chain(&self.host.addresses).map(|address| IpNet::from(*address));
+        elsewhere::outside(networks.into_iter().copied().chain(single), family)
+            .unwrap_or_else(|| family.elsewhere())
+    }
+
+    /// An address in `network` that is not this host's.
+    fn foreign_in(&self, network: &IpNet) -> Option<IpAddr> {
+        inside(network, |address| !self.host.owns(address))
     }
 
     /// An address of this host that is not on loopback, where it has one.
@@ -210,13 +241,24 @@ impl Plan {
     }
 }
 
-/// An address in `network`; none where only the unspecified one is in it, which no packet has.
-fn inside(network: &IpNet) -> Option<IpAddr> {
+/// These ports, the first of each range of the lists, and `ordinary` where a list says something of others.
+fn shown_ports(usual: &[u16], lists: [&Ports; 2], ordinary: u16) -> BTreeSet<u16> {
+    let listed = lists.into_iter().flat_map(|list| list.ranges().take(SHOWN)).map(|range| range.first.get());
+    let ordinary = lists.iter().any(|list| !list.is_empty()).then_some(ordinary);
+    usual.iter().copied().chain(listed).chain(ordinary).collect()
+}
+
+/// A port that is in neither list; 8080 where each is in one.
+fn without(lists: [&Ports; 2]) -> u16 {
+    (8080..=u16::MAX).find(|port| !lists.iter().any(|list| list.contains(*port))).unwrap_or(8080)
+}
+
+/// An address in `network` that will do; none where only the unspecified one is in it, which no packet has.
+fn inside(network: &IpNet, will_do: impl Fn(IpAddr) -> bool) -> Option<IpAddr> {
+    /// Of a network that is full of what will not do, more are not looked at.
+    const LOOKED_AT: usize = 1000;
     let elsewhere = IpFamily::of(network.addr()).elsewhere();
-    let mut hosts = network.hosts();
-    if network.contains(&elsewhere) {
-        Some(elsewhere)
-    } else {
-        hosts.find(|address| !address.is_unspecified())
-    }
+    let hosts = network.hosts().take(LOOKED_AT).filter(|address| !address.is_unspecified());
+    let preferred = network.contains(&elsewhere).then_some(elsewhere);
+    preferred.into_iter().chain(hosts).find(|address| will_do(*address))
 }

@@ -2,6 +2,8 @@
 //!
 //! Pure: no I/O, no clock, no environment. Must never know how a backend realises a line.
 
+pub mod assumed;
+mod elsewhere;
 pub mod entry;
 pub mod explain;
 pub mod flow;

@@ -49,7 +49,8 @@ impl fmt::Display for Note {
         match self {
             Self::SidecarAssumed => write!(
                 f,
-                "this host has neither uid {DEFAULT_UID} nor user {DEFAULT_NAME}: uid {DEFAULT_UID} is assumed"
+                "this host has neither uid {DEFAULT_UID} nor user {DEFAULT_NAME}: uid {DEFAULT_UID} is assumed here, where \
+                 `install` refuses until --kuma-dp-user names the sidecar's user"
             ),
             Self::UnknownUid(uid) => write!(f, "no user of this host has uid {uid}; it is used as given"),
             Self::Ipv4Only { reason } => write!(f, "only IPv4 is captured: {reason}"),

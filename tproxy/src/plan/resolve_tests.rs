@@ -37,6 +37,8 @@ fn without_either_installing_is_refused_and_looking_assumes_5678() {
     let nobody = facts(&[], None);
     assert!(uid(&Config::default(), &nobody).unwrap_err().contains("--kuma-dp-user"));
     let (plan, notes) = resolve(&Config::default(), &nobody, Sidecar::MayBeAssumed).unwrap();
+    let told = notes.first().map(ToString::to_string).unwrap_or_default();
+    assert!(told.ends_with("`install` refuses until --kuma-dp-user names the sidecar's user"), "{told}");
     assert_eq!((plan.policy.sidecar_uid, notes), (5678, vec![Note::SidecarAssumed]));
 }
 

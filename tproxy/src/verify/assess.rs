@@ -13,6 +13,7 @@ use crate::family::IpFamily;
 use crate::iptables::Flavour;
 use crate::iptables::render::{Installed, InstalledRules};
 use crate::iptables::stamp::Stamp;
+use crate::iptables::state::TableState;
 use crate::iptables::wanted;
 
 /// Who made an installation.
@@ -39,6 +40,19 @@ pub struct Assessment<'a> {
     pub findings: Vec<Finding>,
 }
 
+impl Assessment<'_> {
+    /// Whether only IPv4 is captured, and nobody is known to have asked for that.
+    #[must_use]
+    pub fn leaves_ipv6_alone(&self, installed: &Installed) -> bool {
+        let has =
+            |family| installed.rules.iter().any(|rules| rules.tool.family == family && !rules.is_empty());
+        let chosen = self.record.and_then(|record| record.configuration.get("ipFamilyMode"));
+        let is_missed = self.findings.iter().any(|finding| finding.family == Some(IpFamily::V6));
+        let is_asked_for = chosen.and_then(|mode| mode.as_str()) == Some("ipv4");
+        has(IpFamily::V4) && !has(IpFamily::V6) && !is_missed && !is_asked_for
+    }
+}
+
 /// Assesses what was found.
 #[must_use]
 pub fn assess(installed: &Installed) -> Assessment<'_> {
@@ -51,7 +65,7 @@ pub fn assess(installed: &Installed) -> Assessment<'_> {
         return Assessment { author: None, flavours, digests, record, findings: Vec::new() };
     }
     // Our rules carry a stamp, unless they were to have no comments; an address without rules is ours where it counts.
-    let is_kumas = stamps.is_empty() && !with_rules.is_empty() && record.is_none();
+    let is_kumas = stamps.is_empty() && !with_rules.is_empty() && record.is_none() && !is_ours(&with_rules);
     let mut findings = of_the_whole(installed, record, &flavours, &digests);
     if !with_rules.is_empty() {
         findings.extend(match record.filter(|record| !record.rules.is_empty()) {
@@ -61,6 +75,11 @@ pub fn assess(installed: &Installed) -> Assessment<'_> {
     }
     let author = if is_kumas { Author::Kuma } else { Author::Tproxy };
     Assessment { author: Some(author), flavours, digests, record, findings }
+}
+
+/// Whether rules without comments are such as only tproxy makes.
+fn is_ours(with_rules: &[&InstalledRules]) -> bool {
+    with_rules.iter().flat_map(|rules| &rules.tables).any(TableState::is_of_tproxy)
 }
 
 /// Whether the jumps agree that a record is about them. Those without comments tell nothing.
@@ -110,12 +129,13 @@ fn by_digest(
     is_kumas: bool,
 ) -> Vec<Finding> {
     let digest = stamps.iter().find_map(|stamp| stamp.rules);
+    let mut findings: Vec<Finding> = with_rules.iter().flat_map(|rules| shape::shadowed(rules)).collect();
     if digest.is_some_and(|digest| digest == wanted::digest(&installed.rules)) {
-        return Vec::new();
+        return findings;
     }
-    let mut findings = missing_families(with_rules, stamps);
+    findings.extend(missing_families(with_rules, stamps));
     findings.extend(with_rules.iter().flat_map(|rules| shape::lacks(rules, is_kumas)));
-    if findings.is_empty() && digest.is_some() {
+    if findings.iter().all(|finding| finding.what == What::JumpShadowed) && digest.is_some() {
         findings.push(Finding::new(What::RulesDiffer));
     }
     findings

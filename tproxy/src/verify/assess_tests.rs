@@ -146,6 +146,39 @@ fn damage_is_seen_without_the_journal(#[case] words: &str, #[case] by: &[&str], 
     assert!(found.len() == 1 && found[0].starts_with(line), "{found:?}");
 }
 
+#[test]
+fn a_rule_before_a_jump_that_came_first_is_seen_without_the_journal() {
+    let plan = plan("redirect: {outbound: {insertRedirectInsteadOfAppend: true}}");
+    let found = found(&plan, false, |_, text| text.replace("-I OUTPUT 1 ", "-A OUTPUT "));
+    let line = "IPv4 (nft) nat OUTPUT: behind rules of others that came later: -p tcp";
+    assert!(found.len() == 2 && found[0].starts_with(line), "{found:?}");
+    assert!(found[1].starts_with("IPv6"), "{found:?}");
+}
+
+#[test]
+fn rules_of_ours_without_comments_are_not_kumas_without_the_journal() {
+    let (texts, _) = installation(&plan("comments: {disabled: true}"));
+    let shown = IpFamily::ALL.iter().zip(&texts).map(|(family, text)| rules(Flavour::Nft, *family, text));
+    let installed = Installed { rules: shown.collect(), has_address: true, ..Installed::default() };
+    let assessment = assess(&installed);
+    assert_eq!((assessment.author, assessment.findings), (Some(Author::Tproxy), Vec::new()));
+}
+
+#[rstest]
+fn an_installation_of_ipv4_alone_leaves_ipv6_unless_that_was_asked_for(
+    #[values(true, false)] is_asked_for: bool,
+) {
+    let (texts, mut record) = installation(&plan("ipFamilyMode: ipv4"));
+    if is_asked_for {
+        record.configuration = serde_json::json!({ "ipFamilyMode": "ipv4" });
+    }
+    let shown = vec![rules(Flavour::Nft, IpFamily::V4, &texts[0])];
+    let installed = Installed { rules: shown, record: Some(record), ..Installed::default() };
+    let assessment = assess(&installed);
+    assert_eq!(assessment.findings, []);
+    assert_eq!(assessment.leaves_ipv6_alone(&installed), !is_asked_for);
+}
+
 #[rstest]
 fn a_family_that_is_gone_is_missed(
     #[values(true, false)] recorded: bool,

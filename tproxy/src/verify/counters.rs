@@ -35,6 +35,8 @@ pub fn by_line(shown: &[Shown], record: Option<&Record>) -> Vec<LineCounters> {
     for Shown { tool, tables } in shown {
         for table in tables.iter().flatten().filter(|table| table.name != "raw") {
             for chain in table.chains.iter().filter(|chain| chain.name.starts_with(CHAIN_PREFIX)) {
+                let all_named = chain.rules.iter().all(|rule| name(rule).is_some());
+                let record = record.filter(|_| !all_named);
                 let names = names_of(record, tool, &table.name, &chain.name);
                 add(&mut lines, tool.family, chain, &names);
             }

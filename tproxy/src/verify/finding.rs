@@ -22,6 +22,8 @@ pub enum What {
     AddressAlone,
     /// The passthrough address of an installation is gone.
     AddressMissing,
+    /// Rules were stored for firewalld, and are not there any more.
+    StoredMissing,
     /// A family was installed, and nothing of it is there.
     FamilyMissing,
     /// Rules of another flavour or family than what was installed are there.
@@ -108,6 +110,7 @@ impl What {
             Self::SeveralInstallations => "rules of more than one installation are here",
             Self::AddressAlone => "the address ::6 of an installation is there, and none of its rules",
             Self::AddressMissing => "the address ::6 of the installation is not there",
+            Self::StoredMissing => "what was stored for firewalld is not there any more",
             Self::FamilyMissing => "nothing is there of what was installed",
             Self::FamilyForeign => "rules are there that do not belong to the installation",
             Self::TableMissing => "nothing is there of what was installed in this table",

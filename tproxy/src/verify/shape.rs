@@ -3,7 +3,9 @@
 
 use super::finding::{Finding, What};
 use crate::iptables::CHAIN_PREFIX;
+use crate::iptables::hooks::{Hook, Place};
 use crate::iptables::render::InstalledRules;
+use crate::iptables::stamp::Stamp;
 use crate::iptables::state::TableState;
 
 /// Every installation jumps to its chains from both (Kuma behaviour).
@@ -32,6 +34,22 @@ pub(super) fn lacks(rules: &InstalledRules, is_kumas: bool) -> Vec<Finding> {
             .extend(empty.map(|chain| about(What::ChainEmpty).in_table(&table.table).in_chain(&chain.name)));
     }
     findings
+}
+
+/// Jumps that say of themselves that they belong before the rules of others, and stand behind some.
+pub(super) fn shadowed(rules: &InstalledRules) -> Vec<Finding> {
+    let about = |what| Finding::new(what).in_family(rules.tool.family, rules.tool.flavour);
+    let is_shadowed = |hook: &&Hook| {
+        let belongs_first = Stamp::of(&hook.rule).is_some_and(|stamp| stamp.first);
+        belongs_first && matches!(hook.place, Place::Seen { behind: 1.., .. })
+    };
+    let hooks = rules.tables.iter().flat_map(|table| table.hooks.iter().map(move |hook| (table, hook)));
+    hooks
+        .filter(|(_, hook)| is_shadowed(hook))
+        .map(|(table, hook)| {
+            about(What::JumpShadowed).in_table(&table.table).in_chain(&hook.chain).about(&hook.rule)
+        })
+        .collect()
 }
 
 fn leads_from(nat: &TableState, chain: &str) -> bool {

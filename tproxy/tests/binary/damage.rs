@@ -203,3 +203,89 @@ fn counters_that_nothing_attributes_are_said_to_be_so() {
     let status = pod.tproxy("status").stdout_text();
     assert!(status.contains("counters       not known by line"), "{status}");
 }
+
+#[rstest]
+fn jumps_of_others_to_our_chains_are_named_before_they_go(
+    #[values("nft", "legacy")] flavour: &str,
+    #[values("install --exclude-outbound-ports 9", "install", "uninstall")] verb: &str,
+    #[values(true, false)] recorded: bool,
+) {
+    let Some(pod) = Pod::start() else { return };
+    pod.done(&format!("install --backend iptables-{flavour}"));
+    pod.sh(&format!(
+        "iptables-{flavour} -t nat -N OTHER; iptables-{flavour} -t nat -A OTHER -p tcp -j KUMA_MESH_OUTBOUND; \
+         iptables-{flavour} -t nat -I PREROUTING -i br0 -p tcp -j KUMA_MESH_INBOUND"
+    ));
+    if !recorded {
+        pod.sh("rm -r /run/tproxy");
+    }
+    let rules = [
+        "IPv4 -t nat -A PREROUTING -i br0 -p tcp -j KUMA_MESH_INBOUND",
+        "IPv4 -t nat -A OTHER -p tcp -j KUMA_MESH_OUTBOUND",
+    ];
+    for dry_run in [" --dry-run", ""] {
+        let done = pod.done(&format!("{verb}{dry_run} --json"));
+        for rule in rules {
+            let warning = format!("leads to a chain of tproxy and is removed: {rule}; ");
+            assert_eq!(done.stderr_text().matches(&warning).count(), 1, "{done}");
+            let named = if verb == "uninstall" { rule } else { rule.split_once(" -A ").unwrap().1 };
+            assert!(done.stdout_text().contains(named), "{done}");
+        }
+        assert_eq!(done.stderr_text().matches("\"message\":\"this rule").count(), 2, "{done}");
+    }
+    let saved = pod.sh(&format!("iptables-{flavour}-save -t nat"));
+    assert!(!saved.contains("br0") && saved.contains(":OTHER ") && !saved.contains("-A OTHER"), "{saved}");
+    let again = pod.tproxy(verb);
+    assert!(!again.stderr_text().contains("this rule"), "{again}");
+}
+
+#[test]
+fn ipv6_that_came_later_is_said_to_pass() {
+    const SAID: &str = "warning        this host has IPv6, and only IPv4 is captured";
+    let Some(pod) = Pod::start() else { return };
+    pod.sh("echo 1 >/proc/sys/net/ipv6/conf/lo/disable_ipv6");
+    let installed = pod.done("install");
+    let why = "only IPv4 is captured: IPv6 is disabled on lo, which captured connections go through, while eth0 has it";
+    assert!(installed.stderr_text().contains(why), "{installed}");
+    assert!(!pod.done("status").stdout_text().contains("warning"));
+    pod.sh("echo 0 >/proc/sys/net/ipv6/conf/lo/disable_ipv6");
+    assert!(pod.done("status").stdout_text().contains(SAID));
+    assert!(pod.done("status --json").stdout_text().contains("\"warnings\""));
+    pod.done("install");
+    assert!(!pod.done("status").stdout_text().contains("warning"));
+    pod.done("install --ip-family-mode ipv4");
+    assert!(!pod.done("status").stdout_text().contains("warning"));
+}
+
+#[test]
+fn where_no_interface_has_ipv6_it_is_disabled() {
+    let Some(pod) = Pod::start() else { return };
+    pod.sh("echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6");
+    let installed = pod.done("install");
+    let why = "only IPv4 is captured: IPv6 is disabled (net.ipv6.conf.lo.disable_ipv6 is 1)";
+    assert!(installed.stderr_text().contains(why), "{installed}");
+}
+
+#[test]
+fn a_rule_before_a_jump_that_came_first_is_seen_without_the_journal_and_healed() {
+    let Some(pod) = Pod::start() else { return };
+    let install = "install --redirect-outbound-insert-instead-of-append";
+    pod.done(install);
+    pod.sh("iptables -t nat -I OUTPUT -p tcp -j ACCEPT; rm -r /run/tproxy");
+    assert_damaged(
+        &pod,
+        "IPv4 (nft) nat OUTPUT: behind rules of others that came later: -p tcp",
+        "jump-shadowed",
+    );
+    pod.done(install);
+    assert_whole(&pod);
+}
+
+#[test]
+fn rules_without_comments_are_not_called_kumas_without_the_journal() {
+    let Some(pod) = Pod::start() else { return };
+    pod.done("install --disable-comments");
+    pod.sh("rm -r /run/tproxy");
+    let status = pod.done("status").stdout_text();
+    assert!(status.contains("installed by   tproxy\n"), "{status}");
+}

@@ -49,6 +49,25 @@ fn every_verb_has_an_example_that_works() {
 }
 
 #[test]
+fn the_examples_of_kumactl_work_too() {
+    let Some(pod) = Pod::start() else { return };
+    pod.sh("ln -s \"$(command -v tproxy)\" /run/netsim/bin/kumactl");
+    for command in [
+        "",
+        "install transparent-proxy",
+        "install transparent-proxy-validator",
+        "uninstall transparent-proxy",
+    ] {
+        let found = examples(&pod.sh(&format!("kumactl {command} --help")));
+        assert!(!found.is_empty(), "`kumactl {command} --help` has no example");
+        for example in found {
+            assert!(example.contains("kumactl "), "`{example}` is no example");
+            pod.sh(&example);
+        }
+    }
+}
+
+#[test]
 fn examples_are_found_in_every_form() {
     assert_eq!(examples("x\n\nExample: a b\n\nmore"), ["a b"]);
     assert_eq!(examples("x\n\nExample:\n  a\n"), ["a"]);

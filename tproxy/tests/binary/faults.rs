@@ -7,14 +7,18 @@ use super::interruptions::rules;
 use super::pod::Pod;
 
 /// Three tables, both families.
-const FLAGS: &str = "--redirect-all-dns-traffic --drop-invalid-packets --exclude-outbound-ports 22";
+pub(crate) const FLAGS: &str =
+    "--redirect-all-dns-traffic --drop-invalid-packets --exclude-outbound-ports 22";
 /// The same tables with other rules.
-const EARLIER: &str = "--redirect-all-dns-traffic --drop-invalid-packets --redirect-dns-port 15054 --wait 7";
-const TABLES: u32 = 3;
+pub(crate) const EARLIER: &str =
+    "--redirect-all-dns-traffic --drop-invalid-packets --redirect-dns-port 15054 --wait 7";
+pub(crate) const TABLES: u32 = 3;
 
-/// Every step, in the order in which they are reached: after so many tables of IPv4 and of IPv6 among them.
-fn steps(begin: &[&str], end: &[&str]) -> Vec<String> {
-    let loads = (0..=TABLES).flat_map(|ipv4| (0..=TABLES).map(move |ipv6| format!("load/{ipv4}/{ipv6}")));
+/// Every step, in the order in which they are reached: after so many tables of IPv4 and of IPv6 among them, in each of
+/// the places where `loads` are.
+fn steps(begin: &[&str], loads: &[&str], end: &[&str]) -> Vec<String> {
+    let counts = || (0..=TABLES).flat_map(|ipv4| (0..=TABLES).map(move |ipv6| format!("{ipv4}/{ipv6}")));
+    let loads = loads.iter().flat_map(|place| counts().map(move |counts| format!("{place}/{counts}")));
     let named = |steps: &[&str]| steps.iter().map(|step| (*step).to_owned()).collect::<Vec<_>>();
     [named(begin), loads.collect(), named(end)].concat()
 }
@@ -62,7 +66,7 @@ fn a_first_install_that_is_killed_at_any_step_is_healed(
     #[values("iptables-nft", "iptables-legacy")] backend: &str,
 ) {
     let run = format!("install {FLAGS} --backend {backend}");
-    is_healed(backend, "", &run, &steps(&["journal-begun", "address"], &END));
+    is_healed(backend, "", &run, &steps(&["journal-begun", "address"], &["load"], &END));
 }
 
 #[rstest]
@@ -71,7 +75,7 @@ fn a_changed_install_that_is_killed_at_any_step_is_healed(
 ) {
     let run = format!("install {FLAGS} --backend {backend}");
     let prepare = format!("install {EARLIER} --backend {backend}");
-    is_healed(backend, &prepare, &run, &steps(&["journal-begun"], &END));
+    is_healed(backend, &prepare, &run, &steps(&["journal-begun"], &["load"], &END));
 }
 
 #[rstest]
@@ -83,6 +87,18 @@ fn an_uninstall_that_is_killed_at_any_step_is_healed(
         backend,
         &prepare,
         "uninstall",
-        &steps(&[], &["loaded", "address", "settled", "journal-ended"]),
+        &steps(&[], &["load"], &["loaded", "address", "settled", "journal-ended"]),
     );
+}
+
+#[rstest]
+fn a_change_of_flavour_that_is_killed_at_any_step_is_healed(#[values("nft", "legacy")] newer: &str) {
+    let older = if newer == "nft" { "legacy" } else { "nft" };
+    let backend = format!("iptables-{newer}");
+    let run = format!("install {FLAGS} --backend {backend}");
+    let prepare = format!("install {EARLIER} --backend iptables-{older}");
+    // The old goes when the new is there.
+    let loads = [format!("load/{newer}"), format!("load/{older}")];
+    let loads: Vec<&str> = loads.iter().map(String::as_str).collect();
+    is_healed(&backend, &prepare, &run, &steps(&["journal-begun"], &loads, &END));
 }

@@ -248,6 +248,6 @@ fn uninstall_counts_open_connections_for_machines_too() {
     let _open = captured(&pod, &sidecar);
     for expected in ["1", "0"] {
         let printed = pod.done("uninstall --json").stdout_text();
-        assert!(printed.contains(&format!("\"open-connections\": {expected}")), "{printed}");
+        assert!(printed.contains(&format!("\"openConnections\": {expected}")), "{printed}");
     }
 }

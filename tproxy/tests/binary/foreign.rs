@@ -164,3 +164,39 @@ fn what_others_do_between_our_look_and_our_change_is_neither_lost_nor_in_the_way
         }
     }
 }
+
+/// Names that iptables takes and prints as they are, so that no program can load what it has saved.
+const ODD_NAMES: &str = r#"
+for i in iptables ip6tables; do
+    i=$i-FLAVOUR
+    $i -t nat -N 'a"b'
+    $i -t nat -N '"q'
+    $i -t nat -A OUTPUT -o 'we"ird' -j RETURN
+    $i -t nat -A OUTPUT ! -o '"x' -p tcp -j '"q'
+    $i -t nat -A PREROUTING -i 'a b' -p tcp -m comment --comment 'it"s' -j 'a"b' 2>/dev/null
+    $i -t nat -A PREROUTING -i "$(printf 'a\nb')" -p udp -j RETURN
+    $i -t nat -A 'a"b' -i "$(printf 'a\nb')"
+    $i -t raw -A OUTPUT -o 'k"' -m string --string 'a"b c' --algo bm -j ACCEPT
+done"#;
+
+#[test]
+fn names_that_no_program_can_read_back_are_in_nobodys_way() {
+    for flavour in ["nft", "legacy"] {
+        let Some(pod) = Pod::start() else { return };
+        pod.sh(&ODD_NAMES.replace("FLAVOUR", flavour));
+        pod.done(&format!(
+            "install --backend iptables-{flavour} --redirect-all-dns-traffic --drop-invalid-packets"
+        ));
+        pod.done("uninstall");
+        let before = pod.state();
+        for way in WAYS {
+            pod.done(&format!("install --backend iptables-{flavour} {way}"));
+            pod.done("status");
+            let status: serde_json::Value =
+                serde_json::from_str(&pod.done("status --json").stdout_text()).unwrap();
+            assert!(!status.get("counters").unwrap().as_array().unwrap().is_empty(), "{status}");
+        }
+        pod.done("uninstall");
+        assert_eq!(pod.state(), before, "{flavour}");
+    }
+}

@@ -129,6 +129,32 @@ fn a_signal_that_asks_to_end_takes_everything_back() {
 }
 
 #[test]
+fn a_signal_that_asks_to_end_ends_the_pause_before_another_try() {
+    for signal in ["TERM", "INT"] {
+        let Some(pod) = Pod::start() else { return };
+        prepare(&pod, "nft", "another");
+        let before = rules(&pod);
+        // Once the program has ended, which is when the pause begins.
+        let script = format!(
+            "(while kill -0 $$; do :; done; kill -{signal} $PPID) </dev/null >/dev/null 2>&1 &\necho busy >&2; exit 4"
+        );
+        let ended =
+            install_with(&pod, "nft", "ip6tables", &script, "--timeout 20h --sleep-between-retries 1h");
+        assert!(matches!(ended.exit, Exit::Signal(2 | 15)), "{ended}");
+        assert!(ended.stderr_text().contains("ended by SIG"), "{ended}");
+        assert_eq!(rules(&pod), before, "{signal}");
+    }
+}
+
+#[test]
+fn a_limit_below_a_second_is_not_said_to_be_none() {
+    let Some(pod) = Pod::start() else { return };
+    let ended = install_with(&pod, "nft", "iptables", "exec sleep 60", "--timeout 900ms");
+    assert_eq!(ended.exit, Exit::Code(1), "{ended}");
+    assert!(ended.stderr_text().contains("did not finish in the time that was left"), "{ended}");
+}
+
+#[test]
 fn a_signal_that_is_ignored_from_the_start_ends_nothing() {
     let Some(pod) = Pod::start() else { return };
     let arguments = with_restore(&pod, "nft", "ip6tables", "kill -HUP $PPID; exec $real \"$@\"", "");

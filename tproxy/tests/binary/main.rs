@@ -22,6 +22,7 @@ mod programs;
 mod promises;
 mod readme;
 mod refusals;
+mod signals;
 mod stored;
 mod traffic;
 mod transcript;

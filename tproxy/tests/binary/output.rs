@@ -2,6 +2,7 @@
 
 use netsim::node::{Exit, Finished, Program};
 use rstest::rstest;
+use serde_json::Value;
 
 use super::pod::Pod;
 
@@ -77,6 +78,50 @@ const PRINTING: [&str; 12] = [
     "install --dry-run",
 ];
 
+/// Every key in a value, at whatever depth.
+fn keys(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Object(map) => {
+            map.iter().flat_map(|(key, value)| std::iter::once(key.as_str()).chain(keys(value))).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(keys).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn with_json_a_verb_prints_one_object_with_keys_in_camel_case() {
+    let Some(pod) = Pod::start() else { return };
+    for command in [
+        "install --dry-run",
+        "install --confirm-within 600s",
+        "status",
+        "confirm",
+        "install",
+        "check --redirect-dns",
+        "explain --matrix",
+        "explain --direction outbound --to 203.0.113.1:80",
+        "config",
+        "config --origin",
+        "uninstall --dry-run",
+        "uninstall",
+        "status",
+    ] {
+        let finished = pod.tproxy(&format!("--json {command}"));
+        let printed: Value = serde_json::from_str(&finished.stdout_text())
+            .unwrap_or_else(|error| panic!("{command}: {error}: {finished}"));
+        assert!(printed.is_object(), "{command}: {printed}");
+        for key in keys(&printed) {
+            // The configuration has programs by their names.
+            let key = key.trim_end_matches("-save").trim_end_matches("-restore");
+            // A dot parts the keys of a configuration that stand in one another.
+            let is_camel = key.starts_with(|c: char| c.is_ascii_lowercase())
+                && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '.');
+            assert!(is_camel, "{command}: `{key}` in {printed}");
+        }
+    }
+}
+
 #[test]
 fn output_that_cannot_be_written_is_an_error_and_said() {
     let Some(pod) = Pod::start() else { return };
@@ -84,7 +129,12 @@ fn output_that_cannot_be_written_is_an_error_and_said() {
         let finished = shell(&pod, &format!("tproxy {command} >/dev/full"));
         assert_eq!(finished.exit, Exit::Code(1), "{command}: {finished}");
         let said = finished.stderr_text();
-        assert_eq!(said, "error: cannot print: No space left on device (os error 28)\n", "{command}");
+        let sentence = "cannot print: No space left on device";
+        let expected = match command.contains("--json") {
+            true => format!("{{\"level\":\"error\",\"message\":\"{sentence}\"}}\n"),
+            false => format!("error: {sentence}\n"),
+        };
+        assert_eq!(said, expected, "{command}");
     }
 }
 

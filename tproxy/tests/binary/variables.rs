@@ -53,3 +53,27 @@ fn any_other_variable_does_not_matter() {
     let forbidding = bash(&pod, "TPROXY_FORBID_NETNS=$'\\xff' tproxy install");
     assert_eq!(forbidding.exit, Exit::Code(2), "{forbidding}");
 }
+
+#[test]
+fn a_common_variable_that_is_no_text_matters_only_where_ebpf_is_on() {
+    let Some(pod) = Pod::start() else { return };
+    let off = bash(&pod, "INSTANCE_IP=$'\\xff' tproxy config");
+    assert!(off.success(), "{off}");
+    let told = "# [WARNING] INSTANCE_IP: is not UTF-8 text; ";
+    assert!(off.stderr_text().starts_with(told), "{off}");
+    let on = bash(&pod, "INSTANCE_IP=$'\\xff' tproxy config --ebpf-enabled");
+    assert_eq!(on.exit, Exit::Code(2), "{on}");
+}
+
+#[test]
+fn an_argument_that_is_no_text_is_told_by_its_option_beside_what_else_is_wrong() {
+    let Some(pod) = Pod::start() else { return };
+    for value in ["=$'\\xff'", " $'\\xff'"] {
+        let finished = bash(&pod, &format!("tproxy config --wait x --exclude-outbound-ports{value} --nope"));
+        let said = finished.stderr_text();
+        for words in ["value of '--exclude-outbound-ports' is not UTF-8 text", "--wait: `x`", "'--nope'"] {
+            assert!(said.contains(words), "{said}");
+        }
+        assert_eq!(finished.exit, Exit::Code(2), "{said}");
+    }
+}

@@ -216,8 +216,5 @@ fn d27_config_takes_comma_separated_files_as_its_help_says_and_config_file_has_a
     let (config, said) = configuration(&["--config", &both]);
     assert_eq!((&config["wait"], &config["waitInterval"], said.as_str()), (&json!(1), &json!(2), ""));
     let (config, said) = configuration(&["--config-file", &path("a", "wait: 1")]);
-    assert_eq!(
-        (&config["wait"], said.as_str()),
-        (&json!(1), "# [WARNING] --config-file is deprecated; use --config\n")
-    );
+    assert_eq!((&config["wait"], said.as_str()), (&json!(1), "--config-file is deprecated; use --config\n"));
 }

@@ -67,7 +67,14 @@ fn with_ports(config: &Config) -> Vec<(&'static str, Json)> {
 
 /// The lines behind which several entries may stand: undoing the one shows the next.
 fn may_have_another_entry(line: Line) -> bool {
-    matches!(line, Line::OutboundExclusion | Line::OutboundDns | Line::OutboundDnsOverTcp)
+    matches!(
+        line,
+        Line::OutboundExclusion
+            | Line::OutboundDns
+            | Line::OutboundDnsOverTcp
+            | Line::OutboundNotTcp
+            | Line::InboundNotTcp
+    )
 }
 
 fn check_entry(document: &Document, config: &Config, flow: &Flow) -> Result<(), TestCaseError> {

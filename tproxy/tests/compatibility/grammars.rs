@@ -46,7 +46,7 @@ fn assert_read(found: Result<Json, String>, option: &str, expected: Result<Json,
 #[case::quoted_differs_kuma_refuses("\"15007\"", Ok(json!(15007)))]
 #[case::zero_where_it_is_needed("0", Err("`0` is not a port from 1 to 65535, which inbound capture needs"))]
 #[case::zero_where_it_is_off_differs_kuma_refuses("0, enabled: false", Ok(json!(0)))]
-#[case::null("null", Err("an empty value is not a port"))]
+#[case::null("null", Err("has no value; give a port"))]
 #[case::too_large("65536", Err("`65536` is not a port"))]
 #[case::negative("-1", Err("`-1` is not a port"))]
 #[case::a_fraction("80.5", Err("`80.5` is not a port"))]
@@ -67,11 +67,11 @@ fn s2_3_1_port(#[case] yaml: &str, #[case] expected: Result<Json, &str>) {
 #[case::items_that_are_empty("[\"\", \" \", \",\", 80]", Ok(json!([80])))]
 #[case::order_and_duplicates_differ_a_set_is_kept("[443, 80, 443]", Ok(json!([80, 443])))]
 #[case::ranges_differ_kuma_has_none("[\"8000-8999\", 80]", Ok(json!([80, "8000-8999"])))]
-#[case::a_bool_in_a_list_differs_kuma_drops_it("[80, true]", Err("`true` is not a list of ports"))]
-#[case::a_list_in_a_list_differs_kuma_drops_it("[80, [81]]", Err("a list is not a list of ports"))]
-#[case::a_mapping_in_a_list_differs_kuma_drops_it("[80, {a: 1}]", Err("a mapping is not a list of ports"))]
-#[case::null_in_a_list_differs_kuma_drops_it("[80, null]", Err("an empty value is not a list of ports"))]
-#[case::null("null", Err("an empty value is not a list of ports"))]
+#[case::a_bool_in_a_list_differs_kuma_drops_it("[80, true]", Err("`true` is not a port from 1"))]
+#[case::a_list_in_a_list_differs_kuma_drops_it("[80, [81]]", Err("a list in a list is not a port"))]
+#[case::a_mapping_in_a_list_differs_kuma_drops_it("[80, {a: 1}]", Err("a mapping in a list is not a port"))]
+#[case::null_in_a_list_differs_kuma_drops_it("[80, null]", Err("an empty item is not a port"))]
+#[case::null("null", Err("has no value; give a list of ports"))]
 #[case::a_bool("true", Err("`true` is not a list of ports"))]
 #[case::a_mapping("{a: 1}", Err("a mapping is not a list of ports"))]
 #[case::a_fraction("80.5", Err("`80.5` is not a list of ports"))]
@@ -283,7 +283,7 @@ fn s2_3_7_ip_family_mode(#[case] yaml: &str, #[case] expected: Result<&str, &str
 #[case::zero("0", Ok("0s"))]
 #[case::text_without_a_unit("\"2\"", Err("`2` is not a duration"))]
 #[case::negative_differs_kuma_takes_it("-2s", Err("`-2s` is not a duration"))]
-#[case::null("null", Err("an empty value is not a duration"))]
+#[case::null("null", Err("has no value; give a duration"))]
 #[case::a_bool("true", Err("`true` is not a duration"))]
 #[case::a_list("[2s]", Err("a list is not a duration"))]
 fn s2_3_7_duration(#[case] yaml: &str, #[case] expected: Result<&str, &str>) {
@@ -296,7 +296,7 @@ fn s2_3_7_duration(#[case] yaml: &str, #[case] expected: Result<&str, &str>) {
 #[case("false", Ok(false))]
 #[case::text_differs_kuma_refuses("\"true\"", Ok(true))]
 #[case::a_number("1", Err("`1` is not `true` or `false`"))]
-#[case::null("null", Err("an empty value is not `true` or `false`"))]
+#[case::null("null", Err("has no value; give `true` or `false`"))]
 #[case::yes_as_in_yaml_1_1("yes", Ok(true))]
 #[case::a_word("maybe", Err("`maybe` is not `true` or `false`"))]
 fn a_switch_in_a_file(#[case] yaml: &str, #[case] expected: Result<bool, &str>) {
@@ -404,9 +404,9 @@ fn of_many_problems_twenty_are_shown_and_the_others_counted() {
         (problems.matches("is not a known key").count(), problems.lines().last().unwrap().to_owned())
     };
     assert_eq!((said(20).0, said(21).0), (20, 20));
-    assert_ne!(said(20).1, "and 1 more like these");
+    assert_ne!(said(20).1, "f: and 1 more like these");
     assert_eq!(
         (said(21).1.as_str(), said(23).1.as_str()),
-        ("and 1 more like these", "and 3 more like these")
+        ("f: and 1 more like these", "f: and 3 more like these")
     );
 }

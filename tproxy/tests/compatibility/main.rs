@@ -19,6 +19,8 @@ mod entries;
 mod flows;
 mod golden;
 mod grammars;
+mod help;
+mod machines;
 mod matrix;
 mod order;
 mod places;

@@ -2,13 +2,14 @@
 
 use proptest::prelude::*;
 use rstest::rstest;
+use tproxy::config::Layers;
 use tproxy::family::IpFamily;
-use tproxy::plan::Plan;
 use tproxy::plan::flow::{Direction, Flow};
 use tproxy::plan::matrix::Row;
+use tproxy::plan::{self, Plan, Sidecar};
 
 use crate::arbitrary::{Texts, document};
-use crate::pod_host::{plan, plan_of};
+use crate::pod_host::{facts, plan, plan_of};
 use crate::verdicts::config;
 
 /// Whether a packet can look like this on the pod.
@@ -17,12 +18,14 @@ fn can_be(plan: &Plan, flow: &Flow) -> bool {
     let sent = flow.destination.port() != 0 && !to.is_unspecified();
     let source =
         flow.source.is_none_or(|from| !from.is_unspecified() && IpFamily::of(from) == IpFamily::of(to));
+    let arrives = flow.direction == Direction::Outbound
+        || !to.is_loopback() && flow.source.is_none_or(|source| !plan.host.owns(source));
     let is_loopback = flow.interface.as_deref().map(|name| name == "lo");
     let interface = match flow.direction {
         Direction::Inbound => is_loopback != Some(true),
         Direction::Outbound => is_loopback.is_none_or(|is_loopback| is_loopback == plan.host.owns(to)),
     };
-    sent && source && interface
+    sent && source && arrives && interface
 }
 
 proptest! {
@@ -49,7 +52,8 @@ const APP: &str = "application (uid 1000)";
 #[case::beside_the_unspecified_address("0.0.0.0/8", "0.0.0.1:8080")]
 #[case::everything("0.0.0.0/0", "203.0.113.1:8080")]
 #[case::everything_of_ipv6("::/0", "[2001:db8::1]:8080")]
-#[case::beside_the_unspecified_address_of_ipv6("::/120", "[::1]:8080")]
+#[case::beside_the_unspecified_address_and_the_hosts_own("::/120", "[::2]:8080")]
+#[case::the_hosts_own_network("10.77.0.0/30", "10.77.0.1:8080")]
 #[case::a_network("10.8.0.0/16", "10.8.0.1:8080")]
 #[case::an_address("10.8.9.9/32", "10.8.9.9:8080")]
 #[case::two_addresses("10.8.9.8/31", "10.8.9.8:8080")]
@@ -63,6 +67,63 @@ fn an_excluded_network_is_shown_by_an_address_in_it(#[case] network: &str, #[cas
     );
     let arriving = row(&plan, network, "this host:80").explanation;
     assert_eq!(arriving.decision.line.name(), "inbound/excluded-source");
+}
+
+#[rstest]
+#[case::of_the_documentation("[2001:db8::/32, 203.0.113.0/24]")]
+#[case::of_all_documentation("[2001:db8::/32, 203.0.113.0/24, 198.51.100.0/24, 192.0.2.0/24]")]
+#[case::of_half_the_world("[0.0.0.0/1, 192.0.0.0/2, \"2000::/3\"]")]
+fn elsewhere_is_outside_every_network_that_something_is_said_of(#[case] networks: &str) {
+    let list = format!("{{excludePortsForIPs: {networks}}}");
+    let plan = plan_of(&format!("redirect: {{inbound: {list}, outbound: {list}}}"));
+    for family in IpFamily::ALL {
+        let found = |from: &str, to: &str| {
+            let rows = plan.matrix().into_iter();
+            let mut rows = rows.filter(|row| row.family == family && row.from == from && row.to == to);
+            rows.next().unwrap().explanation.decision.line.name()
+        };
+        assert_eq!(found(APP, "elsewhere:80"), "outbound/captured");
+        assert_eq!(found("elsewhere", "this host:80"), "inbound/captured");
+    }
+}
+
+#[test]
+fn where_everything_is_excluded_elsewhere_is_excluded_too() {
+    let plan = plan_of("redirect: {outbound: {excludePortsForIPs: [0.0.0.0/0, \"::/0\"]}}");
+    assert_eq!(row(&plan, APP, "elsewhere:80").explanation.decision.line.name(), "outbound/exclusion");
+}
+
+#[test]
+fn a_name_server_outside_the_documentation_is_no_other_name_server() {
+    let facts = facts("nameserver 203.0.113.1\n");
+    let resolved = Layers::default().file("f", "redirect: {dns: {enabled: true}}").resolve().unwrap();
+    let (plan, _) = plan::resolve(&resolved.config, &facts, Sidecar::MustExist).unwrap();
+    assert_eq!(row(&plan, APP, "other name server").explanation.decision.line.name(), "outbound/not-tcp");
+}
+
+#[test]
+fn invalid_packets_have_a_row_where_they_are_dropped() {
+    let plan = plan_of("dropInvalidPackets: true");
+    let invalid = row(&plan, "elsewhere, invalid", "this host:80").explanation;
+    assert_eq!(invalid.decision.line.name(), "inbound/invalid");
+    assert!(plan_of("{}").matrix().iter().all(|row| row.from != "elsewhere, invalid"));
+}
+
+#[test]
+fn what_is_forwarded_has_a_row() {
+    let forwarded = row(&plan_of("{}"), "elsewhere", "another host:8080").explanation;
+    assert_eq!(forwarded.decision.line.name(), "inbound/forwarded");
+    assert_ne!(Some(forwarded.flow.destination.ip()), forwarded.flow.source);
+}
+
+#[rstest]
+#[case::excluded("excludePorts: [22, 53, 80, 443]", ["outbound/captured", "inbound/captured"])]
+#[case::included("includePorts: [22, 53, 80, 443]", ["outbound/not-included-port", "inbound/not-included-port"])]
+fn a_port_that_is_in_no_list_is_shown(#[case] list: &str, #[case] lines: [&str; 2]) {
+    let plan = plan_of(&format!("redirect: {{inbound: {{{list}}}, outbound: {{{list}}}}}"));
+    let sent = row(&plan, APP, "elsewhere:8080").explanation;
+    let arriving = row(&plan, "elsewhere", "this host:8080").explanation;
+    assert_eq!([sent.decision.line.name(), arriving.decision.line.name()], lines);
 }
 
 #[test]

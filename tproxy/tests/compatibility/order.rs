@@ -73,8 +73,8 @@ fn a_blank_config_is_skipped() {
 }
 
 #[rstest]
-#[case("--config-file @1", "# [WARNING] --config-file is deprecated; use --config\n")]
-#[case("--kuma-dp-uid 7", "# [WARNING] --kuma-dp-uid is deprecated; use --kuma-dp-user\n")]
+#[case("--config-file @1", "--config-file is deprecated; use --config\n")]
+#[case("--kuma-dp-uid 7", "--kuma-dp-uid is deprecated; use --kuma-dp-user\n")]
 #[case("--config @1 --kuma-dp-user 7", "")]
 fn deprecated_names_work_with_a_word(#[case] arguments: &str, #[case] word: &str) {
     let (_, said) = in_directory(&directory(&EXAMPLE), arguments);
@@ -120,13 +120,10 @@ fn flags_and_verb_may_stand_in_any_order_and_a_switch_takes_no_word_behind_it() 
 }
 
 #[rstest]
-#[case::a_directory(
-    "/",
-    "`/` cannot be read: Is a directory (os error 21); check that it exists and may be read"
-)]
+#[case::a_directory("/", "`/` cannot be read: Is a directory; give a YAML or JSON file that may be read")]
 #[case::nothing(
     "/nowhere.yaml",
-    "`/nowhere.yaml` cannot be read: No such file or directory (os error 2); check that it exists and may be read"
+    "`/nowhere.yaml` cannot be read: No such file or directory; give a YAML or JSON file that may be read"
 )]
 fn e6_a_file_that_cannot_be_read_is_named(#[case] path: &str, #[case] sentence: &str) {
     let ran = run(&["tproxy", "config", "--config", path]);
@@ -138,13 +135,19 @@ fn e6_a_file_that_cannot_be_read_is_named(#[case] path: &str, #[case] sentence: 
 fn e6_every_file_that_cannot_be_read_is_told_beside_the_other_problems() {
     let ran =
         run(&["tproxy", "config", "--config", "/none/a,/none/b", "--config-file", "/none/c", "--wait", "x"]);
-    let options: Vec<_> = ran.err.lines().map(|line| line.split(':').nth(1).unwrap().trim()).collect();
+    let (warnings, errors): (Vec<&str>, Vec<&str>) = ran.err.lines().partition(|line| line.starts_with('#'));
+    assert_eq!(warnings, ["# [WARNING] --config-file is deprecated; use --config"]);
+    let options: Vec<_> = errors.iter().map(|line| line.split(':').nth(1).unwrap().trim()).collect();
     assert_eq!(options, ["--config-file", "--config", "--config", "--wait"], "{}", ran.err);
 }
 
 #[test]
 fn e7_a_file_that_is_no_yaml_is_shown_at_its_place() {
-    let directory = directory(&[("f", "redirect:\n  inbound: {port: 1\n"), ("latin1", "")]);
+    let directory = directory(&[
+        ("f", "redirect:\n  inbound: {port: 1\n"),
+        ("json", "{\"wait\": 1,, \"verbose\": true}\n"),
+        ("latin1", ""),
+    ]);
     std::fs::write(directory.path().join("latin1"), b"kumaDPUser: caf\xe9\n").unwrap();
     let said = |name: &str| {
         let path = directory.path().join(name).display().to_string();
@@ -157,7 +160,9 @@ fn e7_a_file_that_is_no_yaml_is_shown_at_its_place() {
         "{}",
         said("f")
     );
-    assert!(said("latin1").contains("`/latin1` cannot be read: it is not UTF-8 text"), "{}", said("latin1"));
+    let sentence = "error: byte 0xe9 is not UTF-8 text; save the file as UTF-8\n --> /latin1:1:16\n";
+    assert!(said("latin1").starts_with(sentence), "{}", said("latin1"));
+    assert!(said("json").starts_with("error: cannot be read as JSON: "), "{}", said("json"));
 }
 
 #[test]
@@ -215,7 +220,20 @@ fn unknown_keys_are_told_with_place_and_neighbour_which_differs_kuma_passes_them
         ("redirct: {}", "redirct: is not a known key; did you mean `redirect`?"),
         ("redirect: {inbund: {port: 1}}", "redirect.inbund: is not a known key; did you mean `inbound`?"),
         ("redirect: {inbound: {prt: 1}}", "redirect.inbound.prt: is not a known key; did you mean `port`?"),
-        ("redirect: {inbound: 15006}", "redirect.inbound: is a section with keys of its own"),
+        ("redirect: {inbound: 15006}", "redirect.inbound: `15006` is not a section, whose keys are `"),
+        (
+            "redirect: 5",
+            "redirect: `5` is not a section, whose keys are `dns`, `inbound`, `outbound`, `vnet`\n",
+        ),
+        (
+            "retry: [5]",
+            "retry: a list is not a section, whose keys are `maxRetries`, `sleepBetweenRetries`\n",
+        ),
+        (
+            "redirect: {ipFamilyMode: ipv4}",
+            "redirect.ipFamilyMode: is not a known key; did you mean `ipFamilyMode`, which stands in no section?\n",
+        ),
+        ("inbound: {port: 1}", "inbound: is not a known key; did you mean `redirect.inbound`?\n"),
         ("entirely: different", "entirely: is not a known key\n"),
     ] {
         let said = Layers::default().file("f", text).resolve().unwrap_err().to_string();
@@ -266,13 +284,13 @@ fn capture_all_over_dns_that_was_turned_off_has_a_word_and_its_own_origin(
     let dns = if dns.starts_with('{') { dns.to_owned() } else { format!("{{{dns}}}") };
     let directory = directory(&[("f", &format!("redirect: {{dns: {dns}}}"))]);
     let (printed, said) = in_directory(&directory, &format!("{arguments} --origin"));
-    assert_eq!(printed["config"]["redirect"]["dns"]["enabled"], true);
-    assert_eq!(printed["config"]["redirect"]["dns"]["captureAll"], true);
+    assert_eq!(printed["redirect"]["dns"]["enabled"], true);
+    assert_eq!(printed["redirect"]["dns"]["captureAll"], true);
     let path = directory.path().to_str().unwrap();
     let origin = |key: &str| printed["origin"][key].as_str().unwrap().replace(path, "");
     assert_eq!([origin("redirect.dns.enabled"), origin("redirect.dns.captureAll")], [on, on]);
     let word = format!(
-        "# [WARNING] redirect.dns.enabled `false` ({off}) does not count beside redirect.dns.captureAll `true` \
+        "redirect.dns.enabled `false` ({off}) does not count beside redirect.dns.captureAll `true` \
          ({on}), which captures all DNS queries; turn both off to capture none\n"
     );
     assert_eq!(said, word);

@@ -76,3 +76,32 @@ fn a_resolv_conf_that_nobody_needs_is_not_read() {
         assert_eq!(run_with(&[&flow, flags].concat(), variables.clone()).code, 0, "{flags:?}");
     }
 }
+
+#[test]
+fn an_item_of_a_list_is_told_by_its_own_line() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("f").display().to_string();
+    let file = "redirect:\n  outbound:\n    excludePorts:\n      - 80\n      - 81\n      - 9000-9010\n    \
+                excludePortsForUIDs:\n      - 1000\n      - \"udp:53:2000\"\n    \
+                excludePortsForIPs:\n      [\n        10.0.0.0/8,\n        192.0.2.7\n      ]\n    \
+                excludeInterfaces: [\n      wg+,\n      tun0]\n";
+    std::fs::write(&path, file).unwrap();
+    for (flow, line) in [
+        ("--to 198.51.100.1:80", 4),
+        ("--to 198.51.100.1:81", 5),
+        ("--to 198.51.100.1:9005", 6),
+        ("--to 198.51.100.1:443 --uid 1000", 8),
+        ("--to 198.51.100.1:53 --proto udp --uid 2000", 9),
+        ("--to 10.1.1.1:443", 12),
+        ("--to 192.0.2.7:443", 13),
+        ("--to 198.51.100.1:443 --interface wg7", 16),
+        ("--to 198.51.100.1:443 --interface tun0", 17),
+    ] {
+        let command = format!("tproxy explain --direction outbound {flow} --kuma-dp-user 7 --config {path}");
+        let arguments: Vec<&str> = command.split_whitespace().collect();
+        let ran = run_with(&arguments, write::variables(None));
+        assert!(ran.out.contains(&format!(" ({path}:{line})\n")), "{flow}: {}{}", ran.out, ran.err);
+        let json = run_with(&[&arguments[..], &["--json"]].concat(), write::variables(None));
+        assert!(json.out.contains(&format!("\"origin\": \"{path}:{line}\"")), "{flow}: {}", json.out);
+    }
+}

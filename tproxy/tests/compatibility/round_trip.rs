@@ -12,7 +12,7 @@ fn resolved(layers: Layers) -> Resolved {
     layers.resolve().unwrap_or_else(|problems| panic!("{problems}"))
 }
 
-fn read(text: impl Into<String>) -> Config {
+fn read(text: impl Into<Vec<u8>>) -> Config {
     resolved(Layers::default().file("f", text)).config
 }
 
@@ -26,7 +26,13 @@ proptest! {
         document in document(Texts::Wild), name in "\\PC{0,5}|a\nb: c|a\rb: c",
     ) {
         let original = resolved(Layers::default().file(name, nested(&document).to_string()));
-        for text in [print::yaml(&original, false), print::yaml(&original, true), print::json(&original).to_string()] {
+        let texts = [
+            print::yaml(&original, false),
+            print::yaml(&original, true),
+            print::json(&original).to_string(),
+            print::json_with_origins(&original).to_string(),
+        ];
+        for text in texts {
             let again = Layers::default().file("printed", text.as_str()).resolve();
             prop_assert_eq!(again.map(|again| again.config), Ok(original.config.clone()), "{}", text);
         }

@@ -308,7 +308,10 @@ pub(crate) fn refusals(row: &Row) {
     }
     for name in row.prefixed().iter().map(String::as_str).chain(row.bare_variable) {
         let variables = write::variables([(name, bad)]);
-        let said = said(row.start().environment(&variables));
+        // A common name of eBPF is judged only where eBPF is on.
+        let is_common = row.key.starts_with("ebpf.") && row.bare_variable == Some(name);
+        let start = if is_common { row.start().flag("ebpf-enabled", "true") } else { row.start() };
+        let said = said(start.environment(&variables));
         // A bare variable may be that of several settings.
         assert!(said.lines().all(|line| line == format!("{name}: {sentence}")), "{said}");
     }

@@ -110,7 +110,7 @@ fn names_only_ours(text: &str, bare: &dyn Fn(&Rule) -> bool) {
         let (command, chain) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         match command.as_str() {
             "-D" => {
-                let rule = Rule::from_words(words.collect());
+                let rule = Rule::from_words(words);
                 assert!(rule.is_ours() || bare(&rule), "{line}");
             }
             "-F" | "-X" => assert!(chain.starts_with(CHAIN_PREFIX), "{line}"),

@@ -66,8 +66,14 @@ fn lent(pairs: &[(usize, String)]) -> Vec<(usize, &str)> {
     pairs.iter().map(|(place, text)| (*place, text.as_str())).collect()
 }
 
+/// 300 cases of each, or as many as `PROPTEST_CASES` says; `PROPTEST_RNG_SEED` makes them the same ones every time.
+fn configured() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").map_or(300, |number| number.parse().unwrap());
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(configured())]
 
     #[test]
     fn any_text_may_be_a_configuration_file(text in any::<String>()) {

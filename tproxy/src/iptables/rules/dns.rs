@@ -4,6 +4,8 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use super::exclusion::Building;
 use super::{Writer, mesh};
 use crate::family::IpFamily;
@@ -62,10 +64,16 @@ impl Writer<'_> {
         let Some(servers) = self.dns().and_then(|dns| dns.servers.as_ref()) else {
             return vec![String::new()];
         };
-        let excluded = self.excluded_networks();
-        let is_captured = |server: &&IpAddr| {
-            IpFamily::of(**server) == self.family && !excluded.iter().any(|network| network.contains(*server))
+        // Sorted and disjoint: of those that begin before a server, only the last may hold it.
+        let excluded = IpNet::aggregate(&self.excluded_networks());
+        let is_excluded = |server: &IpAddr| {
+            let before = excluded.partition_point(|network| network.network() <= *server);
+            before
+                .checked_sub(1)
+                .and_then(|last| excluded.get(last))
+                .is_some_and(|last| last.contains(server))
         };
+        let is_captured = |server: &&IpAddr| IpFamily::of(**server) == self.family && !is_excluded(server);
         let prefix = self.family.host_prefix();
         servers.iter().filter(is_captured).map(|server| format!("-d {server}/{prefix}")).collect()
     }

@@ -16,6 +16,7 @@ use super::CHAIN_PREFIX;
 use super::hooks::{Hook, Place};
 use super::rule::Rule;
 use super::state::{Chain, TableState};
+use crate::config::ports::Ports;
 use crate::family::IpFamily;
 use crate::plan::line::Line;
 use crate::plan::{Dns, IptablesOptions, Plan, Policy};
@@ -24,6 +25,11 @@ use crate::plan::{Dns, IptablesOptions, Plan, Policy};
 pub(super) fn is_reserved(name: &str) -> bool {
     [dns::CHAIN, dns::ZONES, vnet::CHAIN, INVALID, LOG_OUTPUT, LOG_PREROUTING].contains(&name)
         || name.starts_with(tree::STEM)
+}
+
+/// In how many rules these ports are written.
+pub(super) fn matches_of(ports: &Ports) -> usize {
+    ports::groups(ports).len()
 }
 
 const INVALID: &str = "INVALID";

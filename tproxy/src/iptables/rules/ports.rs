@@ -9,6 +9,11 @@ const LARGEST: usize = 15;
 
 /// The matches that together mean these ports, each for a rule of its own.
 pub(super) fn matches(protocol: &str, ports: &Ports) -> Vec<String> {
+    groups(ports).iter().map(|group| one(protocol, group)).collect()
+}
+
+/// What goes into one match each.
+pub(super) fn groups(ports: &Ports) -> Vec<Vec<PortRange>> {
     let mut groups: Vec<Vec<PortRange>> = Vec::new();
     for range in ports.ranges() {
         match groups.last_mut().filter(|group| size(group) + size(&[range]) <= LARGEST) {
@@ -16,7 +21,7 @@ pub(super) fn matches(protocol: &str, ports: &Ports) -> Vec<String> {
             None => groups.push(vec![range]),
         }
     }
-    groups.iter().map(|group| one(protocol, group)).collect()
+    groups
 }
 
 fn size(ranges: &[PortRange]) -> usize {

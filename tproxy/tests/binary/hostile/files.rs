@@ -131,10 +131,11 @@ fn encodings_are_read_or_refused() {
     for content in ["", "\n\n", "# nothing", "---\n", "~", "{}"] {
         assert!(config(&pod, content).done().contains("wait: 5"), "{content:?}");
     }
-    config(&pod, "wait: 9\0").refused("has a NUL byte at offset 7");
-    config(&pod, b"wait: 9\xff\xfe\n").refused("it is not UTF-8 text");
+    config(&pod, "wait: 9\0").refused("a NUL byte stands here, which no text has; save the file as UTF-8 text\n --> /run/hostile.yaml:1:8\n");
+    config(&pod, b"wait: 9\xff\xfe\n")
+        .refused("byte 0xff is not UTF-8 text; save the file as UTF-8\n --> /run/hostile.yaml:1:8\n");
     let wide: Vec<u8> = "wait: 9".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    config(&pod, wide).refused("has a NUL byte");
+    config(&pod, wide).refused("a NUL byte stands here");
 }
 
 #[test]

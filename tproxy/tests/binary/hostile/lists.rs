@@ -1,7 +1,7 @@
 //! Lists of 100,000 entries, right and wrong ones, in every place that takes a list.
 
 use super::super::pod::Pod;
-use super::{config, measured, run, run_program};
+use super::{config, measure, measured, run, run_program};
 
 /// So many entries a list must be able to have.
 const MANY: usize = 100_000;
@@ -11,11 +11,12 @@ type Entry = fn(usize) -> String;
 
 /// The settings that take lists: key, flag, and their entries.
 const LISTS: [(&str, &str, Entry); 7] = [
+    // Neighbours would become one network.
     ("outbound.excludePortsForIPs", "exclude-outbound-ips", |n| {
-        format!("10.{}.{}.{}", n >> 16, n >> 8 & 255, n & 255)
+        format!("10.{}.{}.{}", n >> 15, n >> 7 & 255, (2 * n) & 255)
     }),
     ("inbound.excludePortsForIPs", "exclude-inbound-ips", |n| {
-        format!("fd00::1:{:x}:{:x}", n >> 16, n & 0xffff)
+        format!("fd00::1:{:x}:{:x}", n >> 15, (2 * n) & 0xffff)
     }),
     ("outbound.excludePortsForUIDs", "exclude-outbound-ports-for-uids", |n| format!("tcp:80,443:{}", n * 2)),
     ("outbound.excludeGIDs", "exclude-outbound-gids", |n| (n * 2).to_string()),
@@ -40,6 +41,78 @@ fn every_list_takes_100_000_entries_in_a_file_and_explains_them() {
         let table = run(&pod, ["explain", "--matrix", "--config", "/run/hostile.yaml"]).done();
         assert!((20..300).contains(&table.lines().count()), "{key}: {table}");
         assert!(table.len() < 100_000, "{key}: {} bytes", table.len());
+    }
+}
+
+/// What is said where more rules would be made than any installation has.
+const TOO_MANY: &str = "more than the 100000 that tproxy installs; give fewer";
+
+#[test]
+fn every_list_of_100_000_entries_becomes_rules_or_is_refused_by_its_name() {
+    let Some(pod) = Pod::start() else { return };
+    for (key, flag, entry) in LISTS {
+        pod.node().write_file("/run/many.yaml", file(key, (0..MANY).map(entry))).unwrap();
+        let dry_run = ["install", "--dry-run", "--config", "/run/many.yaml"];
+        // A network is of one family, and an entry of a virtual network is two rules.
+        let is_network = flag.ends_with("-ips");
+        if !is_network {
+            let refused = run(&pod, dry_run);
+            refused.refused_with(&[key, "has 100000 items, and with them 200000 rules", TOO_MANY]);
+        }
+        // Rules that name ports are longer, and so many of them take more than 64 MiB.
+        let number = if flag.ends_with("-uids") { MANY / 10 * 8 } else { MANY };
+        pod.node().write_file("/run/many.yaml", file(key, (0..number).map(entry))).unwrap();
+        if key != "vnet.networks" {
+            for more in [&[][..], &["--json"], &["--verbose"]] {
+                let one_family =
+                    ["--ip-family-mode", if flag.contains("inbound-ips") { "dualstack" } else { "ipv4" }];
+                let printed = run(&pod, dry_run.iter().chain(&one_family).chain(more).copied()).done();
+                assert!(
+                    printed.matches("-j RETURN").count() + printed.matches("--jump RETURN").count() > number,
+                    "{key}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn all_lists_together_are_counted() {
+    let Some(pod) = Pod::start() else { return };
+    let list = |entry: fn(usize) -> String| (0..MANY).map(entry).collect::<Vec<_>>().join(",");
+    let numbers = list(|n| (2 * n).to_string());
+    let users = numbers.replace(',', ";");
+    let networks = list(|n| format!("10.{}.{}.{}", n >> 16, n >> 8 & 255, n & 255));
+    let text = format!(
+        "redirect: {{dns: {{captureAll: true}}, outbound: {{excludeGIDs: \"{numbers}\", excludePortsForUIDs: \"{users}\", \
+         excludePortsForIPs: \"{networks}\"}}}}"
+    );
+    pod.node().write_file("/run/all.yaml", text).unwrap();
+    run(&pod, ["install", "--dry-run", "--config", "/run/all.yaml"])
+        .refused_with(&["has 100000 items, and with them 1500000 rules", TOO_MANY]);
+    assert!(run(&pod, ["explain", "--matrix", "--config", "/run/all.yaml"]).done().len() < 100_000);
+}
+
+#[test]
+fn the_doctor_tries_rules_up_to_a_number_and_says_what_it_spared() {
+    let Some(pod) = Pod::start() else { return };
+    for (key, flag, entry) in LISTS {
+        let finding = |number: usize| {
+            pod.node().write_file("/run/many.yaml", file(key, (0..number).map(entry))).unwrap();
+            let arguments = ["check", "--config", "/run/many.yaml"];
+            let outcome = measure(&pod, measured().args(arguments));
+            outcome
+                .printed()
+                .lines()
+                .filter(|line| line.contains("rules"))
+                .map(|line| format!("{line}\n"))
+                .collect::<String>()
+        };
+        let few = finding(1_000);
+        assert!(few.contains("loads all ") && !few.contains("missing"), "{key}: {few}");
+        let many = finding(MANY);
+        let expected = if flag.ends_with("-ips") { "no more than 20000 are tried" } else { TOO_MANY };
+        assert!(many.contains(expected), "{key}: {many}");
     }
 }
 
@@ -129,6 +202,8 @@ fn name_servers_without_number_are_read_and_the_unusable_ones_counted() {
     let servers: String = (0..40_000).map(|n| format!("nameserver 10.0.{}.{}\n", n >> 8, n & 255)).collect();
     pod.node().write_file("/run/servers", servers).unwrap();
     assert!(run(&pod, explain).done().contains("outbound/dns"));
+    let dry_run = ["install", "--dry-run", "--config", "/run/dns.yaml"];
+    assert_eq!(run(&pod, dry_run).done().matches("/outbound/dns -j REDIRECT").count(), 40_000);
     pod.node().write_file("/run/servers", "# x\n".repeat((1 << 18) + 1)).unwrap();
     run(&pod, explain).refused("cannot read /run/servers: it is larger than 1024 KiB");
     for command in ["ln -sf /dev/zero", "rm /run/servers; mkfifo", "rm /run/servers; mkdir"] {

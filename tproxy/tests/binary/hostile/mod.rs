@@ -44,6 +44,14 @@ impl Outcome {
         assert!(finished.stdout.is_empty(), "{finished}");
     }
 
+    /// Insists on a refusal with all of these words.
+    fn refused_with(self, words: &[&str]) {
+        for word in words {
+            assert!(self.messages.contains(word), "{word}: {}", self.messages);
+        }
+        self.refused("error: ");
+    }
+
     /// Insists on success, and returns what was printed.
     fn done(self) -> String {
         assert!(self.finished.success(), "{}", self.messages);
@@ -61,7 +69,15 @@ fn measured() -> Program {
     Program::new("python3").args(["-c", MEASURED, "tproxy"]).deadline(HANGS)
 }
 
+/// A run of a verb that succeeds or refuses.
 fn run_program(pod: &Pod, program: Program) -> Outcome {
+    let outcome = measure(pod, program);
+    let codes = [Exit::Code(0), Exit::Code(2)];
+    assert!(codes.contains(&outcome.finished.exit), "{:?}: {}", outcome.finished.exit, outcome.messages);
+    outcome
+}
+
+fn measure(pod: &Pod, program: Program) -> Outcome {
     let finished = program.run(pod.node()).unwrap();
     assert!(!finished.timed_out, "hangs");
     let said = finished.stderr_text();
@@ -70,8 +86,6 @@ fn run_program(pod: &Pod, program: Program) -> Outcome {
     assert!(peak <= MEMORY, "held {peak} KiB; {messages}");
     assert!(messages.len() <= MESSAGES, "{} bytes of messages", messages.len());
     assert!(!messages.contains(obeyed), "{messages:?}");
-    let codes = [Exit::Code(0), Exit::Code(2)];
-    assert!(codes.contains(&finished.exit), "{:?}: {messages}", finished.exit);
     let messages = messages.to_owned();
     Outcome { finished, messages }
 }

@@ -335,3 +335,23 @@ fn a_file_that_cannot_be_written_stops_everything_before_a_rule_changes() {
     assert!(said.contains("cannot write /etc/firewalld/direct.xml: Read-only file system"), "{said}");
     assert_eq!((rules(&pod), stored(&pod)), before);
 }
+
+#[test]
+fn a_file_that_somebody_deleted_is_missed_and_written_again() {
+    let Some(pod) = pod() else { return };
+    pod.done("install --store-firewalld");
+    pod.done("status");
+    let before = stored(&pod);
+    for damage in [format!("rm {FILE}"), format!("echo '<direct/>' >{FILE}"), format!("ln -sf /none {FILE}")]
+    {
+        pod.sh(&damage);
+        let status = pod.tproxy("status");
+        assert_eq!(status.exit, Exit::Code(4), "{status}");
+        let line = "damage         what was stored for firewalld is not there any more\n";
+        assert!(status.stdout_text().contains(line), "{status}");
+        pod.sh(&format!("rm -f {FILE}"));
+        pod.done("install --store-firewalld");
+        pod.done("status");
+        assert_eq!(stored(&pod), before, "{damage}");
+    }
+}
