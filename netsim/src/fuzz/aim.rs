@@ -317,7 +317,7 @@ fn listed_servers(random: &mut Random, family: IpFamily) -> Option<Aimed> {
 fn all_servers(random: &mut Random, family: IpFamily) -> Option<Aimed> {
     let (app, sidecar) = (app()?, Sender::uid(SIDECAR)?);
     let mut options = Options::default().with("redirect-all-dns-traffic", true);
-    let port = QUERIES[usize::from(random.chance(1, 2))];
+    let port = *random.pick(&QUERIES)?;
     if port != QUERIES[0] {
         options.add("redirect-dns-port", port);
     }
@@ -331,7 +331,7 @@ fn all_servers(random: &mut Random, family: IpFamily) -> Option<Aimed> {
 
 /// Other ports, another user, and what a sidecar does with its own host.
 fn listeners_and_sidecar(random: &mut Random, family: IpFamily) -> Option<Aimed> {
-    let (inbound, outbound) = (INBOUND[random.below(2)], OUTBOUND[random.below(2)]);
+    let (inbound, outbound) = (*random.pick(&INBOUND)?, *random.pick(&OUTBOUND)?);
     let uid = *random.pick(&[SIDECAR, 1001, 65534, 4_294_967_294])?;
     let mut options = Options::default()
         .with("redirect-inbound-port", inbound)

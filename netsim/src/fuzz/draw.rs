@@ -50,7 +50,7 @@ pub(super) fn options(random: &mut Random) -> Options {
     several(random, 5, 2, |random| options.add("exclude-outbound-gids", ids(random)));
     for flag in ["exclude-outbound-interfaces", "exclude-inbound-interfaces"] {
         several(random, 6, 2, |random| {
-            options.add(flag, one(random, &["eth1", "eth0", "vm0", "vm+", "et+"]))
+            options.add(flag, one(random, &["eth1", "eth0", "vm0", "vm+", "et+"]));
         });
     }
     several(random, 4, 3, |random| {
@@ -161,7 +161,10 @@ fn locally(random: &mut Random, family: IpFamily) -> (IpAddr, Option<IpAddr>) {
         1 => (of(random, "pod"), None),
         // As a sidecar calls its own application.
         2 if family == IpFamily::V4 => (of(random, "pod"), Some(family.passthrough())),
-        3 => (of(random, "vm"), random.pick(&own).copied().filter(|_| random.clone().chance(1, 2))),
+        3 => {
+            let source = random.pick(&own).copied();
+            (of(random, "vm"), source.filter(|_| random.chance(1, 2)))
+        }
         4 => (of(random, "second"), None),
         _ => (of(random, "peer"), None),
     }

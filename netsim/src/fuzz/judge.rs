@@ -88,9 +88,9 @@ pub(super) fn flow(shot: &Shot, topology: &Topology, plan: &Plan) -> Option<Flow
 /// The address that a node's kernel chooses: the first one of the interface by which the flow leaves.
 fn source_of(node: &str, destination: IpAddr, topology: &Topology) -> Option<IpAddr> {
     let interface = topology.egress(node, destination)?;
-    let mut ends = topology.ends_of(node).filter(|end| end.interface == interface);
-    let addresses = ends.find_map(|end| Some(end.addresses.iter().map(ipnet::IpNet::addr)));
-    addresses?.find(|address| IpFamily::of(*address) == IpFamily::of(destination))
+    let end = topology.ends_of(node).find(|end| end.interface == interface)?;
+    let mut addresses = end.addresses.iter().map(ipnet::IpNet::addr);
+    addresses.find(|address| IpFamily::of(*address) == IpFamily::of(destination))
 }
 
 /// What is wrong with how a flow ended.

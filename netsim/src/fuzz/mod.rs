@@ -142,7 +142,7 @@ fn draw_case(options: &Options, case: u64) -> (Drawn, Vec<Shot>) {
     let mut random = Random::new(options.seed ^ case.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     random.next();
     // Those with an aim have fewer flows each; so they are still more than a quarter of all.
-    if case % 3 != 0
+    if !case.is_multiple_of(3)
         && let Some(aimed) = aim::aimed(&mut random)
     {
         return (aimed.options, aimed.shots);

@@ -51,7 +51,7 @@ impl Options {
             fewer.0.remove(flag);
             fewer
         };
-        let mut all: Vec<Self> = self.0.keys().map(|flag| without(&flag)).collect();
+        let mut all: Vec<Self> = self.0.keys().map(without).collect();
         for (flag, items) in self.0.iter().filter(|(_, items)| items.len() > 1) {
             for number in 0..items.len() {
                 let mut fewer = self.clone();

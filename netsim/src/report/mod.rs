@@ -18,3 +18,6 @@ pub use suite::{Case, CaseResult, Outcome, count};
 pub use summary::summary;
 pub use tap::tap;
 pub use text::{checks, failure, line, rules};
+
+#[cfg(test)]
+mod formats_tests;

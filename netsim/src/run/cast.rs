@@ -43,7 +43,7 @@ pub(super) fn proxy(
     spec.mode = if forwards { Mode::Forward } else { Mode::Record };
     let links = network.topology().ends_of(POD).flat_map(|end| &end.addresses);
     let own: Vec<IpAddr> =
-        links.map(|address| address.addr()).chain(IpFamily::ALL.map(IpFamily::localhost)).collect();
+        links.map(|address| address.addr()).chain(localhosts(network.topology())).collect();
     let dns_ports: BTreeSet<u16> =
         plans.iter().filter_map(|plan| plan.policy.dns.as_ref()).map(|dns| dns.port.get()).collect();
     let at = |port: u16| own.iter().map(move |address| SocketAddr::new(*address, port));
@@ -53,6 +53,13 @@ pub(super) fn proxy(
     };
     let dns = Some(dns).filter(|dns| !dns.addresses.is_empty());
     Proxy::start(network.node(POD)?, spec, dns)
+}
+
+/// The pod's addresses of loopback: that of IPv6 only where IPv6 is not switched off.
+fn localhosts(topology: &Topology) -> impl Iterator<Item = IpAddr> {
+    let families = topology.families_of(POD);
+    let has = move |family: &IpFamily| *family == IpFamily::V4 || families.contains(family);
+    IpFamily::ALL.into_iter().filter(has).map(IpFamily::localhost)
 }
 
 /// Where the sidecar of a plan listens. Without an inbound port nothing is redirected there; a listener more harms

@@ -6,9 +6,20 @@ use super::RunError;
 use super::stage::Stage;
 use crate::link::{self, LinkError};
 use crate::node::{Finished, Node, Program};
-use crate::scenario::{AddAddress, LinkDown, Loss, WirePlace};
+use crate::scenario::{AddAddress, LinkDown, Loss, Step, WirePlace};
 
-pub(super) fn link_down(stage: &Stage, wanted: &LinkDown) -> Result<(), RunError> {
+/// Lets it happen; a step of another kind is none of these.
+pub(super) fn happen(stage: &Stage, step: &Step) -> Result<(), RunError> {
+    match step {
+        Step::LinkDown(down) => link_down(stage, &down.value),
+        Step::LinkUp(place) => link_up(stage, &place.value),
+        Step::AddAddress(add) => add_address(stage, &add.value),
+        Step::Loss(loss) => lose(stage, &loss.value),
+        _ => Ok(()),
+    }
+}
+
+fn link_down(stage: &Stage, wanted: &LinkDown) -> Result<(), RunError> {
     link::set_up(node(stage, &wanted.at)?, &wanted.at.interface, false)?;
     if let Some(lasting) = wanted.lasting {
         // How long it is down is what the scenario says, not a wait for something.
@@ -19,7 +30,7 @@ pub(super) fn link_down(stage: &Stage, wanted: &LinkDown) -> Result<(), RunError
 }
 
 /// The kernel forgets routes and IPv6 addresses of an interface that goes down.
-pub(super) fn link_up(stage: &Stage, place: &WirePlace) -> Result<(), RunError> {
+fn link_up(stage: &Stage, place: &WirePlace) -> Result<(), RunError> {
     let topology = stage.network.topology();
     match topology.ends_of(&place.node).find(|end| end.interface == place.interface) {
         Some(end) => link::restore(node(stage, place)?, end)?,
@@ -28,18 +39,20 @@ pub(super) fn link_up(stage: &Stage, place: &WirePlace) -> Result<(), RunError> 
     Ok(())
 }
 
-pub(super) fn add_address(stage: &Stage, wanted: &AddAddress) -> Result<(), RunError> {
-    Ok(link::add_address(node(stage, &wanted.at)?, &wanted.at.interface, wanted.address)?)
+fn add_address(stage: &Stage, wanted: &AddAddress) -> Result<(), RunError> {
+    link::add_address(node(stage, &wanted.at)?, &wanted.at.interface, wanted.address)?;
+    stage.has_address(&wanted.at, wanted.address)
 }
 
 /// Loses packets of a link. By rules at the far end, so that the pod's own are not touched.
-pub(super) fn lose(stage: &Stage, wanted: &Loss) -> Result<(), RunError> {
+fn lose(stage: &Stage, wanted: &Loss) -> Result<(), RunError> {
     let far = far_end(stage, &wanted.at)?;
     let (interface, percent) = (&far.interface, wanted.percent);
+    let chance = if percent < 100 { format!("numgen random mod 100 < {percent} ") } else { String::new() };
     let lossy = |hook: &str, match_interface: &str| {
         format!(
             "add chain inet netsim-loss {hook} {{ type filter hook {hook} priority raw; }}\n\
-             add rule inet netsim-loss {hook} {match_interface} \"{interface}\" numgen random mod 100 < {percent} drop\n"
+             add rule inet netsim-loss {hook} {match_interface} \"{interface}\" {chance}drop\n"
         )
     };
     // The first line makes sure that there is something to delete.

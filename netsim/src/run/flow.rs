@@ -18,7 +18,7 @@ pub(super) fn of(
     destination: SocketAddr,
     source: Option<IpAddr>,
 ) -> Result<Option<Flow>, RunError> {
-    let topology = stage.network.topology();
+    let topology = stage.topology();
     let (name, is_outside) = stage.whereabouts(&wanted.from);
     if is_outside {
         let Some(interface) = topology.arrival(name, destination.ip(), POD) else { return Ok(None) };
@@ -33,7 +33,7 @@ pub(super) fn of(
     let (uid, gid) = (identity.map(|who| who.uid), identity.map(|who| who.gid));
     let flow = Flow { source, uid, gid, ..Flow::new(Direction::Outbound, destination) };
     let destination = flow.as_sent().destination.ip();
-    let leaves = !stage.facts.host.owns(destination);
+    let leaves = !stage.now_or_first().host.owns(destination);
     let interface = topology.egress(POD, destination).filter(|_| leaves).map(str::to_owned);
     Ok(Some(Flow { interface, ..flow }))
 }

@@ -14,7 +14,7 @@ use crate::scenario::{CraftedSegment, Inject, Open, Talk, Talked, Who};
 use crate::wire::{Frame, Segment, Transport, Wire, WireError};
 
 /// How long something said may take to come back.
-const BACK: Duration = Duration::from_secs(2);
+const BACK: Duration = Duration::from_secs(5);
 
 /// The connections that are kept, by name.
 #[derive(Default)]

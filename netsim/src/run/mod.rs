@@ -198,6 +198,7 @@ fn perform(
     let all_passed = checks.iter().all(Check::passed);
     let rules = if all_passed { String::new() } else { stage.rules()? };
     checks.push(stage.uninstall(&Ending::default())?);
+    stage.take_addresses_back()?;
     checks.extend(nothing_left(&stage, &before)?);
     let mutants = stage.mutants();
     stage.strike()?;

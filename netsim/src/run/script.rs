@@ -5,6 +5,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use serde_saphyr::Spanned;
+
 use super::stage::{POD, Stage};
 use super::state::{self, State};
 use super::{Check, RunError, connection, counters, crowd, faults, kept, nothing_left, program, query};
@@ -52,37 +54,13 @@ fn one(stage: &Stage, before: &Mutex<Option<State>>, step: &Step) -> Result<Vec<
             Vec::new()
         }
         Step::LoadRules(text) => vec![stage.load_rules(text)?],
-        Step::Table(table) => {
-            let mut checks = Vec::new();
-            for expectation in table.value.expectations() {
-                checks.extend(expect(stage, &expectation.value)?);
-            }
-            checks
-        }
-        Step::LinkDown(down) => {
-            faults::link_down(stage, &down.value)?;
-            Vec::new()
-        }
-        Step::LinkUp(place) => {
-            faults::link_up(stage, &place.value)?;
-            Vec::new()
-        }
-        Step::AddAddress(add) => {
-            faults::add_address(stage, &add.value)?;
-            Vec::new()
-        }
-        Step::Loss(loss) => {
-            faults::lose(stage, &loss.value)?;
+        Step::Table(table) => expected(stage, &table.value.expectations())?,
+        Step::LinkDown(_) | Step::LinkUp(_) | Step::AddAddress(_) | Step::Loss(_) => {
+            faults::happen(stage, step)?;
             Vec::new()
         }
         Step::LeavesNothingBehind(_) => nothing_left(stage, before)?.into_iter().collect(),
-        Step::Expect(list) => {
-            let mut checks = Vec::new();
-            for expectation in list {
-                checks.extend(expect(stage, &expectation.value)?);
-            }
-            checks
-        }
+        Step::Expect(list) => expected(stage, list)?,
         Step::Open(open) => vec![kept::open(stage, &open.value)?],
         Step::Talk(talk) => vec![kept::talk(stage, &talk.value)?],
         Step::Inject(inject) => vec![kept::inject(stage, &inject.value)?],
@@ -110,6 +88,14 @@ fn remember(stage: &Stage, before: &Mutex<Option<State>>) -> Result<(), RunError
         *before = Some(state::observe(&stage.network)?);
     }
     Ok(())
+}
+
+fn expected(stage: &Stage, list: &[Spanned<Expectation>]) -> Result<Vec<Check>, RunError> {
+    let mut checks = Vec::new();
+    for expectation in list {
+        checks.extend(expect(stage, &expectation.value)?);
+    }
+    Ok(checks)
 }
 
 fn expect(stage: &Stage, expectation: &Expectation) -> Result<Vec<Check>, RunError> {

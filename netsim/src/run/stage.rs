@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tproxy::backend::BackendId;
 use tproxy::family::IpFamily;
 use tproxy::plan::Plan;
@@ -20,7 +21,7 @@ use super::{About, Check, Options, RunError, rules_program};
 use crate::actor::Client;
 use crate::link::{Network, NetworkOptions};
 use crate::node::{Exit, Node, Program, Watched};
-use crate::scenario::{self, Deed, Document, Ending, Endpoint, Install, Person, Variant, Who};
+use crate::scenario::{self, Deed, Document, Ending, Endpoint, Install, Person, Variant, Who, WirePlace};
 use crate::topology::Topology;
 
 pub(super) use crate::scenario::POD;
@@ -43,6 +44,8 @@ pub(super) struct Stage {
     pub(super) deeds: Watched<BTreeMap<Deed, usize>>,
     cast: Cast,
     people: BTreeMap<Who, Person>,
+    /// Addresses that steps have added.
+    added: RwLock<Vec<(WirePlace, IpNet)>>,
     document: Document,
     /// The options of the last installation.
     last: Mutex<Option<Install>>,
@@ -76,6 +79,7 @@ impl Stage {
             proxy,
             cast,
             people: scenario::people(&document, &topology),
+            added: RwLock::default(),
             kept: Kept::default(),
             deeds: Watched::default(),
             facts: plan,
@@ -104,9 +108,42 @@ impl Stage {
         self.people.get(who).map_or((POD, false), |person| (person.node.as_str(), person.is_outside()))
     }
 
+    /// The topology with what steps have added.
+    pub(super) fn topology(&self) -> Topology {
+        let added = self.added.read().unwrap_or_else(PoisonError::into_inner);
+        let topology = self.network.topology().clone();
+        added.iter().fold(topology, |topology, (place, address)| {
+            topology.with_address(&place.node, &place.interface, *address)
+        })
+    }
+
+    /// An address was added: the host's facts are others from now on.
+    pub(super) fn has_address(&self, place: &WirePlace, address: IpNet) -> Result<(), RunError> {
+        self.added.write().unwrap_or_else(PoisonError::into_inner).push((place.clone(), address));
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(last) = last.filter(|_| self.installed().is_some()) {
+            self.now(Some(scenario::plan(&last, &self.document.files, &self.topology())?));
+        }
+        Ok(())
+    }
+
+    /// Takes the addresses back that steps have added, which are not what tproxy could leave.
+    pub(super) fn take_addresses_back(&self) -> Result<(), RunError> {
+        let added = std::mem::take(&mut *self.added.write().unwrap_or_else(PoisonError::into_inner));
+        for (place, address) in added {
+            let words = ["address", "del", &address.to_string(), "dev", &place.interface];
+            Program::new("ip").args(words).run(self.network.node(&place.node)?)?.checked()?;
+        }
+        Ok(())
+    }
+
+    fn installed(&self) -> Option<Arc<Plan>> {
+        self.installed.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// What a name means in this variant's family.
     pub(super) fn address(&self, name: &str) -> Result<IpAddr, RunError> {
-        Ok(self.network.topology().address(name, self.family)?)
+        Ok(self.topology().address(name, self.family)?)
     }
 
     /// What an endpoint means in this variant's family.
@@ -116,14 +153,12 @@ impl Stage {
 
     /// What the policy of the present installation says of a flow; `None` where nothing is installed.
     pub(super) fn explain(&self, flow: &Flow) -> Option<Explanation> {
-        let installed = self.installed.read().unwrap_or_else(PoisonError::into_inner);
-        installed.as_ref().map(|plan| plan.explain(flow))
+        self.installed().map(|plan| plan.explain(flow))
     }
 
     /// The plan of what is installed now, or else of what will be first.
     pub(super) fn now_or_first(&self) -> Arc<Plan> {
-        let installed = self.installed.read().unwrap_or_else(PoisonError::into_inner);
-        installed.clone().unwrap_or_else(|| Arc::new(self.facts.clone()))
+        self.installed().unwrap_or_else(|| Arc::new(self.facts.clone()))
     }
 
     fn now(&self, plan: Option<Plan>) {
@@ -145,7 +180,7 @@ impl Stage {
         }
         let done = self.tproxy(arguments, &install.env, &install.ending())?;
         if install.succeeds() && done.passed() {
-            self.now(Some(scenario::plan(install, &self.document.files, self.network.topology())?));
+            self.now(Some(scenario::plan(install, &self.document.files, &self.topology())?));
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(install.clone());
             let found = self.mutation.carry_out(self)?;
             self.mutants.lock().unwrap_or_else(PoisonError::into_inner).extend(found);

@@ -280,6 +280,10 @@ fn shape(wanted: &Expectation, document: &Document) -> impl Iterator<Item = &'st
             "`bytes` is for connections",
         ),
         (
+            wanted.bytes.is_some() && (wanted.leaves.is_some() || wanted.never_leaves.is_some()),
+            "`bytes` is not for what is watched on a wire: so much cannot be kept until it is looked at",
+        ),
+        (
             is_program && (wanted.leaves.is_some() || wanted.never_leaves.is_some()),
             "`leaves` and `never-leaves` are for connections and queries, whose destination is known",
         ),

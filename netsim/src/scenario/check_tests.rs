@@ -69,6 +69,7 @@ fn a_wrong_file_is_refused_at_its_place(#[case] text: &str, #[case] message: &st
     "{ from: app, ask: a, server: nameserver, reaches: nameserver, bytes: 9 }",
     "`bytes` is for connections"
 )]
+#[case("{ from: app, to: \"peer:80\", reaches: peer, bytes: 9, leaves: pod eth0 }", "`bytes` is not for")]
 fn a_wrong_expectation_is_refused_at_its_line(#[case] line: &str, #[case] message: &str) {
     let said = refused(&format!("{HEAD}expect:\n  - {line}\n"));
     assert!(said.contains(message) && said.contains("x.yaml:4:"), "{said}");

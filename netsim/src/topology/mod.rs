@@ -163,6 +163,17 @@ impl Topology {
         &self.bridges
     }
 
+    /// The same with one more address of an interface.
+    #[must_use]
+    pub fn with_address(mut self, node: &str, interface: &str, address: IpNet) -> Self {
+        let bridges = self.bridges.iter_mut().map(|bridge| &mut bridge.end);
+        let ends = self.links.iter_mut().flat_map(|link| &mut link.ends).chain(bridges);
+        for end in ends.filter(|end| end.node == node && end.interface == interface) {
+            end.addresses.push(address);
+        }
+        self
+    }
+
     /// The same with a name server, which all nodes ask, and which the name `nameserver` stands for.
     #[must_use]
     pub fn with_name_server(mut self, place: NameServerPlace) -> Self {
