@@ -99,12 +99,8 @@ fn interrupted(pod: &Pod, arguments: &str, step: &Step, signal: &str) -> Finishe
 fn ends_before_or_after(way: &Way) {
     let Some(pod) = Pod::start() else { return };
     pod.sh(WATCH);
-    let begin = || {
-        pod.done("uninstall");
-        if !way.prepare.is_empty() {
-            pod.done(&way.prepare);
-        }
-    };
+    // From nothing, or from what the step before ended with, which it replaces.
+    let begin = || pod.done(if way.prepare.is_empty() { "uninstall" } else { &way.prepare });
     begin();
     let before = rules(&pod);
     pod.done(&way.run);
