@@ -70,6 +70,20 @@ impl Way {
     }
 }
 
+impl Step {
+    /// The signals to try. After so many tables of one family it is the one, after as many of the other the other: each is
+    /// tried after each number of tables.
+    fn signals(&self) -> &'static [(&'static str, i32)] {
+        match self {
+            Self::Word(_) => &SIGNALS,
+            Self::Loaded(name, tables) => {
+                let one = (tables + u32::from(name.starts_with("ip6"))) % 2;
+                if one == 0 { &SIGNALS[..1] } else { &SIGNALS[1..] }
+            }
+        }
+    }
+}
+
 /// Runs tproxy and sends it a signal at this step.
 fn interrupted(pod: &Pod, arguments: &str, step: &Step, signal: &str) -> Finished {
     let program = pod.tproxy_program(arguments);
@@ -107,7 +121,7 @@ fn ends_before_or_after(way: &Way) {
     let after = rules(&pod);
     assert_ne!(before, after);
     for step in way.steps() {
-        for (signal, number) in SIGNALS {
+        for &(signal, number) in step.signals() {
             begin();
             let ended = interrupted(&pod, &way.run, &step, signal);
             let what = match &step {
