@@ -12,7 +12,7 @@ use super::equivalent::{self, Equivalent};
 use super::selection::{Selection, tproxy};
 use super::{End, say};
 use crate::run::{self, About, Mutant, Options, Report, RunError};
-use crate::scenario::Variant;
+use crate::scenario::{Step, Variant};
 
 #[derive(Debug, Args)]
 pub(super) struct Mutants {
@@ -54,6 +54,8 @@ impl Mutants {
             .ok_or_else(|| format!("`{}` is no backend with rules", self.backend))?;
         let mut variants = self.selection.variants()?;
         variants.retain(|variant| variant.backend == backend);
+        // Those that take long come last: of them only the rules are tried that nobody has missed by then.
+        variants.sort_by_key(|variant| variant.scenario.document.steps.iter().any(Step::is_crowded));
         let options = Options { tproxy: tproxy(self.tproxy.as_deref())? };
         run::supports(backend).map_err(|missing| missing.to_string())?;
         let equivalents = equivalent::all()?;

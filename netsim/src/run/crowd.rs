@@ -12,9 +12,9 @@ use crate::actor::{self, Enough, Tally};
 use crate::scenario::{Burst, Deed, Place, Queries, Until};
 
 /// How long all may take together.
-const ALTOGETHER: Duration = Duration::from_secs(120);
+const ALTOGETHER: Duration = Duration::from_secs(300);
 /// How long a crowd goes on for the sake of what is done beside it.
-const GOING_ON: Duration = Duration::from_secs(90);
+const GOING_ON: Duration = Duration::from_secs(240);
 
 pub(super) fn burst(stage: &Stage, wanted: &Burst) -> Result<Check, RunError> {
     let to = stage.endpoint(&wanted.to.value)?;

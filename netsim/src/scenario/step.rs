@@ -65,6 +65,19 @@ pub enum Step {
     Parallel(Vec<Vec<Step>>),
 }
 
+impl Step {
+    /// Whether as much traffic as can be made is part of it, so that it takes long.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        match self {
+            Self::Burst(_) | Self::Queries(_) => true,
+            Self::Repeat(repeat) => repeat.steps.iter().any(Self::is_crowded),
+            Self::Parallel(lists) => lists.iter().flatten().any(Self::is_crowded),
+            _ => false,
+        }
+    }
+}
+
 /// How tproxy is installed: flags, a configuration file, variables; all may be given together.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

@@ -16,19 +16,20 @@ use crate::iptables::{Tool, rule};
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Report<'a> {
-    changes: Vec<Shown<'a>>,
+    /// `null` where what is installed cannot be seen.
+    changes: Option<Vec<Shown<'a>>>,
     #[serde(flatten)]
     removal: Option<Removal>,
 }
 
 /// What goes with an installation.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Removal {
     /// Captured connections that are open; `null` where that cannot be seen.
     pub(super) open_connections: Option<usize>,
-    /// Rules of other programs that lead to chains of ours, and go with them.
-    pub(super) foreign_jumps: Vec<String>,
+    /// Rules of other programs that lead to chains of ours, and go with them; `null` where they cannot be seen.
+    pub(super) foreign_jumps: Option<Vec<String>>,
 }
 
 /// One change.
@@ -58,7 +59,12 @@ pub(super) fn print_json(
     removal: Option<Removal>,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<(), CliError> {
-    surroundings.print_json(&Report { changes: changes.iter().map(Shown::from).collect(), removal })
+    surroundings.print_json(&Report { changes: Some(changes.iter().map(Shown::from).collect()), removal })
+}
+
+/// The same where nothing of it can be seen.
+pub(super) fn print_unseen_json(surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {
+    surroundings.print_json(&Report { changes: None, removal: Some(Removal::default()) })
 }
 
 /// The changes by family, in Kuma's shape: a heading and what would be loaded.

@@ -213,19 +213,19 @@ fn tell_problems(problems: &Problems, label: &str, colours: Colours, err: &mut d
 /// All that is wrong, and where to read how it is right: for a single error as exactly as the parser knows it.
 fn tell_misuse(misuse: &Misuse, label: &str, colours: Colours, err: &mut dyn Write) -> io::Result<()> {
     let mut advice = String::new();
-    for error in &misuse.errors {
+    for error in misuse.errors.iter() {
         if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
             return write!(err, "{}", said(error, colours));
         }
         let Said { message, advice: behind } = Said::of(error, colours);
         writeln!(err, "{label}{message}")?;
-        advice = match misuse.errors.len() {
+        advice = match misuse.errors.count() {
             1 => behind.join("\n\n"),
             _ => behind.last().cloned().unwrap_or_default(),
         };
     }
-    if misuse.is_cut {
-        writeln!(err, "{label}more is wrong behind these; correct them first")?;
+    for more in misuse.more() {
+        writeln!(err, "{label}{more}")?;
     }
     if let Some(problems) = &misuse.configuration {
         tell_problems(problems, label, colours, err)?;

@@ -14,17 +14,19 @@ use super::tip::{self, Unreadable};
 use super::validate::Contract;
 use super::{Surroundings, sources};
 use crate::config::Problems;
+use crate::config::first_few::FirstFew;
 use crate::diagnostic::visible;
 
-/// So many are named: each costs another reading of the whole.
-const MOST: usize = 10;
+/// So many arguments are read again at most, all readings together: each that is wrong costs another reading of the
+/// whole. A command line that people write is read to its end.
+const READ_AGAIN: usize = 200_000;
 
 /// All that is known to be wrong.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Misuse {
     /// What the parser says, in the order of the command line; at least one.
-    pub(super) errors: Vec<clap::Error>,
-    /// Whether more is wrong, which is not looked at.
+    pub(super) errors: FirstFew<clap::Error>,
+    /// Whether the command line was not read to its end, nor the configuration looked at.
     pub(super) is_cut: bool,
     /// What is wrong with the configuration that the rest means.
     pub(super) configuration: Option<Problems>,
@@ -34,7 +36,9 @@ pub(super) struct Misuse {
 
 impl From<clap::Error> for Misuse {
     fn from(error: clap::Error) -> Self {
-        Self { errors: vec![error], is_cut: false, configuration: None, warnings: Vec::new() }
+        let mut misuse = Self::default();
+        misuse.errors.push(error);
+        misuse
     }
 }
 
@@ -67,32 +71,44 @@ impl Misuse {
         mut arguments: Vec<OsString>,
         surroundings: &Surroundings<'_>,
     ) -> Self {
-        let mut misuse = Self::from(first);
+        let mut misuse = Self::default();
         let mut taken = Vec::new();
-        let mut is_read = misuse.errors.iter().any(ends_the_reading);
-        while !is_read {
-            let fault = misuse.errors.last().and_then(|error| Fault::of(error, &arguments));
+        let mut budget = READ_AGAIN;
+        let mut next = Some(first);
+        while let Some(error) = next {
+            let is_last = ends_the_reading(&error);
+            let is_own = taken.is_empty() || is_of_its_own(&error, &taken);
+            let fault = Fault::of(&error, &arguments).filter(|_| is_own);
+            if is_own {
+                misuse.errors.push(error);
+            }
+            if is_last {
+                break;
+            }
             let Some(fault) = fault else { return misuse };
+            let Some(rest) = budget.checked_sub(arguments.len()) else {
+                misuse.is_cut = true;
+                return misuse;
+            };
+            budget = rest;
             fault.take_out(&mut arguments);
-            let mut next = read::<T>(&arguments).err();
+            next = read::<T>(&arguments).err();
             if next.as_ref().is_some_and(|next| fault.has_value(next, &arguments)) {
                 arguments.remove(fault.at);
                 next = read::<T>(&arguments).err();
             }
             taken.push(fault.option);
-            is_read = next.as_ref().is_none_or(ends_the_reading);
-            match next {
-                Some(next) if !is_of_its_own(&next, &taken) && !is_read => return misuse,
-                Some(_) if misuse.errors.len() == MOST => {
-                    misuse.is_cut = true;
-                    return misuse;
-                }
-                Some(next) if is_of_its_own(&next, &taken) => misuse.errors.push(next),
-                _ => {}
-            }
         }
         misuse.look_at_configuration::<T>(&arguments, surroundings);
         misuse
+    }
+
+    /// What is to be said behind the errors that are named.
+    pub(super) fn more(&self) -> Vec<String> {
+        let more = self.errors.count() - self.errors.iter().count();
+        let counted = (more > 0).then(|| format!("and {more} more like these"));
+        let cut = self.is_cut.then(|| "more is wrong behind these; correct them first".to_owned());
+        counted.into_iter().chain(cut).collect()
     }
 
     /// The option that an error is about, as it is typed.
@@ -105,12 +121,15 @@ impl Misuse {
 
     /// For verbs that have a configuration. What is not understood is no part of it.
     fn look_at_configuration<T: Parser>(&mut self, arguments: &[OsString], surroundings: &Surroundings<'_>) {
-        let Ok(matches) = T::command().ignore_errors(true).try_get_matches_from(arguments) else { return };
-        let mut matches = &matches;
-        while let Some((_, verb)) = matches.subcommand() {
-            matches = verb;
+        let mut command = T::command().ignore_errors(true);
+        let Ok(matches) = command.try_get_matches_from_mut(arguments) else { return };
+        let (mut command, mut matches) = (&command, &matches);
+        while let Some((name, verb)) = matches.subcommand() {
+            let Some(below) = command.find_subcommand(name) else { return };
+            (command, matches) = (below, verb);
         }
-        let has = |flag: &str| matches.try_contains_id(flag).is_ok();
+        // The matches themselves know which flags a verb has only in builds for debugging.
+        let has = |flag: &str| command.get_arguments().any(|argument| argument.get_id() == flag);
         let flags = if has("config") {
             ConfigurationFlags::from_arg_matches(matches).ok()
         } else if has("transparent_proxy_config") {

@@ -77,9 +77,7 @@ fn of_misuse(misuse: &Misuse) -> Vec<Told> {
             Told { origin: Misuse::option_of(error), ..Told::error(&words.join(" ")) }
         })
         .collect();
-    if misuse.is_cut {
-        told.push(Told::error("more is wrong behind these; correct them first"));
-    }
+    told.extend(misuse.more().iter().map(|more| Told::error(more)));
     told.extend(misuse.configuration.iter().flat_map(of_problems));
     told
 }

@@ -51,7 +51,7 @@ impl Uninstall {
     pub(super) fn run(&self, surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {
         if self.dry_run && !nix::unistd::geteuid().is_root() {
             surroundings.warn("[dry-run]: without root, the rules that are installed cannot be seen");
-            return Ok(());
+            return if surroundings.output.json { changes::print_unseen_json(surroundings) } else { Ok(()) };
         }
         warn_of_backup(surroundings);
         let facts = host::facts(&Config::default())?;
@@ -74,7 +74,7 @@ impl Uninstall {
         let installed = look(record, surroundings)?;
         warn_of_doubtful(&installed, surroundings);
         warn_of_foreign_jumps(&installed, surroundings);
-        let foreign_jumps: Vec<String> = installed.foreign_jumps().collect();
+        let foreign_jumps = Some(installed.foreign_jumps().collect());
         let redirects = Redirects::installed(&installed);
         let open = traffic::open_connections(&redirects, surroundings);
         if self.dry_run {

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
@@ -77,9 +78,9 @@ impl fmt::Display for PortRange {
 }
 
 /// A set of ports, kept as ascending ranges with a gap between each, so that equal sets are equal however they were
-/// written. Empty means that the list was not used.
+/// written. Empty means that the list was not used. A copy is the same piece of memory: there may be 100,000.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ports(Vec<PortRange>);
+pub struct Ports(Arc<[PortRange]>);
 
 impl Ports {
     /// The set of these ports.
@@ -102,7 +103,7 @@ impl Ports {
                 _ => merged.push(range),
             }
         }
-        Self(merged)
+        Self(merged.into())
     }
 
     /// Whether no port is in the set.

@@ -8,7 +8,7 @@ use crate::plan::flow::Protocol;
 use crate::plan::{Exclusion, Plan, Policy};
 
 /// So many rules are made of lists at most, those of both families together: rules and the texts that load them stay
-/// below 64 MiB, or 70 MiB where they name ports. The programs that load them take three times as much, and some seconds.
+/// at about 64 MiB. The programs that load them take three times as much, and some seconds.
 pub const MOST: usize = 100_000;
 
 /// A list of the configuration, and what becomes of it.

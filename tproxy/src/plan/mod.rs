@@ -15,6 +15,7 @@ mod resolve;
 mod sidecar;
 
 use std::collections::BTreeSet;
+use std::hash::Hasher;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -192,16 +193,30 @@ impl Plan {
     /// (FNV-1a over its JSON text). The host does not count, nor does the way in which rules are loaded.
     #[must_use]
     pub fn digest(&self) -> u64 {
-        use std::hash::Hasher;
         let options = &self.iptables;
         let shape = (
             (options.inbound_first, options.outbound_first, options.comments, options.log_level),
             (options.conntrack_zones, &options.chains),
         );
-        let mut hasher = fnv::FnvHasher::default();
-        // Plain data without maps of non-string keys always serialises; an empty text would only weaken the digest.
-        hasher.write(serde_json::to_string(&(&self.policy, shape)).unwrap_or_default().as_bytes());
-        hasher.finish()
+        let mut text = Hashed::default();
+        // Plain data without maps of non-string keys always serialises; a text cut short would only weaken the digest.
+        let _whole = serde_json::to_writer(&mut text, &(&self.policy, shape));
+        text.0.finish()
+    }
+}
+
+/// A text that is hashed while it is written, and never there as a whole: it may be long.
+#[derive(Default)]
+struct Hashed(fnv::FnvHasher);
+
+impl std::io::Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.write(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

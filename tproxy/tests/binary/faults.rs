@@ -14,13 +14,39 @@ pub(crate) const EARLIER: &str =
     "--redirect-all-dns-traffic --drop-invalid-packets --redirect-dns-port 15054 --wait 7";
 pub(crate) const TABLES: u32 = 3;
 
-/// Every step, in the order in which they are reached: after so many tables of IPv4 and of IPv6 among them, in each of
-/// the places where `loads` are.
-fn steps(begin: &[&str], loads: &[&str], end: &[&str]) -> Vec<String> {
-    let counts = || (0..=TABLES).flat_map(|ipv4| (0..=TABLES).map(move |ipv6| format!("{ipv4}/{ipv6}")));
-    let loads = loads.iter().flat_map(|place| counts().map(move |counts| format!("{place}/{counts}")));
-    let named = |steps: &[&str]| steps.iter().map(|step| (*step).to_owned()).collect::<Vec<_>>();
-    [named(begin), loads.collect(), named(end)].concat()
+/// Where a run is killed, and how that is healed.
+struct Turn {
+    step: String,
+    /// By the next install; else by the next uninstall.
+    by_install: bool,
+    /// Without the journal.
+    is_wiped: bool,
+}
+
+/// Every step, in the order in which they are reached, healed in both ways; and in each of the places where `loads` are,
+/// after so many tables of IPv4 and so many of IPv6. A family knows nothing of the other: it is enough that each number of
+/// its tables is healed in both ways, with the journal and without, beside another number of the other's each time.
+fn turns(begin: &[&str], loads: &[&str], end: &[&str]) -> Vec<Turn> {
+    let named = |steps: &[&str]| -> Vec<Turn> {
+        let both = |(index, step): (usize, &&str)| {
+            [true, false].map(|by_install| Turn {
+                step: (*step).to_owned(),
+                by_install,
+                is_wiped: (index % 2 == 0) == by_install,
+            })
+        };
+        steps.iter().enumerate().flat_map(both).collect()
+    };
+    let loaded = |place: &&str| -> Vec<Turn> {
+        let counts = (0..=TABLES).flat_map(|ipv4| (0..=TABLES).map(move |ipv6| (ipv4, ipv6)));
+        let turn = |(ipv4, ipv6)| Turn {
+            step: format!("{place}/{ipv4}/{ipv6}"),
+            by_install: (ipv4 + ipv6) % 2 == 0,
+            is_wiped: (ipv4 + ipv6) / 2 % 2 == 0,
+        };
+        counts.map(turn).collect()
+    };
+    named(begin).into_iter().chain(loads.iter().flat_map(loaded)).chain(named(end)).collect()
 }
 
 fn killed_at(pod: &Pod, step: &str, arguments: &str) {
@@ -28,33 +54,33 @@ fn killed_at(pod: &Pod, step: &str, arguments: &str) {
     assert_eq!(killed.exit, Exit::Signal(9), "at {step}: {killed}");
 }
 
-/// Kills `run` at each step, from the state that `prepare` makes, and heals: to what a whole install makes, and to what
+/// Kills `run` at each step, from the state that `prepare` makes, and heals: to what a whole install makes, or to what
 /// was there before.
-fn is_healed(backend: &str, prepare: &str, run: &str, steps: &[String]) {
+fn is_healed(backend: &str, prepare: &str, run: &str, turns: &[Turn]) {
     let Some(pod) = Pod::start() else { return };
     let install = format!("install {FLAGS} --backend {backend}");
     let nothing = rules(&pod);
     pod.done(&install);
     let wanted = rules(&pod);
-    for (index, step) in steps.iter().enumerate() {
-        // Each heals once with the journal and once without, in turns.
-        for (heal, healed, wiped) in
-            [(install.as_str(), &wanted, index % 2 == 0), ("uninstall", &nothing, index % 2 == 1)]
-        {
+    pod.done("uninstall");
+    for Turn { step, by_install, is_wiped } in turns {
+        if !prepare.is_empty() {
+            pod.done(prepare);
+        }
+        killed_at(&pod, step, run);
+        if *is_wiped {
+            pod.sh("rm -rf /run/tproxy");
+        }
+        let (heal, healed, status) =
+            if *by_install { (install.as_str(), &wanted, 0) } else { ("uninstall", &nothing, 3) };
+        pod.done(heal);
+        let when = format!("{backend}: {run}: killed at {step}, journal wiped: {is_wiped}, {heal}");
+        assert_eq!(&rules(&pod), healed, "{when}");
+        assert_eq!(pod.tproxy("status").exit, Exit::Code(status), "{when}");
+        // The next turn begins with nothing.
+        if *by_install {
             pod.done("uninstall");
-            assert_eq!(rules(&pod), nothing, "before {step}");
-            if !prepare.is_empty() {
-                pod.done(prepare);
-            }
-            killed_at(&pod, step, run);
-            if wiped {
-                pod.sh("rm -rf /run/tproxy");
-            }
-            pod.done(heal);
-            let when = format!("{backend}: {run}: killed at {step}, journal wiped: {wiped}, {heal}");
-            assert_eq!(&rules(&pod), healed, "{when}");
-            let status = if heal == "uninstall" { 3 } else { 0 };
-            assert_eq!(pod.tproxy("status").exit, Exit::Code(status), "{when}");
+            assert_eq!(rules(&pod), nothing, "uninstalled after {when}");
         }
     }
 }
@@ -66,7 +92,7 @@ fn a_first_install_that_is_killed_at_any_step_is_healed(
     #[values("iptables-nft", "iptables-legacy")] backend: &str,
 ) {
     let run = format!("install {FLAGS} --backend {backend}");
-    is_healed(backend, "", &run, &steps(&["journal-begun", "address"], &["load"], &END));
+    is_healed(backend, "", &run, &turns(&["journal-begun", "address"], &["load"], &END));
 }
 
 #[rstest]
@@ -75,7 +101,7 @@ fn a_changed_install_that_is_killed_at_any_step_is_healed(
 ) {
     let run = format!("install {FLAGS} --backend {backend}");
     let prepare = format!("install {EARLIER} --backend {backend}");
-    is_healed(backend, &prepare, &run, &steps(&["journal-begun"], &["load"], &END));
+    is_healed(backend, &prepare, &run, &turns(&["journal-begun"], &["load"], &END));
 }
 
 #[rstest]
@@ -87,7 +113,7 @@ fn an_uninstall_that_is_killed_at_any_step_is_healed(
         backend,
         &prepare,
         "uninstall",
-        &steps(&[], &["load"], &["loaded", "address", "settled", "journal-ended"]),
+        &turns(&[], &["load"], &["loaded", "address", "settled", "journal-ended"]),
     );
 }
 
@@ -100,5 +126,5 @@ fn a_change_of_flavour_that_is_killed_at_any_step_is_healed(#[values("nft", "leg
     // The old goes when the new is there.
     let loads = [format!("load/{newer}"), format!("load/{older}")];
     let loads: Vec<&str> = loads.iter().map(String::as_str).collect();
-    is_healed(&backend, &prepare, &run, &steps(&["journal-begun"], &loads, &END));
+    is_healed(&backend, &prepare, &run, &turns(&["journal-begun"], &loads, &END));
 }

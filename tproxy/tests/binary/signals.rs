@@ -70,6 +70,20 @@ impl Way {
     }
 }
 
+impl Step {
+    /// The signals to try. After so many tables of one family it is the one, after as many of the other the other: each is
+    /// tried after each number of tables.
+    fn signals(&self) -> &'static [(&'static str, i32)] {
+        match self {
+            Self::Word(_) => &SIGNALS,
+            Self::Loaded(name, tables) => {
+                let one = (tables + u32::from(name.starts_with("ip6"))) % 2;
+                if one == 0 { &SIGNALS[..1] } else { &SIGNALS[1..] }
+            }
+        }
+    }
+}
+
 /// Runs tproxy and sends it a signal at this step.
 fn interrupted(pod: &Pod, arguments: &str, step: &Step, signal: &str) -> Finished {
     let program = pod.tproxy_program(arguments);
@@ -99,19 +113,15 @@ fn interrupted(pod: &Pod, arguments: &str, step: &Step, signal: &str) -> Finishe
 fn ends_before_or_after(way: &Way) {
     let Some(pod) = Pod::start() else { return };
     pod.sh(WATCH);
-    let begin = || {
-        pod.done("uninstall");
-        if !way.prepare.is_empty() {
-            pod.done(&way.prepare);
-        }
-    };
+    // From nothing, or from what the step before ended with, which it replaces.
+    let begin = || pod.done(if way.prepare.is_empty() { "uninstall" } else { &way.prepare });
     begin();
     let before = rules(&pod);
     pod.done(&way.run);
     let after = rules(&pod);
     assert_ne!(before, after);
     for step in way.steps() {
-        for (signal, number) in SIGNALS {
+        for &(signal, number) in step.signals() {
             begin();
             let ended = interrupted(&pod, &way.run, &step, signal);
             let what = match &step {

@@ -59,16 +59,16 @@ fn every_list_of_100_000_entries_becomes_rules_or_is_refused_by_its_name() {
             let refused = run(&pod, dry_run);
             refused.refused_with(&[key, "has 100000 items, and with them 200000 rules", TOO_MANY]);
         }
-        // Rules that name ports are longer, and so many of them take more than 64 MiB.
-        let number = if flag.ends_with("-uids") { MANY / 10 * 8 } else { MANY };
-        pod.node().write_file("/run/many.yaml", file(key, (0..number).map(entry))).unwrap();
         if key != "vnet.networks" {
-            for more in [&[][..], &["--json"], &["--verbose"]] {
+            // How rules are written does not depend on the list. Of rules with ports, the long names are more than is kept
+            // of a program's output.
+            let ways = [&[][..], &["--json"], &["--verbose"]];
+            for more in ways.into_iter().take(if flag.ends_with("-gids") { 3 } else { 1 }) {
                 let one_family =
                     ["--ip-family-mode", if flag.contains("inbound-ips") { "dualstack" } else { "ipv4" }];
                 let printed = run(&pod, dry_run.iter().chain(&one_family).chain(more).copied()).done();
                 assert!(
-                    printed.matches("-j RETURN").count() + printed.matches("--jump RETURN").count() > number,
+                    printed.matches("-j RETURN").count() + printed.matches("--jump RETURN").count() > MANY,
                     "{key}"
                 );
             }
