@@ -49,13 +49,12 @@ impl App {
         let (seen, datagram_log) = (log.clone(), log.clone());
         actor.serve(move || async move {
             let datagram_name = spec.name.clone();
-            let listeners = spec.ports.iter().map(|port| listen(*port)).collect::<Result<Vec<_>, _>>()?;
+            let listeners = try_join_all(spec.ports.iter().map(|port| listen(*port))).await?;
             let loops = listeners.into_iter().flatten().map(move |listener| {
                 let (name, seen) = (spec.name.clone(), seen.clone());
                 accept(listener, move |stream, source| answer(name.clone(), seen.clone(), stream, source))
             });
-            let sockets =
-                spec.udp_ports.iter().map(|port| datagrams::bind(*port)).collect::<Result<Vec<_>, _>>()?;
+            let sockets = try_join_all(spec.udp_ports.iter().map(|port| datagrams::bind(*port))).await?;
             let (name, seen) = (datagram_name, datagram_log);
             let datagrams = sockets
                 .into_iter()

@@ -18,6 +18,7 @@ use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
 use super::client::{Attempt, Outcome, WORDS, of_error};
+use super::port::{HELD, when_free};
 use super::{ActorError, Answer, Handled, Log, Seen};
 use crate::topology::IpFamily;
 
@@ -25,10 +26,10 @@ use crate::topology::IpFamily;
 const LARGEST: usize = 4096;
 
 /// Sockets at all addresses of both families, those of a family that the kernel has not left out.
-pub(super) fn bind(port: u16) -> Result<Vec<UdpSocket>, ActorError> {
+pub(super) async fn bind(port: u16) -> Result<Vec<UdpSocket>, ActorError> {
     let mut sockets = Vec::new();
     for family in IpFamily::ALL {
-        match bind_in(family, port) {
+        match when_free(HELD, || bind_in(family, port)).await {
             Ok(socket) => sockets.push(socket),
             Err(error) if family == IpFamily::V6 && error.raw_os_error() == Some(libc::EAFNOSUPPORT) => {}
             Err(source) => return Err(ActorError::Listen { port, family, source }),

@@ -8,16 +8,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::spawn_local;
 
 use super::ActorError;
+use super::port::{HELD, when_free};
 use crate::topology::IpFamily;
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 
 /// Listens on a port at `0.0.0.0` and, unless the kernel has no IPv6, at `[::]`.
-pub(super) fn listen(port: u16) -> Result<Vec<TcpListener>, ActorError> {
+pub(super) async fn listen(port: u16) -> Result<Vec<TcpListener>, ActorError> {
     let mut listeners = Vec::new();
     for family in IpFamily::ALL {
-        match listen_in(family, port) {
+        match when_free(HELD, || listen_in(family, port)).await {
             Ok(listener) => listeners.push(listener),
             Err(error) if family == IpFamily::V6 && error.raw_os_error() == Some(libc::EAFNOSUPPORT) => {}
             Err(source) => return Err(ActorError::Listen { port, family, source }),

@@ -13,6 +13,7 @@ mod enough;
 mod error;
 mod held;
 mod listen;
+mod port;
 mod queries;
 mod query;
 mod seen;

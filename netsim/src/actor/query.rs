@@ -11,6 +11,7 @@ use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
 use super::dns::{answer_in, question};
+use super::port::when_free;
 use super::{ActorError, Answer};
 
 /// The largest answer that is read.
@@ -56,7 +57,7 @@ pub enum Asked {
 pub(super) async fn ask(query: Query) -> Result<Asked, ActorError> {
     let any: SocketAddr = if query.server.is_ipv4() { ([0; 4], 0).into() } else { ([0; 16], 0).into() };
     let address = query.from.unwrap_or(any);
-    let socket = bind(address, query.within)
+    let socket = when_free(query.within, || bind(address))
         .await
         .map_err(|source| ActorError::Source { address: address.ip(), source })?;
     Ok(match timeout(query.within, exchange(&socket, &query)).await {
@@ -67,19 +68,10 @@ pub(super) async fn ask(query: Query) -> Result<Asked, ActorError> {
     })
 }
 
-/// A port that was just given back may be held for a moment by a child between fork and exec; nothing tells when it is
-/// free.
-async fn bind(address: SocketAddr, within: Duration) -> io::Result<UdpSocket> {
-    const AGAIN: Duration = Duration::from_millis(2);
-    let deadline = tokio::time::Instant::now() + within;
-    loop {
-        match UdpSocket::bind(address).await {
-            Err(error) if error.kind() == ErrorKind::AddrInUse && tokio::time::Instant::now() < deadline => {
-                tokio::time::sleep(AGAIN).await;
-            }
-            bound => return bound,
-        }
-    }
+fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = std::net::UdpSocket::bind(address)?;
+    socket.set_nonblocking(true)?;
+    UdpSocket::from_std(socket)
 }
 
 async fn exchange(socket: &UdpSocket, query: &Query) -> io::Result<Asked> {

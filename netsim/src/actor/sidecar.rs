@@ -97,9 +97,8 @@ impl Sidecar {
             let ports = spec.ports();
             let proxy = Rc::new(Proxy { spec, slots, log: seen });
             for (port, side) in ports {
-                loops.extend(
-                    listen(port)?.into_iter().map(|listener| serve(Rc::clone(&proxy), side, listener)),
-                );
+                let listeners = listen(port).await?.into_iter();
+                loops.extend(listeners.map(|listener| serve(Rc::clone(&proxy), side, listener)));
             }
             Ok::<_, ActorError>(((), async move { try_join_all(loops).await.map(drop) }))
         })??;

@@ -78,6 +78,7 @@ impl Fuzz {
         let clock = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         Ok(Options {
             tproxy: tproxy(self.tproxy.as_deref())?,
+            programs: Vec::new(),
             seed: self.seed.unwrap_or_else(clock),
             cases: self.cases,
             first: self.first,

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,11 +39,12 @@ pub(super) struct Lab {
 }
 
 impl Lab {
-    pub(super) fn up(backend: BackendId, tproxy: &Path) -> Result<Self, FuzzError> {
+    pub(super) fn up(backend: BackendId, what: &super::Options) -> Result<Self, FuzzError> {
         let topology = world::layout()?.topology()?;
         let mut options = NetworkOptions::default();
         options.base.deadline = DEADLINE;
-        options.base.programs.push(("tproxy".to_owned(), PathBuf::from(tproxy)));
+        options.base.programs.push(("tproxy".to_owned(), what.tproxy.clone()));
+        options.base.programs.extend(what.programs.iter().cloned());
         if let Some(place) = topology.name_server() {
             options.base.name_servers.clone_from(&place.addresses);
         }

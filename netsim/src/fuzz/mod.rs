@@ -33,6 +33,8 @@ use world::{Claim, Shot};
 pub struct Options {
     /// The tproxy binary to be proven.
     pub tproxy: PathBuf,
+    /// Programs that it needs beside those of the machine, by the names that it calls them by.
+    pub programs: Vec<(String, PathBuf)>,
     /// Where the numbers come from: the same seed draws the same cases.
     pub seed: u64,
     /// How many installations.
@@ -117,7 +119,7 @@ const ENOUGH: usize = 5;
 /// The run could not be carried out.
 pub fn run(options: &Options, mut progress: impl FnMut(&Found)) -> Result<Found, FuzzError> {
     let started = Instant::now();
-    let labs = options.backends.iter().map(|backend| Lab::up(*backend, &options.tproxy));
+    let labs = options.backends.iter().map(|backend| Lab::up(*backend, options));
     let labs = labs.collect::<Result<Vec<_>, _>>()?;
     let mut found = Found::default();
     for case in options.first..options.first + options.cases {

@@ -69,7 +69,7 @@ fn junit_xml_has_a_suite_a_feature_and_holds_every_message() {
     let suite = document.descendants().find(|node| node.has_tag_name("testsuite")).unwrap();
     let count = |name| suite.attribute(name).unwrap();
     assert_eq!(
-        [count("name"), count("tests"), count("failures"), count("errors"), count("disabled")],
+        [count("name"), count("tests"), count("failures"), count("errors"), count("skipped")],
         ["ports", "4", "1", "1", "1"]
     );
     let failure = document.descendants().find(|node| node.has_tag_name("failure")).unwrap();

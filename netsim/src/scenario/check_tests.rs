@@ -201,7 +201,7 @@ fn what_a_file_adds_is_checked(#[case] section: &str, #[case] message: &str) {
 }
 
 #[test]
-fn variables_stand_for_values_in_words_without_quotes() {
+fn variables_stand_for_values() {
     let expect = "expect:\n  - { from: app, to: \"peer:80\", reaches: ${who} }\n";
     let scenario = parse("x", "x.yaml", format!("{HEAD}variables: {{ who: peer }}\n{expect}")).unwrap();
     let reaches = scenario.document.expect.first().and_then(|one| one.value.reaches.clone());
@@ -212,7 +212,8 @@ fn variables_stand_for_values_in_words_without_quotes() {
 
 #[test]
 fn what_is_wrong_in_an_included_file_is_told_there() {
-    let folder = tempfile::tempdir().unwrap();
+    // A name that begins with a dot, as temporary ones do, is a hidden file's, and those are not included.
+    let folder = tempfile::Builder::new().prefix("netsim-").tempdir().unwrap();
     let file = folder.path().join("x.yaml");
     let with = |part: &str| {
         std::fs::write(folder.path().join("more.part.yaml"), part).unwrap();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tproxy::diagnostic::{Colours, Source, yaml_message};
+use tproxy::diagnostic::{Colours, Source};
 
 use super::check;
 use super::schema::Document;
@@ -97,11 +97,8 @@ pub fn load(id: &str, path: &Path) -> Result<Scenario, ScenarioError> {
 /// It is not YAML, or says something that no scenario may say.
 pub fn parse(id: &str, name: &str, text: String) -> Result<Scenario, ScenarioError> {
     let source = Arc::new(Source { name: name.to_owned(), text });
-    let sources = Sources::new(&source);
-    let document = sources.document().map_err(|error| {
-        let place = sources.place(error.location());
-        ScenarioError::Wrong(vec![place.annotate(&yaml_message(&error), Colours::Never)])
-    })?;
+    let (document, sources) =
+        Sources::read(&source).map_err(|message| ScenarioError::Wrong(vec![message]))?;
     let problems = check::problems(&document);
     if !problems.is_empty() {
         let shown = problems

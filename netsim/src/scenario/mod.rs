@@ -15,6 +15,7 @@ mod schema;
 mod source;
 mod step;
 mod table;
+mod variables;
 
 pub use expand::{Variant, variants};
 pub use expectation::{Endpoint, Expectation, Place, Protocol, Who, WirePlace};

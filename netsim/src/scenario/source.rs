@@ -3,16 +3,18 @@
 //! Must never read a file outside the folder above the scenario's own.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_saphyr::{InputSource, Location, Options, SafeFileReadMode, SafeFileResolver};
-use tproxy::diagnostic::{Place, Source};
+use serde::de::DeserializeOwned;
+use serde_saphyr::{IncludeResolveError, InputSource, Location, Options, SafeFileReadMode, SafeFileResolver};
+use tproxy::diagnostic::{Colours, Place, Source, yaml_message};
 
 use super::schema::{Document, FlagValue};
+use super::variables::{self, Unknown};
 
 /// A scenario's file, and the files that it includes, in the order in which they were read.
 pub(super) struct Sources {
@@ -27,21 +29,35 @@ struct Head {
     variables: BTreeMap<String, FlagValue>,
 }
 
+/// A text, as it is to be read.
+type Reading = dyn Fn(&str) -> Result<String, Unknown>;
+
 impl Sources {
-    pub(super) fn new(own: &Arc<Source>) -> Self {
-        Self { own: Arc::clone(own), included: Rc::default() }
+    /// The document that `file` and what it includes hold together.
+    ///
+    /// # Errors
+    /// It is no document; the message says where.
+    pub(super) fn read(file: &Arc<Source>) -> Result<(Document, Self), String> {
+        // Which variables there are stands in the file itself: it is read a first time without their values.
+        let (head, _): (Head, _) = Self::parse(file, Rc::new(|text| Ok(variables::blank(text))))?;
+        let values: BTreeMap<String, String> =
+            head.variables.into_iter().map(|(name, value)| (name, value.to_string())).collect();
+        Self::parse(file, Rc::new(move |text| variables::fill(text, &values)))
     }
 
-    /// The document that they hold together.
-    pub(super) fn document(&self) -> Result<Document, serde_saphyr::Error> {
-        let head: Head = serde_saphyr::from_str_with_options(&self.own.text, self.with_includes())?;
-        let variables: HashMap<String, String> =
-            head.variables.into_iter().map(|(name, value)| (name, value.to_string())).collect();
-        self.included.borrow_mut().clear();
-        let options = self.with_includes();
-        // Without any, `${…}` stays what it is: it may be meant for a shell.
-        let options = if variables.is_empty() { options } else { options.with_properties(variables) };
-        serde_saphyr::from_str_with_options(&self.own.text, options)
+    fn parse<T: DeserializeOwned>(file: &Arc<Source>, reading: Rc<Reading>) -> Result<(T, Self), String> {
+        let text = reading(&file.text).map_err(|unknown| {
+            Place::of_byte(file, unknown.offset).annotate(&unknown.to_string(), Colours::Never)
+        })?;
+        let own = Arc::new(Source { name: file.name.clone(), text });
+        let sources = Self { own, included: Rc::default() };
+        let options = sources.with_includes(reading);
+        match serde_saphyr::from_str_with_options(&sources.own.text, options) {
+            Ok(read) => Ok((read, sources)),
+            Err(error) => {
+                Err(sources.place(error.location()).annotate(&yaml_message(&error), Colours::Never))
+            }
+        }
     }
 
     /// The place that a location means, whichever file it is in.
@@ -53,7 +69,7 @@ impl Sources {
         Place::of(file.unwrap_or(&self.own), location)
     }
 
-    fn with_includes(&self) -> Options {
+    fn with_includes(&self, reading: Rc<Reading>) -> Options {
         let path = Path::new(&self.own.name);
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let above = folder.canonicalize().ok().and_then(|folder| folder.parent().map(Path::to_owned));
@@ -64,8 +80,13 @@ impl Sources {
         let resolver = resolver.with_read_mode(SafeFileReadMode::Text);
         let included = Rc::clone(&self.included);
         Options::default().with_include_resolver(move |request| {
-            let found = resolver.resolve(request)?;
-            if let InputSource::Text(text) = &found.source {
+            let mut found = resolver.resolve(request)?;
+            if let InputSource::Text(text) = &mut found.source {
+                *text = reading(text).map_err(|unknown| {
+                    let file = Arc::new(Source { name: found.name.clone(), text: text.clone() });
+                    let place = Place::of_byte(&file, unknown.offset);
+                    IncludeResolveError::Message(format!("{}: {unknown}", place.exact()))
+                })?;
                 let (name, text) = (found.name.clone(), text.clone());
                 included.borrow_mut().push(Arc::new(Source { name, text }));
             }
