@@ -47,7 +47,7 @@ struct Report<'a> {
     result: &'static str,
     /// Release of the kernel.
     kernel: &'a str,
-    findings: &'a [Finding],
+    findings: Vec<&'a Finding>,
 }
 
 impl Check {
@@ -56,11 +56,13 @@ impl Check {
         let (case, evidence) = look(config)?;
         let findings = check::findings(&case, &evidence);
         let is_missing = findings.iter().any(|finding| finding.outcome == Outcome::Missing);
+        let quiet = surroundings.output.quiet;
+        let shown = findings.iter().filter(|finding| !quiet || finding.outcome != Outcome::Works).collect();
         if surroundings.output.json {
             let result = if is_missing { "missing" } else { "ready" };
-            surroundings.print_json(&Report { result, kernel: &evidence.kernel, findings: &findings })?;
+            surroundings.print_json(&Report { result, kernel: &evidence.kernel, findings: shown })?;
         } else {
-            print(&findings, surroundings)?;
+            print(shown, surroundings)?;
             surroundings.tell(summary(&findings, &evidence.kernel));
         }
         Ok(if is_missing { FAILED } else { DONE })
@@ -149,10 +151,9 @@ fn lack(error: &ToolError) -> Lack {
     Lack { evidence, advice: advice.to_owned() }
 }
 
-fn print(findings: &[Finding], surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {
-    let quiet = surroundings.output.quiet;
+fn print(findings: Vec<&Finding>, surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {
     let mut rows: Vec<[String; 3]> = Vec::new();
-    for finding in findings.iter().filter(|finding| !quiet || finding.outcome != Outcome::Works) {
+    for finding in findings {
         rows.push([finding.outcome.to_string(), finding.subject.clone(), one_line(&finding.evidence)]);
         let advice = finding.advice.iter();
         rows.extend(advice.map(|advice| [String::new(), String::new(), format!("→ {}", one_line(advice))]));

@@ -283,6 +283,8 @@ fn people_read_a_table_and_quiet_leaves_out_what_works() {
     let quiet = pod.done("check --quiet").stdout_text();
     assert!(quiet.contains("\nwarning  ssh ") && !quiet.contains("works"), "{quiet}");
     assert_eq!(pod.done("check --quiet --exclude-inbound-ports 22").stdout_text(), "");
+    let quiet = pod.done("check --quiet --json").stdout_text();
+    assert!(quiet.contains("\"ssh\"") && !quiet.contains("works"), "{quiet}");
 }
 
 #[test]
