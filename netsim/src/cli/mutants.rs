@@ -1,4 +1,4 @@
-//! `netsim mutants`: takes each of tproxy's rules away, one at a time, and lists those that no scenario misses.
+//! `netsim mutants`: breaks what tproxy installs in one place at a time, and lists the ways that no scenario notices.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ use crate::scenario::{Step, Variant};
 pub(super) struct Mutants {
     #[command(flatten)]
     selection: Selection,
-    /// The backend whose rules are taken away
+    /// The backend whose rules are broken
     #[arg(long, value_name = "ID", default_value = "iptables-nft")]
     backend: String,
     /// The tproxy binary [default: the one beside netsim]
@@ -32,15 +32,17 @@ pub(super) struct Mutants {
 /// What is known of all rules so far.
 #[derive(Default)]
 struct Known {
-    /// The variants in which a rule was there and nobody missed it; none once one did.
-    survivors: BTreeMap<Rule, BTreeSet<String>>,
-    killed: BTreeSet<Rule>,
-    /// Variants that fail, or cannot be run, with all rules in place.
+    /// The variants in which nobody noticed; none once one did.
+    survivors: BTreeMap<InFamily, BTreeSet<String>>,
+    killed: BTreeSet<InFamily>,
+    /// Those that the kernel refuses, so that nobody can be hurt by them.
+    refused: BTreeSet<InFamily>,
+    /// Variants that fail, or cannot be run, with everything in place.
     broken: Vec<String>,
 }
 
-/// A rule in a family: where it is not missed in one, it may be in the other.
-type Rule = (String, Mutant);
+/// A mutant in a family: what is not noticed in one may be in the other.
+type InFamily = (String, Mutant);
 
 impl Mutants {
     pub(super) fn run(&self) -> End {
@@ -54,7 +56,7 @@ impl Mutants {
             .ok_or_else(|| format!("`{}` is no backend with rules", self.backend))?;
         let mut variants = self.selection.variants()?;
         variants.retain(|variant| variant.backend == backend);
-        // Those that take long come last: of them only the rules are tried that nobody has missed by then.
+        // Those that take long come last: of them only the mutants are tried that nobody has noticed by then.
         variants.sort_by_key(|variant| variant.scenario.document.steps.iter().any(Step::is_crowded));
         let options = Options { tproxy: tproxy(self.tproxy.as_deref())? };
         run::supports(backend).map_err(|missing| missing.to_string())?;
@@ -67,8 +69,9 @@ impl Mutants {
             say(&format!("FAILED  {reason}\n"));
         }
         say(&format!(
-            "{} rules, {killed} missed when taken away, {survived} not, {equivalent} equivalent\n",
-            killed + known.survivors.len()
+            "{} mutants, {killed} noticed, {survived} not, {equivalent} equivalent, {} refused by the kernel\n",
+            killed + known.survivors.len(),
+            known.refused.len()
         ));
         if survived == 0 && known.broken.is_empty() { Ok(End::Passed) } else { Ok(End::Failed) }
     }
@@ -92,7 +95,7 @@ impl Mutants {
     }
 }
 
-/// Tells of every rule that nobody missed, and counts those of which nothing says that nobody can. `chosen` are the
+/// Tells of every mutant that nobody noticed, and counts those of which nothing says that nobody can. `chosen` are the
 /// scenarios that ran.
 fn tell_survivors(known: &Known, equivalents: &[Equivalent], chosen: &BTreeSet<String>) -> usize {
     let mut survived = 0;
@@ -114,35 +117,44 @@ fn tell_survivors(known: &Known, equivalents: &[Equivalent], chosen: &BTreeSet<S
     survived
 }
 
-/// Takes each rule of a variant away that nobody has missed yet.
+/// Breaks what a variant installs in each way that nobody has noticed yet.
 fn one(variant: &Variant, options: &Options, known: &Mutex<Known>) {
     let lock = || known.lock().unwrap_or_else(PoisonError::into_inner);
-    let rules = match run::rules(variant, options) {
-        Ok((report, rules)) if report.passed() => rules,
-        Ok(_) => return lock().broken.push(format!("{variant} fails with all rules in place")),
+    let mutants = match run::rules(variant, options) {
+        Ok((report, mutants)) if report.passed() => mutants,
+        Ok(_) => return lock().broken.push(format!("{variant} fails with everything in place")),
         Err(error) => return lock().broken.push(format!("{variant}: {error}")),
     };
-    for mutant in rules {
-        let rule = (variant.family.to_string(), mutant);
-        if lock().killed.contains(&rule) {
+    for mutant in mutants {
+        let mutant = (variant.family.to_string(), mutant);
+        if lock().killed.contains(&mutant) {
             continue;
         }
-        let outcome = run::mutated(variant, options, &rule.1);
+        let outcome = run::mutated(variant, options, &mutant.1);
         let mut known = lock();
-        if is_missed(&outcome) {
-            known.survivors.remove(&rule);
-            say(&format!("missed    {} {}  by {variant}\n", rule.0, rule.1));
-            known.killed.insert(rule);
-        } else if !known.killed.contains(&rule) {
-            known.survivors.entry(rule).or_default().insert(variant.to_string());
+        if is_refused(&outcome) {
+            known.refused.insert(mutant);
+        } else if is_noticed(&outcome, &mutant.1) {
+            known.survivors.remove(&mutant);
+            say(&format!("noticed   {} {}  by {variant}\n", mutant.0, mutant.1));
+            known.killed.insert(mutant);
+        } else if !known.killed.contains(&mutant) {
+            known.survivors.entry(mutant).or_default().insert(variant.to_string());
         }
     }
 }
 
-/// Whether traffic went otherwise. What tproxy says of its rules, or leaves of them, counts for nothing.
-fn is_missed(outcome: &Result<Report, RunError>) -> bool {
+/// Whether the kernel does not take such a rule.
+fn is_refused(outcome: &Result<Report, RunError>) -> bool {
+    matches!(outcome, Err(RunError::Unbreakable(_)))
+}
+
+/// Whether traffic went otherwise, or something was left behind where the mutant is about that. What tproxy says of its
+/// rules counts for nothing.
+fn is_noticed(outcome: &Result<Report, RunError>, mutant: &Mutant) -> bool {
+    let counts = |about| about == About::Traffic || mutant.is_afterwards() && about == About::State;
     match outcome {
-        Ok(report) => report.checks.iter().any(|check| check.about == About::Traffic && !check.passed()),
+        Ok(report) => report.checks.iter().any(|check| counts(check.about) && !check.passed()),
         // A scenario that does not come to its end misses something, too.
         Err(error) => matches!(error, RunError::Actor(_) | RunError::NotOpen { .. }),
     }

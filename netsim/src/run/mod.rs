@@ -4,6 +4,7 @@
 //! Must never judge by the text of a rule: only by what connections did. Rule texts are shown with failures, and
 //! compared before and after.
 
+mod breakage;
 mod cast;
 mod connection;
 mod counters;
@@ -91,6 +92,9 @@ pub enum RunError {
         /// How long was waited.
         within: std::time::Duration,
     },
+    /// A rule that was to break what is installed.
+    #[error("the kernel does not take a broken rule: {0}")]
+    Unbreakable(ProcessError),
     /// The scenario's installation.
     #[error("the scenario's installation: {0}")]
     Install(#[from] InstallError),
@@ -169,7 +173,7 @@ pub fn run(variant: &Variant, options: &Options) -> Result<Report, RunError> {
     Ok(perform(variant, options, Mutation::None)?.0)
 }
 
-/// Runs one variant, and tells tproxy's rules in its family after each installation.
+/// Runs one variant, and tells in which ways what is installed could be broken in its family.
 ///
 /// # Errors
 /// As [`run`].
@@ -177,12 +181,12 @@ pub fn rules(variant: &Variant, options: &Options) -> Result<(Report, BTreeSet<M
     perform(variant, options, Mutation::Look)
 }
 
-/// Runs one variant with a rule of tproxy's taken away after each installation.
+/// Runs one variant with what tproxy installed broken in one place.
 ///
 /// # Errors
 /// As [`run`].
 pub fn mutated(variant: &Variant, options: &Options, mutant: &Mutant) -> Result<Report, RunError> {
-    Ok(perform(variant, options, Mutation::Delete(mutant.clone()))?.0)
+    Ok(perform(variant, options, Mutation::Break(mutant.clone()))?.0)
 }
 
 fn perform(

@@ -1,119 +1,162 @@
-//! Rules of tproxy that are taken away behind its back, to see whether a scenario notices.
+//! What tproxy installed, broken in one place behind its back, to see whether a scenario notices.
 //!
-//! Must never touch a rule of anybody else, nor one outside the variant's family.
+//! Must never touch anything outside the pod, nor a family that is not the variant's.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-use tproxy::iptables::CHAIN_PREFIX;
-use tproxy::iptables::rule::{self, Rule};
-
 use super::stage::Stage;
-use super::{RunError, rules_program};
-use crate::node::{Finished, Program};
+use super::{RunError, breakage, rules_program};
+use crate::node::Program;
 
-/// A rule of tproxy's, without its comment.
+/// One way in which an installation is broken.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mutant {
-    table: String,
-    chain: String,
-    rule: String,
+    pub(super) change: Change,
+    pub(super) table: String,
+    pub(super) chain: String,
+    /// The rule that is broken, without its comment, which differs from one installation to the next.
+    pub(super) rule: String,
+    /// What stands in its place, or is swapped with it.
+    pub(super) with: String,
+}
+
+/// How it is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Change {
+    /// A rule is missing.
+    Without,
+    /// Two neighbours stand in each other's place.
+    Swapped,
+    /// It leads to another port.
+    OtherPort,
+    /// Or to another conntrack zone.
+    OtherZone,
+    /// One of its matches is turned round.
+    Negated,
+    /// A whole family has no rules.
+    NoFamily,
+    /// Exclusions are never applied.
+    NoExclusions,
+    /// The zones of captured queries stand for each other.
+    ZonesSwapped,
+    /// Queries of a virtual network are captured though DNS is off.
+    VnetDns,
+    /// The passthrough address stays when tproxy is uninstalled.
+    AddressLeft,
+    /// A rule does.
+    RuleLeft,
+}
+
+impl Change {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Without => "without",
+            Self::Swapped => "swapped",
+            Self::OtherPort => "other port",
+            Self::OtherZone => "other zone",
+            Self::Negated => "negated",
+            Self::NoFamily => "without any rule of the family",
+            Self::NoExclusions => "without exclusions",
+            Self::ZonesSwapped => "with zones swapped",
+            Self::VnetDns => "with captured queries of virtual networks",
+            Self::AddressLeft => "with ::6 left behind",
+            Self::RuleLeft => "with a rule left behind",
+        }
+    }
+
+    /// Whether it happens after tproxy was uninstalled, so that what is left counts.
+    fn is_afterwards(self) -> bool {
+        matches!(self, Self::AddressLeft | Self::RuleLeft)
+    }
+}
+
+impl Mutant {
+    /// A change that is about no rule in particular.
+    pub(super) fn of_all(change: Change) -> Self {
+        let [table, chain, rule, with] = Default::default();
+        Self { change, table, chain, rule, with }
+    }
+
+    /// Whether what is left after uninstalling counts, and not only traffic.
+    #[must_use]
+    pub fn is_afterwards(&self) -> bool {
+        self.change.is_afterwards()
+    }
 }
 
 impl fmt::Display for Mutant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.table, self.chain, self.rule)
+        f.write_str(self.change.word())?;
+        if !self.rule.is_empty() {
+            write!(f, ": {} {} {}", self.table, self.chain, self.rule)?;
+        }
+        match self.change {
+            Change::Swapped => write!(f, " <> {}", self.with),
+            _ if !self.with.is_empty() => write!(f, " => {}", self.with),
+            _ => Ok(()),
+        }
     }
 }
 
-/// What is done behind tproxy's back after each installation.
+/// What is done behind tproxy's back.
 #[derive(Debug, Clone)]
 pub(super) enum Mutation {
     /// Nothing.
     None,
-    /// Its rules are looked at.
+    /// Its rules are looked at, after each installation.
     Look,
-    /// One of them is deleted, if it is there.
-    Delete(Mutant),
+    /// What was installed is broken so, where it can be.
+    Break(Mutant),
 }
 
 impl Mutation {
-    /// Carries it out, and tells the rules that were there if they were to be looked at.
-    pub(super) fn carry_out(&self, stage: &Stage) -> Result<BTreeSet<Mutant>, RunError> {
+    /// Carries out what belongs after an installation, and tells what could be broken if it was to be looked at.
+    pub(super) fn after_install(&self, stage: &Stage) -> Result<BTreeSet<Mutant>, RunError> {
         match self {
             Self::None => Ok(BTreeSet::new()),
             Self::Look => {
-                let saved = stage.rules_of_family()?;
-                Ok(found(&saved).into_iter().map(|(mutant, _)| mutant).collect())
+                let rules = breakage::mutants(&stage.rules_of_family()?).into_iter().map(|(mutant, _)| mutant);
+                let mut all: BTreeSet<Mutant> = rules.collect();
+                all.insert(Mutant::of_all(Change::RuleLeft));
+                if has_passthrough_address(stage)? {
+                    all.insert(Mutant::of_all(Change::AddressLeft));
+                }
+                Ok(all)
             }
-            Self::Delete(wanted) => {
-                let saved = stage.rules_of_family()?;
-                if let Some((_, position)) = found(&saved).into_iter().find(|(mutant, _)| mutant == wanted) {
-                    let Mutant { table, chain, .. } = wanted;
-                    let text = format!("*{table}\n-D {chain} {position}\nCOMMIT\n");
-                    let program = rules_program(stage, "restore");
-                    Program::new(&program)
-                        .arg("--noflush")
-                        .stdin(text)
-                        .run(stage.pod()?)
-                        .and_then(Finished::checked)?;
+            Self::Break(wanted) => {
+                let mutants = breakage::mutants(&stage.rules_of_family()?);
+                if let Some((_, edits)) = mutants.into_iter().find(|(mutant, _)| mutant == wanted) {
+                    restore(stage, &edits.text())?;
                 }
                 Ok(BTreeSet::new())
             }
         }
     }
-}
 
-/// The rules of tproxy's in what iptables-save prints, each with its position in its chain.
-fn found(saved: &str) -> Vec<(Mutant, usize)> {
-    let (mut table, mut chain, mut position) = (String::new(), String::new(), 0);
-    let mut found = Vec::new();
-    for line in saved.lines() {
-        // Counters come first.
-        let line = line
-            .split_once("] ")
-            .filter(|(before, _)| before.starts_with('['))
-            .map_or(line, |(_, rest)| rest);
-        if let Some(name) = line.strip_prefix('*') {
-            name.clone_into(&mut table);
-            chain.clear();
-        }
-        let Some(mut words) = line.strip_prefix("-A ").and_then(rule::words) else { continue };
-        if words.is_empty() {
-            continue;
-        }
-        let name = words.remove(0);
-        position = if name == chain { position + 1 } else { 1 };
-        chain = name;
-        let rule = Rule::from_words(words.clone());
-        if chain.starts_with(CHAIN_PREFIX) || rule.is_ours() {
-            let rule = Rule::from_words(without_comment(words)).to_string();
-            found.push((Mutant { table: table.clone(), chain: chain.clone(), rule }, position));
+    /// Carries out what belongs after uninstalling.
+    pub(super) fn after_uninstall(&self, stage: &Stage) -> Result<(), RunError> {
+        match self {
+            Self::Break(Mutant { change: Change::RuleLeft, .. }) => {
+                const LEFT: &str = "-A OUTPUT -m comment --comment kuma/mesh/transparent/proxy/left -j RETURN";
+                restore(stage, &format!("*nat\n{LEFT}\nCOMMIT\n"))
+            }
+            Self::Break(Mutant { change: Change::AddressLeft, .. }) => {
+                let words = ["address", "replace", "::6/128", "dev", "lo"];
+                Program::new("ip").args(words).run(stage.pod()?)?.checked()?;
+                Ok(())
+            }
+            _ => Ok(()),
         }
     }
-    found
 }
 
-/// A comment makes no rule another: its digest differs from one installation to the next.
-fn without_comment(mut words: Vec<String>) -> Vec<String> {
-    let matches = |words: &[String]| matches!(words, [m, comment, option, _] if m == "-m" && comment == "comment" && option == "--comment");
-    if let Some(at) = words.windows(4).position(matches) {
-        words.drain(at..at + 4);
-    }
-    words
+fn restore(stage: &Stage, text: &str) -> Result<(), RunError> {
+    let program = Program::new(&rules_program(stage, "restore")).arg("--noflush").stdin(text.to_owned());
+    program.run(stage.pod()?)?.checked().map(drop).map_err(RunError::Unbreakable)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn our_rules_are_found_with_their_places_and_nobody_elses() {
-        let saved = "*nat\n:OUTPUT ACCEPT [0:0]\n:KUMA_MESH_X - [0:0]\n[0:0] -A OUTPUT -p tcp -j ACCEPT\n\
-                     [1:60] -A OUTPUT -p tcp -m comment --comment \"kuma/mesh/transparent/proxy/t 1\" -j KUMA_MESH_X\n\
-                     [1:60] -A KUMA_MESH_X -j RETURN\nCOMMIT\n";
-        let shown: Vec<String> =
-            found(saved).iter().map(|(mutant, position)| format!("{mutant} @{position}")).collect();
-        assert_eq!(shown, ["nat OUTPUT -p tcp -j KUMA_MESH_X @2", "nat KUMA_MESH_X -j RETURN @1"]);
-    }
+fn has_passthrough_address(stage: &Stage) -> Result<bool, RunError> {
+    let shown = Program::new("ip").args(["-6", "address", "show", "dev", "lo"]).run(stage.pod()?)?;
+    Ok(shown.stdout_text().contains(" ::6/128 "))
 }

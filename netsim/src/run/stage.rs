@@ -182,7 +182,7 @@ impl Stage {
         if install.succeeds() && done.passed() {
             self.now(Some(scenario::plan(install, &self.document.files, &self.topology())?));
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(install.clone());
-            let found = self.mutation.carry_out(self)?;
+            let found = self.mutation.after_install(self)?;
             self.mutants.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
         }
         Ok(done)
@@ -195,7 +195,7 @@ impl Stage {
         self.install(&Install { exit_code, prints, ..last })
     }
 
-    /// Tproxy's rules that were seen after installations, if they were to be looked at.
+    /// The ways in which what was installed could be broken, if they were to be looked for.
     pub(super) fn mutants(&self) -> BTreeSet<Mutant> {
         self.mutants.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -205,7 +205,9 @@ impl Stage {
         if ending.exit_code.unwrap_or(0) == 0 {
             self.now(None);
         }
-        self.tproxy(vec!["uninstall".to_owned()], &BTreeMap::new(), ending)
+        let done = self.tproxy(vec!["uninstall".to_owned()], &BTreeMap::new(), ending)?;
+        self.mutation.after_uninstall(self)?;
+        Ok(done)
     }
 
     /// Loads rules of another program, of the variant's flavour and family.
