@@ -30,7 +30,7 @@ pub(super) fn perform(
         let installs = matches!(step, Step::Install(_) | Step::Reinstall(_));
         let failed = installs && done.iter().any(|check| !check.passed());
         checks.extend(done);
-        if failed {
+        if failed || stage.has_noticed(&checks) {
             break;
         }
     }
@@ -94,6 +94,9 @@ fn expected(stage: &Stage, list: &[Spanned<Expectation>]) -> Result<Vec<Check>, 
     let mut checks = Vec::new();
     for expectation in list {
         checks.extend(expect(stage, &expectation.value)?);
+        if stage.has_noticed(&checks) {
+            break;
+        }
     }
     Ok(checks)
 }

@@ -195,6 +195,12 @@ impl Stage {
         self.install(&Install { exit_code, prints, ..last })
     }
 
+    /// Whether what was broken on purpose has shown: then nothing more is to be learned.
+    pub(super) fn has_noticed(&self, checks: &[Check]) -> bool {
+        let is_traffic = |check: &Check| check.about == About::Traffic && !check.passed();
+        matches!(self.mutation, Mutation::Break(_)) && checks.last().is_some_and(is_traffic)
+    }
+
     /// The ways in which what was installed could be broken, if they were to be looked for.
     pub(super) fn mutants(&self) -> BTreeSet<Mutant> {
         self.mutants.lock().unwrap_or_else(PoisonError::into_inner).clone()
