@@ -43,7 +43,7 @@ impl Requirement {
 }
 
 /// The names that `NETSIM_REQUIRE` may hold.
-const NAMES: [&str; 3] = ["root", "iptables-nft", "iptables-legacy"];
+const NAMES: [&str; 4] = ["root", "iptables-nft", "iptables-legacy", "chromium"];
 
 /// Whether nodes can be made, named `root` in `NETSIM_REQUIRE`.
 pub fn nodes() -> Requirement {
@@ -60,6 +60,13 @@ pub fn backend(backend: BackendId) -> Requirement {
         Requirement::Skip(reason) => demanded(&backend.to_string(), Err(reason)),
         missing => missing,
     }
+}
+
+/// Whether there is a program of this name, which is also what `NETSIM_REQUIRE` calls it.
+pub fn program(name: &str) -> Requirement {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
+    demanded(name, if is_there { Ok(()) } else { Err(format!("there is no `{name}` in PATH")) })
 }
 
 fn demanded(name: &str, outcome: Result<(), String>) -> Requirement {

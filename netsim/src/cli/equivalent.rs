@@ -1,6 +1,6 @@
-//! Rules that no flow can miss: each with the reason, and with a scenario that passes without it.
+//! Mutants that no flow can notice: each with the reason, and with a scenario that passes with it.
 //!
-//! Must never hold a rule for which only a scenario is lacking.
+//! Must never hold a mutant for which only a scenario is lacking.
 
 use std::path::Path;
 
@@ -9,11 +9,11 @@ use serde::Deserialize;
 const LIST: &str = include_str!("equivalent.yaml");
 const SCENARIOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios");
 
-/// A rule that no flow can miss.
+/// A mutant that no flow can notice.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Equivalent {
-    /// Table, chain and rule; `*` stands for any text.
+    /// The mutant as it is printed; `*` stands for any text.
     rule: String,
     /// Why.
     pub(super) because: String,

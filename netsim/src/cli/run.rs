@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use super::End;
 use super::say;
 use super::selection::{Selection, tproxy};
+use crate::load::Environment;
 use crate::report::{self, Case, CaseResult, Outcome};
 use crate::require::{self, Requirement};
 use crate::run::{self, Options};
@@ -28,6 +29,9 @@ pub(super) struct Run {
     /// What is printed: lines and a summary for people, or all of it for machines
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Console)]
     format: Format,
+    /// Write a page for people, too: where each flow went, and all about what failed
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Print every check of every variant, not only those that failed
     #[arg(long)]
     checks: bool,
@@ -106,6 +110,11 @@ impl Run {
     }
 
     fn conclude(&self, cases: &[Case]) -> End {
+        if let Some(file) = &self.html
+            && let Err(error) = std::fs::write(file, report::html(cases, &about(cases)))
+        {
+            return End::Refused(format!("cannot write {}: {error}", file.display()));
+        }
         match self.format {
             Format::Console if self.flows => {}
             Format::Console => say(&report::summary(cases)),
@@ -119,6 +128,17 @@ impl Run {
         let went_wrong = |case: &Case| matches!(case.result(), CaseResult::Failed | CaseResult::Error);
         if cases.iter().any(went_wrong) { End::Failed } else { End::Passed }
     }
+}
+
+/// When and on what it was run.
+fn about(cases: &[Case]) -> Vec<(&'static str, String)> {
+    let seconds: f64 = cases.iter().map(Case::seconds).sum();
+    vec![
+        ("command", std::env::args().collect::<Vec<_>>().join(" ")),
+        ("machine", Environment::now().to_string()),
+        ("ended", chrono::Utc::now().format("%Y-%m-%d %H:%M:%S UTC").to_string()),
+        ("took", format!("{seconds:.1} s, all variants one after the other")),
+    ]
 }
 
 fn take<'a>(variants: &'a [Variant], next: &AtomicUsize) -> Option<(usize, &'a Variant)> {

@@ -13,6 +13,7 @@ fn check(problems: &[&str]) -> Check {
         about: About::Traffic,
         title: "app → peer:80".to_owned(),
         happened: "peer".to_owned(),
+        path: vec!["app".to_owned(), "peer".to_owned()],
         printed: String::new(),
         explanation: None,
         problems: problems.iter().map(|problem| (*problem).to_owned()).collect(),
@@ -27,6 +28,7 @@ fn case(name: &str, outcome: Outcome) -> Case {
         file: "ports.yaml".to_owned(),
         backend: BackendId::IptablesNft,
         family: IpFamily::V4,
+        setting: None,
         outcome,
     }
 }

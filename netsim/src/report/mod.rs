@@ -2,6 +2,7 @@
 
 mod bench;
 mod flows;
+mod html;
 mod json;
 mod junit;
 mod suite;
@@ -12,9 +13,10 @@ mod text;
 
 pub use bench::bench;
 pub use flows::flows;
+pub use html::html;
 pub use json::json;
 pub use junit::junit;
-pub use suite::{Case, CaseResult, Outcome, count};
+pub use suite::{Case, CaseResult, Outcome, Setting, count};
 pub use summary::summary;
 pub use tap::tap;
 pub use text::{checks, failure, line, rules};

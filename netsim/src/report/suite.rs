@@ -2,12 +2,15 @@
 //!
 //! Must never judge: it counts what was found.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use tproxy::backend::BackendId;
 use tproxy::family::IpFamily;
 
 use crate::run::{Check, Report, RunError};
-use crate::scenario::Variant;
+use crate::scenario::{POD, Variant, people};
+use crate::topology::Topology;
 
 /// How a variant ended.
 #[derive(Debug)]
@@ -35,6 +38,8 @@ pub struct Case {
     pub backend: BackendId,
     /// Its family.
     pub family: IpFamily,
+    /// Where it took place; `None` where that is unknown.
+    pub setting: Option<Setting>,
     /// How it ended.
     pub outcome: Outcome,
 }
@@ -51,6 +56,7 @@ impl Case {
             file: variant.scenario.source.name.clone(),
             backend: variant.backend,
             family: variant.family,
+            setting: Setting::of(variant),
             outcome,
         }
     }
@@ -93,6 +99,30 @@ impl Case {
             Outcome::Ran(Ok(report)) => report.elapsed.as_secs_f64(),
             _ => 0.0,
         }
+    }
+}
+
+/// The nodes of a variant, and who is where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// How nodes are joined.
+    pub topology: Topology,
+    /// The node of everybody who sends or answers.
+    pub whereabouts: BTreeMap<String, String>,
+}
+
+impl Setting {
+    fn of(variant: &Variant) -> Option<Self> {
+        let document = &variant.scenario.document;
+        let topology = document.topology.value.topology().ok()?;
+        let people = people(document, &topology).into_iter();
+        let mut whereabouts: BTreeMap<String, String> =
+            people.map(|(who, person)| (who.to_string(), person.node)).collect();
+        let parts = ["sidecar-outbound", "sidecar-inbound", "sidecar-dns", "resolver"];
+        whereabouts.extend(parts.map(|part| (part.to_owned(), POD.to_owned())));
+        let server = topology.name_server().map(|place| ("nameserver".to_owned(), place.node.clone()));
+        whereabouts.extend(server);
+        Some(Self { topology, whereabouts })
     }
 }
 

@@ -76,13 +76,7 @@ fn standing(saved: &str) -> Vec<Standing> {
 impl Standing {
     fn mutant(&self, change: Change, with: &str) -> Mutant {
         let rule = self.rule.without_comment().to_string();
-        Mutant {
-            change,
-            table: self.table.clone(),
-            chain: self.chain.clone(),
-            rule,
-            with: with.to_owned(),
-        }
+        Mutant { change, table: self.table.clone(), chain: self.chain.clone(), rule, with: with.to_owned() }
     }
 
     fn replaced(&self, by: &Rule) -> String {
@@ -103,7 +97,8 @@ fn swapped(pair: &[Standing]) -> Option<(Mutant, Edits)> {
     let [first, second] = pair else { return None };
     let are_neighbours =
         first.table == second.table && first.chain == second.chain && first.position + 1 == second.position;
-    if !are_neighbours || verdict(&first.rule) == verdict(&second.rule) || exclude(&first.rule, &second.rule) {
+    if !are_neighbours || verdict(&first.rule) == verdict(&second.rule) || exclude(&first.rule, &second.rule)
+    {
         return None;
     }
     let edits = Edits::default()
@@ -287,7 +282,9 @@ mod tests {
     fn neighbours_are_swapped_where_a_packet_may_match_both() {
         let swapped = made(Change::Swapped);
         assert_eq!(swapped.len(), 1, "{swapped:?}");
-        assert!(swapped[0].starts_with("*nat\n-R KUMA_MESH_X 1 ! -o lo -p tcp -j REDIRECT --to-ports 15001\n-R "));
+        assert!(
+            swapped[0].starts_with("*nat\n-R KUMA_MESH_X 1 ! -o lo -p tcp -j REDIRECT --to-ports 15001\n-R ")
+        );
         let of_two = "*nat\n-A KUMA_MESH_X -o lo -j RETURN\n-A KUMA_MESH_X ! -o lo -j ACCEPT\nCOMMIT\n";
         assert!(!mutants(of_two).iter().any(|(mutant, _)| mutant.change == Change::Swapped));
     }
@@ -306,7 +303,9 @@ mod tests {
         for rule in ["KUMA_MESH_X 2 -o lo -p tcp", "KUMA_MESH_X 1 -p tcp -m tcp ! --dport 80"] {
             assert!(negated.iter().any(|text| text.contains(rule)), "{rule}: {negated:?}");
         }
-        assert!(!negated.iter().any(|text| text.contains("! -p tcp -m tcp") || text.contains("! -o lo ! -p")));
+        assert!(
+            !negated.iter().any(|text| text.contains("! -p tcp -m tcp") || text.contains("! -o lo ! -p"))
+        );
     }
 
     #[test]
@@ -314,7 +313,9 @@ mod tests {
         let family = made(Change::NoFamily);
         assert_eq!(
             family,
-            ["*nat\n-D KUMA_MESH_X 2\n-D KUMA_MESH_X 1\n-D OUTPUT 2\nCOMMIT\n*raw\n-D KUMA_MESH_ZONES 1\nCOMMIT\n"]
+            [
+                "*nat\n-D KUMA_MESH_X 2\n-D KUMA_MESH_X 1\n-D OUTPUT 2\nCOMMIT\n*raw\n-D KUMA_MESH_ZONES 1\nCOMMIT\n"
+            ]
         );
         assert_eq!(made(Change::NoExclusions), ["*nat\n-D KUMA_MESH_X 1\nCOMMIT\n"]);
         assert_eq!(
@@ -323,6 +324,8 @@ mod tests {
         );
         let of_vnet = "*nat\n-A KUMA_MESH_VNET -i v0 -p tcp -j REDIRECT --to-ports 15001\nCOMMIT\n";
         let with = mutants(of_vnet).into_iter().find(|(mutant, _)| mutant.change == Change::VnetDns);
-        assert!(with.unwrap().1.text().contains("-I KUMA_MESH_VNET 1 -i v0 -p udp -m udp --dport 53 -j REDIRECT"));
+        assert!(
+            with.unwrap().1.text().contains("-I KUMA_MESH_VNET 1 -i v0 -p udp -m udp --dport 53 -j REDIRECT")
+        );
     }
 }

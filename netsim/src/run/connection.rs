@@ -40,9 +40,15 @@ pub(super) fn check(stage: &Stage, wanted: &Expectation, to: &Endpoint) -> Resul
     judge_sender(meant, &happened, &mut problems);
     judge_sidecar(stage, wanted, destination, &happened, &mut problems)?;
     judge_policy(stage, explanation.as_ref(), destination, &happened, &mut problems);
-    let from = source.map_or_else(String::new, |source| format!(" from {source}"));
+    let from = wanted.source.as_ref().map_or_else(String::new, |source| format!(" from {}", source.value));
     let title = format!("{} → {to}{from}", wanted.from);
-    Ok(Check { explanation, ..Check::new(About::Traffic, title, happened.words, problems) })
+    let mut way: Vec<String> = happened.passed.iter().map(|seen| seen.actor.clone()).collect();
+    way.push(happened.words.clone());
+    // A sidecar that does not forward both takes the flow and answers it.
+    way.dedup();
+    let path = std::iter::once(wanted.from.to_string()).chain(way);
+    let check = Check::new(About::Traffic, title, happened.words.clone(), problems).along(path);
+    Ok(Check { explanation, ..check })
 }
 
 /// The protocol in tproxy's terms.

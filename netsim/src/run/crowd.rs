@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::stage::Stage;
 use super::{About, Check, RunError};
 use crate::actor::{self, Enough, Tally};
-use crate::scenario::{Burst, Deed, Place, Queries, Until};
+use crate::scenario::{Burst, Deed, Place, Queries, Until, Who};
 
 /// How long all may take together.
 const ALTOGETHER: Duration = Duration::from_secs(300);
@@ -28,7 +28,8 @@ pub(super) fn burst(stage: &Stage, wanted: &Burst) -> Result<Check, RunError> {
         }
         None => Tally::default(),
     };
-    Ok(judge(stage, title, &tally, (wanted.connections, until), &wanted.reaches))
+    let check = judge(stage, title, &tally, (wanted.connections, until), &wanted.reaches);
+    Ok(check.along(way(&wanted.from, &tally)))
 }
 
 pub(super) fn queries(stage: &Stage, wanted: &Queries) -> Result<Check, RunError> {
@@ -49,7 +50,16 @@ pub(super) fn queries(stage: &Stage, wanted: &Queries) -> Result<Check, RunError
         Some(client) => client.queries(queries, ALTOGETHER)?,
         None => Tally::default(),
     };
-    Ok(judge(stage, title, &tally, (wanted.times, until), &wanted.reaches))
+    let check = judge(stage, title, &tally, (wanted.times, until), &wanted.reaches);
+    Ok(check.along(way(&wanted.from, &tally)))
+}
+
+/// By whom they came, if that is the same for all.
+fn way(from: &Who, tally: &Tally) -> Vec<String> {
+    match tally.0.keys().collect::<Vec<_>>().as_slice() {
+        [end] => vec![from.to_string(), (*end).clone()],
+        _ => Vec::new(),
+    }
 }
 
 fn times(count: usize, until: Option<Until>) -> String {

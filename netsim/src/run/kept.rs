@@ -55,7 +55,8 @@ pub(super) fn open(stage: &Stage, wanted: &Open) -> Result<Check, RunError> {
         open.insert(wanted.name.clone(), (wanted.from.clone(), held));
     }
     let title = format!("{} → {}, kept as {}", wanted.from, wanted.to.value, wanted.name);
-    Ok(Check::new(About::Traffic, title, happened, problems))
+    let path = [wanted.from.to_string(), happened.clone()];
+    Ok(Check::new(About::Traffic, title, happened, problems).along(path))
 }
 
 pub(super) fn talk(stage: &Stage, wanted: &Talk) -> Result<Check, RunError> {

@@ -135,6 +135,9 @@ pub struct Check {
     pub title: String,
     /// Where it ended, or what it did, in a word or two.
     pub happened: String,
+    /// By whom the traffic came, from the sender to whoever answered or the way in which it ended; empty where the check
+    /// is not about one flow.
+    pub path: Vec<String>,
     /// What a program printed, where the check is one.
     pub printed: String,
     /// What the policy says of the flow, where the check is one.
@@ -155,7 +158,13 @@ impl Check {
     /// A check of what has happened.
     fn new(about: About, title: String, happened: impl Into<String>, problems: Vec<String>) -> Self {
         let (happened, printed) = (happened.into(), String::new());
-        Self { about, title, happened, printed, explanation: None, problems }
+        Self { about, title, happened, path: Vec::new(), printed, explanation: None, problems }
+    }
+
+    /// The same, with whom the traffic came by.
+    fn along(mut self, path: impl IntoIterator<Item = impl ToString>) -> Self {
+        self.path = path.into_iter().map(|actor| actor.to_string()).collect();
+        self
     }
 
     /// Whether everything was as it must be.

@@ -116,7 +116,8 @@ impl Mutation {
         match self {
             Self::None => Ok(BTreeSet::new()),
             Self::Look => {
-                let rules = breakage::mutants(&stage.rules_of_family()?).into_iter().map(|(mutant, _)| mutant);
+                let rules =
+                    breakage::mutants(&stage.rules_of_family()?).into_iter().map(|(mutant, _)| mutant);
                 let mut all: BTreeSet<Mutant> = rules.collect();
                 all.insert(Mutant::of_all(Change::RuleLeft));
                 if has_passthrough_address(stage)? {
@@ -138,7 +139,8 @@ impl Mutation {
     pub(super) fn after_uninstall(&self, stage: &Stage) -> Result<(), RunError> {
         match self {
             Self::Break(Mutant { change: Change::RuleLeft, .. }) => {
-                const LEFT: &str = "-A OUTPUT -m comment --comment kuma/mesh/transparent/proxy/left -j RETURN";
+                const LEFT: &str =
+                    "-A OUTPUT -m comment --comment kuma/mesh/transparent/proxy/left -j RETURN";
                 restore(stage, &format!("*nat\n{LEFT}\nCOMMIT\n"))
             }
             Self::Break(Mutant { change: Change::AddressLeft, .. }) => {

@@ -44,7 +44,8 @@ fn check(stage: &Stage, wanted: &Expectation, name: &str, connected: bool) -> Re
     judge_policy(verdict, &happened, &mut problems);
     let socket = if connected { "connected" } else { "unconnected" };
     let title = format!("{} asks {asked} ({socket})", wanted.from);
-    Ok(Check { explanation, ..Check::new(About::Traffic, title, words(&happened), problems) })
+    let path = [wanted.from.to_string(), words(&happened)];
+    Ok(Check { explanation, ..Check::new(About::Traffic, title, words(&happened), problems).along(path) })
 }
 
 /// The address that leaves the choice to the kernel.
