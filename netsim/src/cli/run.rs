@@ -12,7 +12,7 @@ use super::say;
 use super::selection::{Selection, tproxy};
 use crate::report::{self, Case, CaseResult, Outcome};
 use crate::require::{self, Requirement};
-use crate::run::{self, Options};
+use crate::run::{self, EvidencePlace, Options};
 use crate::scenario::Variant;
 
 #[derive(Debug, Args)]
@@ -28,6 +28,13 @@ pub(super) struct Run {
     /// What is printed: lines and a summary for people, or all of it for machines
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Console)]
     format: Format,
+    /// Leave what is known of each variant that fails in a folder of its own below this one: packets, rules that counted,
+    /// a trace, what servers saw [default: a new folder among temporary files, made when something fails]
+    #[arg(long, value_name = "DIR")]
+    evidence: Option<PathBuf>,
+    /// Keep nothing of variants that fail but what is printed
+    #[arg(long, conflicts_with = "evidence")]
+    no_evidence: bool,
     /// Print every check of every variant, not only those that failed
     #[arg(long)]
     checks: bool,
@@ -56,13 +63,21 @@ impl Run {
             Err(reason) => return End::Refused(reason),
         };
         let options = match tproxy(self.tproxy.as_deref()) {
-            Ok(tproxy) => Options { tproxy },
+            Ok(tproxy) => Options { tproxy, evidence: self.place() },
             Err(reason) => return End::Refused(reason),
         };
         if let Err(missing) = crate::node::support() {
             return End::Refused(missing.to_string());
         }
         self.conclude(&self.all(&variants, &options))
+    }
+
+    /// Where evidence goes.
+    fn place(&self) -> Option<EvidencePlace> {
+        match &self.evidence {
+            Some(folder) => Some(EvidencePlace::Folder(folder.clone())),
+            None => (!self.no_evidence).then(EvidencePlace::temporary),
+        }
     }
 
     /// Runs all variants, some at a time, and prints each as soon as it has ended.
@@ -93,10 +108,10 @@ impl Run {
             return;
         }
         match &case.outcome {
-            Outcome::Ran(Ok(report)) if self.flows => say(&report::flows(report)),
+            Outcome::Ran(Ok(report)) if self.flows => say(&(report::flows(report) + &report::more(report))),
             Outcome::Ran(Ok(report)) if self.checks => {
                 let rules = if report.passed() { String::new() } else { report::rules(report) };
-                say(&(report::checks(report) + &rules));
+                say(&(report::checks(report) + &rules + &report::more(report)));
             }
             Outcome::Ran(Ok(report)) if !report.passed() => {
                 say(&(report::line(case) + &report::failure(report)));

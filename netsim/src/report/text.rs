@@ -24,7 +24,7 @@ fn check_line(variant: &str, check: &Check) -> String {
 pub fn failure(report: &Report) -> String {
     let failed = report.checks.iter().filter(|check| !check.passed());
     let checks: String = failed.map(|check| check_line(&report.variant, check)).collect();
-    format!("{checks}{}", rules(report))
+    format!("{checks}{}{}", rules(report), more(report))
 }
 
 /// The rules that were in force when something failed.
@@ -36,6 +36,12 @@ pub fn rules(report: &Report) -> String {
         report.rules.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
     };
     format!("the rules that were in force:\n{rules}\n")
+}
+
+/// How to learn more of a run that failed.
+#[must_use]
+pub fn more(report: &Report) -> String {
+    report.testimony.as_ref().map_or_else(String::new, |testimony| format!("{testimony}\n"))
 }
 
 /// How one variant went, in a line.
