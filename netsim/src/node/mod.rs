@@ -60,6 +60,7 @@ mod subtree;
 mod support;
 mod sweep;
 mod sysctl;
+mod visit;
 mod watched;
 mod worker;
 
@@ -83,6 +84,7 @@ pub use spec::NodeSpec;
 pub use subtree::shutdown;
 pub use support::{Unsupported, support};
 pub(crate) use sysctl::check as check_sysctl;
+pub use visit::{VisitError, visit};
 pub use watched::Watched;
 pub use worker::Pending;
 
@@ -157,6 +159,11 @@ impl Node {
     /// Its network namespace, as a file: what netlink needs to place the end of a link there.
     pub fn net_namespace(&self) -> BorrowedFd<'_> {
         self.namespaces.net()
+    }
+
+    /// The thread that is in the node's namespaces and its cgroup while the node lives.
+    pub fn thread(&self) -> i32 {
+        self.namespaces.thread()
     }
 
     /// A command line that opens a shell in the node while it lives, for debugging.

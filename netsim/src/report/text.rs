@@ -19,12 +19,16 @@ fn check_line(variant: &str, check: &Check) -> String {
     format!("{mark} {variant}  {}: {}{because}\n{problems}", check.title, check.happened)
 }
 
+/// One line a check that failed, and what is wrong.
+#[must_use]
+pub fn failed(variant: &str, checks: &[Check]) -> String {
+    checks.iter().filter(|check| !check.passed()).map(|check| check_line(variant, check)).collect()
+}
+
 /// All about a failed run, for the error of a test: its failed checks and the rules in force.
 #[must_use]
 pub fn failure(report: &Report) -> String {
-    let failed = report.checks.iter().filter(|check| !check.passed());
-    let checks: String = failed.map(|check| check_line(&report.variant, check)).collect();
-    format!("{checks}{}{}", rules(report), more(report))
+    format!("{}{}{}", failed(&report.variant, &report.checks), rules(report), more(report))
 }
 
 /// The rules that were in force when something failed.

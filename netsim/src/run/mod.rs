@@ -34,7 +34,7 @@ use tproxy::family::IpFamily;
 use tproxy::plan::explain::Explanation;
 
 use crate::actor::ActorError;
-use crate::link::{LinkError, NetworkError};
+use crate::link::{LinkError, Network, NetworkError};
 use crate::node::{NodeError, ProcessError};
 use crate::scenario::{Ending, InstallError, Variant};
 use crate::topology::TopologyError;
@@ -216,7 +216,19 @@ impl Check {
 /// # Errors
 /// The run itself could not be carried out.
 pub fn run(variant: &Variant, options: &Options) -> Result<Report, RunError> {
-    Ok(perform(variant, options, Mutation::None)?.0)
+    Ok(perform(variant, options, Mutation::None, |_, _| ())?.0)
+}
+
+/// Runs one variant, and calls `pause` after its last step, while everything is still in place, whatever failed.
+///
+/// # Errors
+/// As [`run`].
+pub fn kept(
+    variant: &Variant,
+    options: &Options,
+    pause: impl FnOnce(Result<&[Check], &RunError>, &Network),
+) -> Result<Report, RunError> {
+    Ok(perform(variant, options, Mutation::None, pause)?.0)
 }
 
 /// Runs one variant, and tells tproxy's rules in its family after each installation.
@@ -224,7 +236,7 @@ pub fn run(variant: &Variant, options: &Options) -> Result<Report, RunError> {
 /// # Errors
 /// As [`run`].
 pub fn rules(variant: &Variant, options: &Options) -> Result<(Report, BTreeSet<Mutant>), RunError> {
-    perform(variant, options, Mutation::Look)
+    perform(variant, options, Mutation::Look, |_, _| ())
 }
 
 /// Runs one variant with a rule of tproxy's taken away after each installation.
@@ -232,19 +244,20 @@ pub fn rules(variant: &Variant, options: &Options) -> Result<(Report, BTreeSet<M
 /// # Errors
 /// As [`run`].
 pub fn mutated(variant: &Variant, options: &Options, mutant: &Mutant) -> Result<Report, RunError> {
-    Ok(perform(variant, options, Mutation::Delete(mutant.clone()))?.0)
+    Ok(perform(variant, options, Mutation::Delete(mutant.clone()), |_, _| ())?.0)
 }
 
 fn perform(
     variant: &Variant,
     options: &Options,
     mutation: Mutation,
+    pause: impl FnOnce(Result<&[Check], &RunError>, &Network),
 ) -> Result<(Report, BTreeSet<Mutant>), RunError> {
     let _turn = Turn::take(variant.scenario.document.exclusive);
     let started = Instant::now();
     let stage = Stage::set(variant, options, mutation)?;
     let before = Mutex::new(None);
-    let found = conduct(&stage, &before, variant);
+    let found = conduct(&stage, &before, variant, pause);
     let testimony = testimony(&stage, variant, &found);
     let (checks, rules) = match (found, testimony.clone()) {
         (Err(error), Some(testimony)) => {
@@ -264,8 +277,11 @@ fn conduct(
     stage: &Stage,
     before: &Mutex<Option<state::State>>,
     variant: &Variant,
+    pause: impl FnOnce(Result<&[Check], &RunError>, &Network),
 ) -> Result<(Vec<Check>, String), RunError> {
-    let mut checks = script::perform(stage, before, &variant.scenario.document.script())?;
+    let performed = script::perform(stage, before, &variant.scenario.document.script());
+    pause(performed.as_deref(), &stage.network);
+    let mut checks = performed?;
     let all_passed = checks.iter().all(Check::passed);
     let rules = if all_passed { String::new() } else { stage.rules()? };
     checks.push(stage.uninstall(&Ending::default())?);
