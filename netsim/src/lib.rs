@@ -2,12 +2,13 @@
 //!
 //! [`scenario`] files say what must happen; [`topology`] says what nodes there are and how they are joined; [`node`]
 //! makes them, [`link`] joins them; [`actor`] puts applications, sidecars and clients into them; [`run`] installs
-//! tproxy there, drives real traffic and judges; [`report`] shows it. [`load`] measures what a redirection costs, and
+//! tproxy there, drives real traffic and judges; [`report`] shows it; [`keep`] lets one enter it. [`load`] measures what a redirection costs, and
 //! [`fuzz`] compares what tproxy says of random flows with what they do.
 
 pub mod actor;
 pub mod cli;
 pub mod fuzz;
+pub mod keep;
 pub mod link;
 pub mod load;
 pub mod node;

@@ -1,16 +1,18 @@
 //! Every variant of every scenario is a test of its own. So is every file in `wrong/`, which expects what does not
-//! happen: netsim must report it, in the words of the file's first line.
+//! happen: netsim must report it, in the words of the file's first line. What is known of a variant that fails lies in
+//! `target/netsim-evidence`, until the next run.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod built;
 
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use netsim::require::{self, Requirement};
-use netsim::run::{self, Options};
+use netsim::run::{self, EvidencePlace, Options};
 use netsim::scenario::{self, Variant};
 use netsim::{node, report};
 
@@ -27,6 +29,12 @@ fn main() {
     let one = |variant: &Variant| variant.to_string().ends_with("::iptables-nft::ipv4");
     let wrong = variants(&here.join("tests/wrong")).filter(one).map(wrong_trial);
     let trials = right.chain(wrong).collect();
+    if !arguments.list {
+        match std::fs::remove_dir_all(evidence()) {
+            Err(error) if error.kind() != ErrorKind::NotFound => fail(&error),
+            _ => {}
+        }
+    }
     let conclusion = libtest_mimic::run(&arguments, trials);
     node::shutdown().expect("nothing is left of this process");
     conclusion.exit()
@@ -64,8 +72,15 @@ fn test(name: String, variant: Variant, judge: fn(&Variant) -> Result<(), Failed
 }
 
 fn prove(variant: &Variant) -> Result<(), Failed> {
-    let report = run::run(variant, &Options { tproxy: tproxy() })?;
+    let options = Options::new(tproxy()).evidence(EvidencePlace::Folder(evidence()));
+    let report = run::run(variant, &options)?;
     if report.passed() { Ok(()) } else { Err(report::failure(&report).into()) }
+}
+
+/// This program is target/PROFILE/deps/NAME-…
+fn evidence() -> PathBuf {
+    let me = std::env::current_exe().expect("this program has a path");
+    me.ancestors().nth(3).expect("it lies in the target folder").join("netsim-evidence")
 }
 
 /// The file's first line says what netsim must report.
@@ -73,7 +88,7 @@ fn report_it(variant: &Variant) -> Result<(), Failed> {
     let text = &variant.scenario.source.text;
     let expected = text.lines().next().and_then(|line| line.strip_prefix("# reported: "));
     let expected = expected.ok_or("the first line must be `# reported: …`")?;
-    let report = run::run(variant, &Options { tproxy: tproxy() })?;
+    let report = run::run(variant, &Options::new(tproxy()))?;
     let said = report::failure(&report);
     if !report.passed() && said.contains(expected) {
         Ok(())

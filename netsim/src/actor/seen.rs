@@ -1,11 +1,15 @@
 //! What servers saw: a log that is written inside nodes, and read and waited for from outside.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::node::Watched;
+
+/// So many of the last connections are remembered when they were taken.
+const REMEMBERED: usize = 1000;
 
 /// A connection that a server accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -43,11 +47,23 @@ pub enum Handled {
 #[derive(Clone, Debug, Default)]
 pub struct Log {
     seen: Watched<Vec<Seen>>,
+    remembered: Watched<VecDeque<Seen>>,
 }
 
 impl Log {
     pub(super) fn push(&self, seen: Seen) {
+        self.remembered.change(|log| {
+            if log.len() == REMEMBERED {
+                log.pop_front();
+            }
+            log.push_back(seen.clone());
+        });
         self.seen.change(|log| log.push(seen));
+    }
+
+    /// The last of all that was ever seen, whether it was taken or not.
+    pub fn remembered(&self) -> Vec<Seen> {
+        self.remembered.look(|log| log.iter().cloned().collect())
     }
 
     /// All that was seen so far.

@@ -38,7 +38,7 @@ impl Demo {
     fn tell(&self) -> Result<End, String> {
         let scenario =
             scenario::parse("tour", "tour.yaml", TOUR.to_owned()).map_err(|error| error.to_string())?;
-        let options = Options { tproxy: tproxy(self.tproxy.as_deref())? };
+        let options = Options::new(tproxy(self.tproxy.as_deref())?);
         run::supports(BackendId::IptablesNft).map_err(|missing| missing.to_string())?;
         say(&format!("{INTRODUCTION}\n"));
         let mut passed = true;

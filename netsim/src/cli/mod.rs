@@ -11,6 +11,7 @@ mod list;
 mod mutants;
 mod run;
 mod selection;
+mod shell;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -41,6 +42,8 @@ enum Verb {
     Mutants(mutants::Mutants),
     /// Install random options, send random flows, and compare what happens with what tproxy says; needs root
     Fuzz(fuzz::Fuzz),
+    /// Enter a node of a run that is kept; needs root
+    Shell(shell::Shell),
     /// Run a command in a throw-away node of its own; needs root
     Exec(exec::Exec),
 }
@@ -72,6 +75,7 @@ pub fn main() -> ExitCode {
             Verb::Demo(demo) => demo.run(),
             Verb::Mutants(mutants) => mutants.run(),
             Verb::Fuzz(fuzz) => fuzz.run(),
+            Verb::Shell(shell) => shell.run(),
             Verb::Exec(exec) => exec.run(),
         },
         Err(error) => {

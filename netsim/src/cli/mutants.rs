@@ -58,7 +58,7 @@ impl Mutants {
         variants.retain(|variant| variant.backend == backend);
         // Those that take long come last: of them only the mutants are tried that nobody has noticed by then.
         variants.sort_by_key(|variant| variant.scenario.document.steps.iter().any(Step::is_crowded));
-        let options = Options { tproxy: tproxy(self.tproxy.as_deref())? };
+        let options = Options::new(tproxy(self.tproxy.as_deref())?);
         run::supports(backend).map_err(|missing| missing.to_string())?;
         let equivalents = equivalent::all()?;
         let chosen: BTreeSet<String> = variants.iter().map(|variant| variant.scenario.id.clone()).collect();

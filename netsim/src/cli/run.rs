@@ -10,10 +10,12 @@ use clap::{Args, ValueEnum};
 use super::End;
 use super::say;
 use super::selection::{Selection, tproxy};
+use crate::keep::Kept;
+use crate::link::Network;
 use crate::load::Environment;
 use crate::report::{self, Case, CaseResult, Outcome};
 use crate::require::{self, Requirement};
-use crate::run::{self, Options};
+use crate::run::{self, Check, EvidencePlace, Options, RunError};
 use crate::scenario::Variant;
 
 #[derive(Debug, Args)]
@@ -32,6 +34,17 @@ pub(super) struct Run {
     /// Write a page for people, too: where each flow went, and all about what failed
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Leave what is known of each variant that fails in a folder of its own below this one: packets, rules that counted,
+    /// a trace, what servers saw [default: a new folder among temporary files, made when something fails]
+    #[arg(long, value_name = "DIR")]
+    evidence: Option<PathBuf>,
+    /// Keep nothing of variants that fail but what is printed
+    #[arg(long, conflicts_with = "evidence")]
+    no_evidence: bool,
+    /// After the last step of the variant, which must be the only one, keep its network and installation up until Ctrl-C
+    /// or SIGTERM; `netsim shell NODE` enters it from another terminal
+    #[arg(long)]
+    keep: bool,
     /// Print every check of every variant, not only those that failed
     #[arg(long)]
     checks: bool,
@@ -59,14 +72,29 @@ impl Run {
             Ok(variants) => variants,
             Err(reason) => return End::Refused(reason),
         };
+        if self.keep && variants.len() != 1 {
+            let number = variants.len();
+            let name = variants.first().map(ToString::to_string).unwrap_or_default();
+            return End::Refused(format!(
+                "--keep is for one variant, and {number} are chosen: choose one, as in `--only {name}`"
+            ));
+        }
         let options = match tproxy(self.tproxy.as_deref()) {
-            Ok(tproxy) => Options { tproxy },
+            Ok(tproxy) => Options { tproxy, evidence: self.place() },
             Err(reason) => return End::Refused(reason),
         };
         if let Err(missing) = crate::node::support() {
             return End::Refused(missing.to_string());
         }
         self.conclude(&self.all(&variants, &options))
+    }
+
+    /// Where evidence goes.
+    fn place(&self) -> Option<EvidencePlace> {
+        match &self.evidence {
+            Some(folder) => Some(EvidencePlace::Folder(folder.clone())),
+            None => (!self.no_evidence).then(EvidencePlace::temporary),
+        }
     }
 
     /// Runs all variants, some at a time, and prints each as soon as it has ended.
@@ -79,7 +107,7 @@ impl Run {
             for _ in 0..jobs {
                 scope.spawn(|| {
                     while let Some((number, variant)) = take(variants, &next) {
-                        let case = Case::new(variant, one(variant, options));
+                        let case = Case::new(variant, self.one(variant, options));
                         let mut cases = cases.lock().unwrap_or_else(PoisonError::into_inner);
                         self.print(&case);
                         cases.push((number, case));
@@ -92,15 +120,26 @@ impl Run {
         cases.into_iter().map(|(_, case)| case).collect()
     }
 
+    fn one(&self, variant: &Variant, options: &Options) -> Outcome {
+        match require::backend(variant.backend) {
+            Requirement::Met if self.keep => {
+                Outcome::Ran(run::kept(variant, options, |found, network| keep(variant, found, network)))
+            }
+            Requirement::Met => Outcome::Ran(run::run(variant, options)),
+            Requirement::Skip(reason) => Outcome::Skipped(reason),
+            Requirement::Missing(reason) => Outcome::Missing(reason),
+        }
+    }
+
     fn print(&self, case: &Case) {
         if self.format != Format::Console {
             return;
         }
         match &case.outcome {
-            Outcome::Ran(Ok(report)) if self.flows => say(&report::flows(report)),
+            Outcome::Ran(Ok(report)) if self.flows => say(&(report::flows(report) + &report::more(report))),
             Outcome::Ran(Ok(report)) if self.checks => {
                 let rules = if report.passed() { String::new() } else { report::rules(report) };
-                say(&(report::checks(report) + &rules));
+                say(&(report::checks(report) + &rules + &report::more(report)));
             }
             Outcome::Ran(Ok(report)) if !report.passed() => {
                 say(&(report::line(case) + &report::failure(report)));
@@ -146,10 +185,21 @@ fn take<'a>(variants: &'a [Variant], next: &AtomicUsize) -> Option<(usize, &'a V
     variants.get(number).map(|variant| (number, variant))
 }
 
-fn one(variant: &Variant, options: &Options) -> Outcome {
-    match require::backend(variant.backend) {
-        Requirement::Met => Outcome::Ran(run::run(variant, options)),
-        Requirement::Skip(reason) => Outcome::Skipped(reason),
-        Requirement::Missing(reason) => Outcome::Missing(reason),
+/// Tells how it went so far, and keeps everything up until this process is told to go on.
+fn keep(variant: &Variant, found: Result<&[Check], &RunError>, network: &Network) {
+    let variant = variant.to_string();
+    match found {
+        Ok(checks) => eprint!("{}", report::failed(&variant, checks)),
+        Err(error) => eprintln!("{variant} could not go on: {error}"),
+    }
+    let kept = Kept::new(&variant, network);
+    let begun = || {
+        eprintln!("{variant} is kept by process {} until Ctrl-C; in another terminal:", kept.process);
+        for node in &kept.nodes {
+            eprintln!("  netsim shell {}", node.name);
+        }
+    };
+    if let Err(error) = kept.until_told(begun) {
+        eprintln!("{variant} cannot be kept: {error}");
     }
 }

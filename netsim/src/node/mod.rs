@@ -52,6 +52,7 @@ mod janitor;
 mod loopback;
 mod mountinfo;
 mod namespaces;
+mod packets;
 mod process;
 mod running;
 mod spec;
@@ -59,6 +60,7 @@ mod subtree;
 mod support;
 mod sweep;
 mod sysctl;
+mod visit;
 mod watched;
 mod worker;
 
@@ -75,12 +77,14 @@ pub use error::{NodeError, SetupError};
 pub(crate) use files::check as check_file;
 pub use identity::Identity;
 pub use namespaces::NetId;
+pub(crate) use packets::packet_socket;
 pub use process::{Finished, ProcessError, Program};
 pub use running::Running;
 pub use spec::NodeSpec;
 pub use subtree::shutdown;
 pub use support::{Unsupported, support};
 pub(crate) use sysctl::check as check_sysctl;
+pub use visit::{VisitError, visit};
 pub use watched::Watched;
 pub use worker::Pending;
 
@@ -155,6 +159,11 @@ impl Node {
     /// Its network namespace, as a file: what netlink needs to place the end of a link there.
     pub fn net_namespace(&self) -> BorrowedFd<'_> {
         self.namespaces.net()
+    }
+
+    /// The thread that is in the node's namespaces and its cgroup while the node lives.
+    pub fn thread(&self) -> i32 {
+        self.namespaces.thread()
     }
 
     /// A command line that opens a shell in the node while it lives, for debugging.

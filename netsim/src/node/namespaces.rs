@@ -96,6 +96,11 @@ impl Namespaces {
         self.net.as_fd()
     }
 
+    /// The thread that they were made for.
+    pub(super) fn thread(&self) -> i32 {
+        self.thread.as_raw()
+    }
+
     /// A command line that opens a shell in these namespaces while the node lives.
     pub(super) fn enter_command(&self) -> String {
         let of = format!("/proc/{}/task/{}/ns", Pid::this(), self.thread);

@@ -223,19 +223,16 @@ impl Program {
 
     /// Starts the process from the calling thread, an actor's.
     fn launch(&self, node: &str, machine: NetId) -> Result<(Child, Pipes), ProcessError> {
-        let search = format!("{PROGRAMS}:{SYSTEM_PATH}");
-        let path = find(&self.name, &search).ok_or_else(|| ProcessError::Missing {
+        let path = find(&self.name).ok_or_else(|| ProcessError::Missing {
             program: self.name.clone(),
             node: node.to_owned(),
-            path: search.clone(),
+            path: search(),
         })?;
         let mut command = Command::new(path);
         command
             .args(&self.args)
             .env_clear()
-            .env("PATH", &search)
-            .env("HOME", if self.identity.uid == 0 { "/root" } else { "/tmp" })
-            .env("LC_ALL", "C")
+            .envs(environment(self.identity, machine))
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .env(FORBID_NETNS, machine.to_string())
             .current_dir(&self.directory)
@@ -298,12 +295,28 @@ pub(super) fn printed(stdout: &[u8], stderr: &[u8]) -> String {
         .collect()
 }
 
+/// The directories in which programs are searched.
+fn search() -> String {
+    format!("{PROGRAMS}:{SYSTEM_PATH}")
+}
+
+/// What every program finds in its environment.
+pub(super) fn environment(identity: Identity, machine: NetId) -> [(&'static str, String); 4] {
+    let home = if identity.uid == 0 { "/root" } else { "/tmp" };
+    [
+        ("PATH", search()),
+        ("HOME", home.to_owned()),
+        ("LC_ALL", "C".to_owned()),
+        (FORBID_NETNS, machine.to_string()),
+    ]
+}
+
 /// The program's path, seen from the calling thread.
-fn find(name: &str, search: &str) -> Option<PathBuf> {
+pub(super) fn find(name: &str) -> Option<PathBuf> {
     if name.contains('/') {
         return Some(PathBuf::from(name)).filter(|path| path.is_file());
     }
-    search.split(':').map(|directory| Path::new(directory).join(name)).find(|path| path.is_file())
+    search().split(':').map(|directory| Path::new(directory).join(name)).find(|path| path.is_file())
 }
 
 fn thread_name(program: &str) -> String {

@@ -92,6 +92,13 @@ pub fn shutdown() -> Result<(), CgroupError> {
     }
 }
 
+/// Opens the cgroup that a file such as `/proc/self/cgroup` names, and tells its name.
+pub(super) fn open_named(file: &str) -> Result<(OwnedFd, String), CgroupError> {
+    let own = own_cgroup(&read(file)?);
+    let (point, within) = find_mount(&read("/proc/self/mountinfo")?, &own)?;
+    Ok((open_cgroup(&point.join(&within))?, own.display().to_string()))
+}
+
 /// The path in the `0::` line.
 fn own_cgroup(text: &str) -> PathBuf {
     let path = text.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default();

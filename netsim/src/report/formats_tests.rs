@@ -39,6 +39,7 @@ fn ran(name: &str, problems: &[&str]) -> Case {
         name: "a sentence".to_owned(),
         checks: vec![check(problems)],
         rules: String::new(),
+        testimony: None,
         elapsed: Duration::from_millis(1500),
     };
     case(name, Outcome::Ran(Ok(report)))

@@ -36,6 +36,7 @@ fn case(case: &Case) -> Value {
         "result": case.result(),
         "seconds": case.seconds(),
         "trouble": case.trouble(),
+        "evidence": case.evidence(),
         "checks": case.checks().iter().map(check).collect::<Vec<_>>(),
     })
 }

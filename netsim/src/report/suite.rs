@@ -3,6 +3,7 @@
 //! Must never judge: it counts what was found.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::Serialize;
 use tproxy::backend::BackendId;
@@ -90,6 +91,17 @@ impl Case {
             Outcome::Ran(Err(error)) => format!("could not be run: {error}"),
             Outcome::Skipped(reason) | Outcome::Missing(reason) => reason.clone(),
         }
+    }
+
+    /// The folder with all that is known of a failure, where there is one.
+    #[must_use]
+    pub fn evidence(&self) -> Option<&Path> {
+        let testimony = match &self.outcome {
+            Outcome::Ran(Ok(report)) => report.testimony.as_ref(),
+            Outcome::Ran(Err(RunError::Witnessed { testimony, .. })) => Some(testimony),
+            _ => None,
+        };
+        testimony.and_then(|testimony| testimony.folder.as_ref()?.as_deref().ok())
     }
 
     /// How long it took, in seconds.

@@ -19,12 +19,16 @@ fn check_line(variant: &str, check: &Check) -> String {
     format!("{mark} {variant}  {}: {}{because}\n{problems}", check.title, check.happened)
 }
 
+/// One line a check that failed, and what is wrong.
+#[must_use]
+pub fn failed(variant: &str, checks: &[Check]) -> String {
+    checks.iter().filter(|check| !check.passed()).map(|check| check_line(variant, check)).collect()
+}
+
 /// All about a failed run, for the error of a test: its failed checks and the rules in force.
 #[must_use]
 pub fn failure(report: &Report) -> String {
-    let failed = report.checks.iter().filter(|check| !check.passed());
-    let checks: String = failed.map(|check| check_line(&report.variant, check)).collect();
-    format!("{checks}{}", rules(report))
+    format!("{}{}{}", failed(&report.variant, &report.checks), rules(report), more(report))
 }
 
 /// The rules that were in force when something failed.
@@ -36,6 +40,12 @@ pub fn rules(report: &Report) -> String {
         report.rules.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
     };
     format!("the rules that were in force:\n{rules}\n")
+}
+
+/// How to learn more of a run that failed.
+#[must_use]
+pub fn more(report: &Report) -> String {
+    report.testimony.as_ref().map_or_else(String::new, |testimony| format!("{testimony}\n"))
 }
 
 /// How one variant went, in a line.

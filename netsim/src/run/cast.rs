@@ -12,7 +12,7 @@ use tproxy::plan::Plan;
 use super::RunError;
 use super::proxy::Proxy;
 use super::stage::{POD, PROGRAM_DEADLINE};
-use crate::actor::{App, AppSpec, Client, Mode, NameServer, NameServerSpec, SidecarSpec};
+use crate::actor::{App, AppSpec, Client, Log, Mode, NameServer, NameServerSpec, Seen, SidecarSpec};
 use crate::link::Network;
 use crate::node::{Identity, Program, Running};
 use crate::scenario::{self, Document, Endpoint, Expectation, Place, Protocol, RunsAs, Step, Who};
@@ -92,6 +92,12 @@ impl Cast {
     /// The client of somebody who appears in the scenario.
     pub(super) fn client(&self, who: &Who) -> Option<&Client> {
         self.clients.get(who)
+    }
+
+    /// The last connections and queries that everybody ever saw.
+    pub(super) fn remembered(&self) -> Vec<Seen> {
+        let logs = self.servers.iter().map(App::log).chain(self.name_servers.iter().map(NameServer::log));
+        logs.flat_map(Log::remembered).collect()
     }
 
     /// Whether everybody still serves.

@@ -9,6 +9,7 @@ mod cast;
 mod connection;
 mod counters;
 mod crowd;
+mod evidence;
 mod faults;
 mod flow;
 mod kept;
@@ -24,7 +25,8 @@ mod support;
 mod wires;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
@@ -33,7 +35,7 @@ use tproxy::family::IpFamily;
 use tproxy::plan::explain::Explanation;
 
 use crate::actor::ActorError;
-use crate::link::{LinkError, NetworkError};
+use crate::link::{LinkError, Network, NetworkError};
 use crate::node::{NodeError, ProcessError};
 use crate::scenario::{Ending, InstallError, Variant};
 use crate::topology::TopologyError;
@@ -41,6 +43,7 @@ use crate::wire::WireError;
 use mutant::Mutation;
 use stage::Stage;
 
+pub use evidence::EvidencePlace;
 pub use mutant::Mutant;
 pub(crate) use stage::legacy_programs;
 pub use support::{Missing, supports};
@@ -50,6 +53,23 @@ pub use support::{Missing, supports};
 pub struct Options {
     /// The tproxy binary to be proven.
     pub tproxy: PathBuf,
+    /// Where each variant that fails gets a folder of its own, with all that is known of it; none by default.
+    pub evidence: Option<EvidencePlace>,
+}
+
+impl Options {
+    /// A run of this binary that leaves nothing.
+    #[must_use]
+    pub fn new(tproxy: PathBuf) -> Self {
+        Self { tproxy, evidence: None }
+    }
+
+    /// With evidence of what fails.
+    #[must_use]
+    pub fn evidence(mut self, place: EvidencePlace) -> Self {
+        self.evidence = Some(place);
+        self
+    }
 }
 
 /// A run that could not be carried out; not a verdict on tproxy.
@@ -95,6 +115,14 @@ pub enum RunError {
     /// A rule that was to break what is installed.
     #[error("the kernel does not take a broken rule: {0}")]
     Unbreakable(ProcessError),
+    /// Any of these, with what is known beside it.
+    #[error("{error}\n{testimony}")]
+    Witnessed {
+        /// What went wrong.
+        error: Box<RunError>,
+        /// What is known.
+        testimony: Testimony,
+    },
     /// The scenario's installation.
     #[error("the scenario's installation: {0}")]
     Install(#[from] InstallError),
@@ -111,8 +139,30 @@ pub struct Report {
     pub checks: Vec<Check>,
     /// The rules that were in force, with counters; empty when everything passed.
     pub rules: String,
+    /// Where more is told, when something failed.
+    pub testimony: Option<Testimony>,
     /// From the first node to the last.
     pub elapsed: std::time::Duration,
+}
+
+/// How to learn more of a variant that failed.
+#[derive(Debug, Clone)]
+pub struct Testimony {
+    /// The folder with everything that was seen, or why there is none; `None` where none was wanted.
+    pub folder: Option<Result<PathBuf, String>>,
+    /// The command line that runs the variant alone.
+    pub alone: String,
+}
+
+impl fmt::Display for Testimony {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.folder {
+            Some(Ok(folder)) => writeln!(f, "evidence: {}", folder.display())?,
+            Some(Err(error)) => writeln!(f, "no evidence: {error}")?,
+            None => {}
+        }
+        write!(f, "to run it alone: {}", self.alone)
+    }
 }
 
 /// What a check judges.
@@ -179,7 +229,19 @@ impl Check {
 /// # Errors
 /// The run itself could not be carried out.
 pub fn run(variant: &Variant, options: &Options) -> Result<Report, RunError> {
-    Ok(perform(variant, options, Mutation::None)?.0)
+    Ok(perform(variant, options, Mutation::None, |_, _| ())?.0)
+}
+
+/// Runs one variant, and calls `pause` after its last step, while everything is still in place, whatever failed.
+///
+/// # Errors
+/// As [`run`].
+pub fn kept(
+    variant: &Variant,
+    options: &Options,
+    pause: impl FnOnce(Result<&[Check], &RunError>, &Network),
+) -> Result<Report, RunError> {
+    Ok(perform(variant, options, Mutation::None, pause)?.0)
 }
 
 /// Runs one variant, and tells in which ways what is installed could be broken in its family.
@@ -187,7 +249,7 @@ pub fn run(variant: &Variant, options: &Options) -> Result<Report, RunError> {
 /// # Errors
 /// As [`run`].
 pub fn rules(variant: &Variant, options: &Options) -> Result<(Report, BTreeSet<Mutant>), RunError> {
-    perform(variant, options, Mutation::Look)
+    perform(variant, options, Mutation::Look, |_, _| ())
 }
 
 /// Runs one variant with what tproxy installed broken in one place.
@@ -195,28 +257,86 @@ pub fn rules(variant: &Variant, options: &Options) -> Result<(Report, BTreeSet<M
 /// # Errors
 /// As [`run`].
 pub fn mutated(variant: &Variant, options: &Options, mutant: &Mutant) -> Result<Report, RunError> {
-    Ok(perform(variant, options, Mutation::Break(mutant.clone()))?.0)
+    Ok(perform(variant, options, Mutation::Break(mutant.clone()), |_, _| ())?.0)
 }
 
 fn perform(
     variant: &Variant,
     options: &Options,
     mutation: Mutation,
+    pause: impl FnOnce(Result<&[Check], &RunError>, &Network),
 ) -> Result<(Report, BTreeSet<Mutant>), RunError> {
     let _turn = Turn::take(variant.scenario.document.exclusive);
     let started = Instant::now();
     let stage = Stage::set(variant, options, mutation)?;
     let before = Mutex::new(None);
-    let mut checks = script::perform(&stage, &before, &variant.scenario.document.script())?;
+    let found = conduct(&stage, &before, variant, pause);
+    let testimony = testimony(&stage, variant, &found);
+    let (checks, rules) = match (found, testimony.clone()) {
+        (Err(error), Some(testimony)) => {
+            return Err(RunError::Witnessed { error: Box::new(error), testimony });
+        }
+        (found, _) => found?,
+    };
+    let mutants = stage.mutants();
+    stage.strike()?;
+    let name = variant.scenario.document.name.value.clone();
+    let elapsed = started.elapsed();
+    Ok((Report { variant: variant.to_string(), name, checks, rules, testimony, elapsed }, mutants))
+}
+
+/// All checks, and the rules that were in force where one failed.
+fn conduct(
+    stage: &Stage,
+    before: &Mutex<Option<state::State>>,
+    variant: &Variant,
+    pause: impl FnOnce(Result<&[Check], &RunError>, &Network),
+) -> Result<(Vec<Check>, String), RunError> {
+    let performed = script::perform(stage, before, &variant.scenario.document.script());
+    pause(performed.as_deref(), &stage.network);
+    let mut checks = performed?;
     let all_passed = checks.iter().all(Check::passed);
     let rules = if all_passed { String::new() } else { stage.rules()? };
     checks.push(stage.uninstall(&Ending::default())?);
     stage.take_addresses_back()?;
-    checks.extend(nothing_left(&stage, &before)?);
-    let mutants = stage.mutants();
-    stage.strike()?;
-    let name = variant.scenario.document.name.value.clone();
-    Ok((Report { variant: variant.to_string(), name, checks, rules, elapsed: started.elapsed() }, mutants))
+    checks.extend(nothing_left(stage, before)?);
+    Ok((checks, rules))
+}
+
+/// What is to be told of a variant that failed; `None` where it passed.
+fn testimony(
+    stage: &Stage,
+    variant: &Variant,
+    found: &Result<(Vec<Check>, String), RunError>,
+) -> Option<Testimony> {
+    let (found, rules) = match found {
+        Ok((checks, _)) if checks.iter().all(Check::passed) => return None,
+        Ok((checks, rules)) => (Ok(checks.as_slice()), rules.as_str()),
+        // An error without evidence stays what it is.
+        Err(_) if stage.witness.is_none() => return None,
+        Err(error) => (Err(error), ""),
+    };
+    let witness = stage.witness.as_ref();
+    let folder = witness.map(|witness| witness.testify(stage, variant, found, rules));
+    Some(Testimony { folder, alone: command_line(variant) })
+}
+
+/// The command line that runs a variant alone: of its file, the id is the name.
+fn command_line(variant: &Variant) -> String {
+    let file = &variant.scenario.source.name;
+    let id = Path::new(file).file_stem().unwrap_or_default().to_string_lossy();
+    let name = format!("{id}::{}::{}", variant.backend, variant.family);
+    format!("netsim run {} --only {}", quoted(file), quoted(&name))
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@+,=".contains(&byte);
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 /// The right to run: beside others, or alone.

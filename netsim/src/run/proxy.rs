@@ -15,6 +15,8 @@ pub(super) struct Proxy {
     spec: SidecarSpec,
     dns: Option<NameServerSpec>,
     running: Mutex<Option<Running>>,
+    /// The logs of those that were killed.
+    past: Mutex<Vec<Log>>,
 }
 
 struct Running {
@@ -29,7 +31,7 @@ impl Proxy {
         spec: SidecarSpec,
         dns: Option<NameServerSpec>,
     ) -> Result<Self, RunError> {
-        let proxy = Self { spec, dns, running: Mutex::new(None) };
+        let proxy = Self { spec, dns, running: Mutex::new(None), past: Mutex::default() };
         proxy.restart(node)?;
         Ok(proxy)
     }
@@ -37,6 +39,11 @@ impl Proxy {
     /// Ends it: its listeners and its connections are gone when this returns.
     pub(super) fn kill(&self) -> Result<(), RunError> {
         if let Some(Running { sidecar, dns }) = self.running().take() {
+            let logs = [Some(sidecar.log()), dns.as_ref().map(NameServer::log)];
+            self.past
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .extend(logs.into_iter().flatten().cloned());
             sidecar.stop()?;
             dns.map_or(Ok(()), NameServer::stop)?;
         }
@@ -60,6 +67,12 @@ impl Proxy {
     /// The connections that it saw since they were last taken.
     pub(super) fn take_seen(&self) -> Vec<Seen> {
         self.log().take()
+    }
+
+    /// The last connections and queries that it ever saw, also before it was killed.
+    pub(super) fn remembered(&self) -> Vec<Seen> {
+        let past = self.past.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        past.iter().chain(&[self.log(), self.queries()]).flat_map(Log::remembered).collect()
     }
 
     /// Waits until one of its listeners has seen so many connections, or queries.

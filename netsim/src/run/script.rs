@@ -93,7 +93,14 @@ fn remember(stage: &Stage, before: &Mutex<Option<State>>) -> Result<(), RunError
 fn expected(stage: &Stage, list: &[Spanned<Expectation>]) -> Result<Vec<Check>, RunError> {
     let mut checks = Vec::new();
     for expectation in list {
-        checks.extend(expect(stage, &expectation.value)?);
+        if let Some(witness) = &stage.witness {
+            witness.collect()?;
+        }
+        let found = expect(stage, &expectation.value)?;
+        if let Some(witness) = stage.witness.as_ref().filter(|_| !found.iter().all(Check::passed)) {
+            witness.failed(stage, &expectation.value, &found);
+        }
+        checks.extend(found);
         if stage.has_noticed(&checks) {
             break;
         }
@@ -101,7 +108,8 @@ fn expected(stage: &Stage, list: &[Spanned<Expectation>]) -> Result<Vec<Check>, 
     Ok(checks)
 }
 
-fn expect(stage: &Stage, expectation: &Expectation) -> Result<Vec<Check>, RunError> {
+/// Sends one flow, or queries by each kind of socket, and judges.
+pub(super) fn expect(stage: &Stage, expectation: &Expectation) -> Result<Vec<Check>, RunError> {
     if let Some(name) = &expectation.ask {
         return query::checks(stage, expectation, name);
     }

@@ -14,11 +14,12 @@ use tproxy::plan::explain::Explanation;
 use tproxy::plan::flow::Flow;
 
 use super::cast::{self, Cast};
+use super::evidence::Witness;
 use super::kept::Kept;
 use super::mutant::{Mutant, Mutation};
 use super::proxy::Proxy;
 use super::{About, Check, Options, RunError, rules_program};
-use crate::actor::Client;
+use crate::actor::{Client, Seen};
 use crate::link::{Network, NetworkOptions};
 use crate::node::{Exit, Node, Program, Watched};
 use crate::scenario::{self, Deed, Document, Ending, Endpoint, Install, Person, Variant, Who, WirePlace};
@@ -51,6 +52,8 @@ pub(super) struct Stage {
     last: Mutex<Option<Install>>,
     mutation: Mutation,
     mutants: Mutex<BTreeSet<Mutant>>,
+    /// Collects, where evidence is wanted.
+    pub(super) witness: Option<Witness>,
     // Last: the nodes outlive their actors.
     pub(super) network: Network,
 }
@@ -70,6 +73,7 @@ impl Stage {
             None => scenario::plan(&Install::default(), &document.files, &topology)?,
         };
         let network = Network::up(&topology, &network_options(&document, &topology, options))?;
+        let witness = options.evidence.clone().map(|place| Witness::begin(&network, place)).transpose()?;
         let forwards = document.sidecar.forwards;
         let proxy = cast::proxy(&network, &plan, &plans, forwards)?;
         let cast = Cast::start(&network, &document, &plan, &plans, variant.family)?;
@@ -88,6 +92,7 @@ impl Stage {
             last: Mutex::new(None),
             mutation,
             mutants: Mutex::default(),
+            witness,
             network,
         })
     }
@@ -264,12 +269,19 @@ impl Stage {
         Ok(saved.checked()?.stdout_text())
     }
 
+    /// The last connections and queries that every server ever saw.
+    pub(super) fn remembered(&self) -> Vec<Seen> {
+        let mut seen = self.proxy.remembered();
+        seen.extend(self.cast.remembered());
+        seen
+    }
+
     /// Ends everything, and tells what did not end well.
     pub(super) fn strike(self) -> Result<(), RunError> {
-        let Self { network, proxy, kept, cast, .. } = self;
+        let Self { network, proxy, kept, cast, witness, .. } = self;
         proxy.health()?;
         cast.health()?;
-        drop((kept, proxy, cast));
+        drop((kept, proxy, cast, witness));
         Ok(network.down()?)
     }
 }

@@ -2,12 +2,16 @@
 //!
 //! Must never judge: it tells what was seen. Only this module names pnet's types.
 
+mod capture;
 mod craft;
 mod error;
 mod frame;
+mod pcap;
 
+pub use capture::{Capture, Captured};
 pub use error::WireError;
 pub use frame::{Frame, Segment, Transport};
+pub(crate) use pcap::no_frames;
 
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicU64, Ordering};
