@@ -2,8 +2,9 @@
 //!
 //! [`scenario`] files say what must happen; [`topology`] says what nodes there are and how they are joined; [`node`]
 //! makes them, [`link`] joins them; [`actor`] puts applications, sidecars and clients into them; [`run`] installs
-//! tproxy there, drives real traffic and judges; [`report`] shows it; [`keep`] lets one enter it. [`load`] measures what a redirection costs, and
-//! [`fuzz`] compares what tproxy says of random flows with what they do.
+//! tproxy there, drives real traffic and judges; [`report`] shows it; [`keep`] lets one enter it. [`reference`] tells
+//! editors and people what a file may say. [`load`] measures what a redirection costs, and [`fuzz`] compares what tproxy
+//! says of random flows with what they do.
 
 pub mod actor;
 pub mod cli;
@@ -13,6 +14,7 @@ pub mod link;
 pub mod load;
 pub mod node;
 mod random;
+pub mod reference;
 pub mod report;
 pub mod require;
 pub mod run;

@@ -10,6 +10,7 @@ mod fuzz;
 mod list;
 mod mutants;
 mod run;
+mod schema;
 mod selection;
 mod shell;
 
@@ -34,6 +35,8 @@ enum Verb {
     Check(check::Check),
     /// Show the variants that would run; needs no root
     List(list::List),
+    /// Print the JSON schema of scenario files, from which editors complete; needs no root
+    Schema(schema::Schema),
     /// Measure what a redirection costs a connection; needs root
     Bench(bench::Bench),
     /// Show what tproxy is for, in a throw-away pod; needs root
@@ -71,6 +74,7 @@ pub fn main() -> ExitCode {
             Verb::Run(run) => run.run(),
             Verb::Check(check) => check.run(),
             Verb::List(list) => list.run(),
+            Verb::Schema(schema) => schema.run(),
             Verb::Bench(bench) => bench.run(),
             Verb::Demo(demo) => demo.run(),
             Verb::Mutants(mutants) => mutants.run(),

@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Value, json};
-use serde_saphyr::{Location, Spanned};
 
-use crate::scenario::{FlagValue, Install};
+use crate::scenario::{FlagValue, Install, Spanned};
 
 /// Exclusions by user, which hold commas themselves and so are written into a file.
 const OF_USERS: &str = "exclude-outbound-ports-for-uids";
@@ -67,8 +66,8 @@ impl Options {
     /// The installation that they mean.
     pub(super) fn install(&self) -> Install {
         let flags = self.0.iter().filter(|(flag, _)| **flag != OF_USERS);
-        let flags =
-            flags.map(|(flag, items)| ((*flag).to_owned(), unplaced(FlagValue::Text(items.join(",")))));
+        let flags = flags
+            .map(|(flag, items)| ((*flag).to_owned(), Spanned::unwritten(FlagValue::Text(items.join(",")))));
         let mut install = Install { flags: flags.collect(), ..Install::default() };
         install.config = self.config();
         install
@@ -102,9 +101,4 @@ impl fmt::Display for Options {
             self.0.iter().map(|(flag, items)| format!("--{flag}={}", items.join(","))).collect();
         f.write_str(&flags.join(" "))
     }
-}
-
-/// A value that no file holds.
-fn unplaced<T>(value: T) -> Spanned<T> {
-    Spanned { value, referenced: Location::UNKNOWN, defined: Location::UNKNOWN }
 }

@@ -5,13 +5,11 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use serde_saphyr::Spanned;
-
 use super::evidence::Witness;
 use super::stage::{POD, Stage};
 use super::state::{self, State};
 use super::{Check, RunError, connection, counters, crowd, faults, kept, nothing_left, program, query};
-use crate::scenario::{Expectation, Step, WaitFor};
+use crate::scenario::{Expectation, Spanned, Step, WaitFor};
 
 /// How long a list of steps waits for another.
 const WAITING: Duration = Duration::from_secs(60);

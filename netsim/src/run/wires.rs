@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use super::RunError;
 use super::stage::Stage;
-use crate::scenario::{Expectation, WirePlace};
+use crate::scenario::{Expectation, Spanned, WirePlace};
 use crate::wire::{Frame, Transport, Wire};
 
 /// The wires that an expectation is about, watched.
@@ -19,7 +19,7 @@ impl Watch {
     pub(super) fn begin(stage: &Stage, wanted: &Expectation) -> Result<Self, RunError> {
         let leaving = wanted.leaves.iter().map(|place| (place, true));
         let staying = wanted.never_leaves.iter().map(|place| (place, false));
-        let open = |(place, leaves): (&serde_saphyr::Spanned<WirePlace>, bool)| {
+        let open = |(place, leaves): (&Spanned<WirePlace>, bool)| {
             let wire = Wire::open(stage.network.node(&place.value.node)?, &place.value.interface)?;
             Ok((place.value.clone(), leaves, wire))
         };

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use serde_saphyr::{Location, Spanned};
+use serde_saphyr::Location;
 use tproxy::config::Layers;
 use tproxy::config::settings;
 use tproxy::diagnostic::suggest;
@@ -13,6 +13,7 @@ use tproxy::family::IpFamily;
 use super::expectation::{Endpoint, Expectation, Place, Protocol};
 use super::people::{self, POD};
 use super::schema::{BACKENDS, Document};
+use super::spanned::Spanned;
 use super::step::{Install, Step};
 use super::{check_people, check_steps, install};
 use crate::node::{check_file, check_sysctl};
@@ -43,7 +44,7 @@ pub(super) fn problems(document: &Document) -> Vec<Problem> {
         problems
             .push(problem(document.name.referenced, "a scenario needs a name: a sentence of what it shows"));
     }
-    let beside = !document.expect.is_empty() || document.table.is_some() || is_written(&document.install);
+    let beside = !document.expect.is_empty() || document.table.is_some() || document.install.is_written();
     if !document.steps.is_empty() && beside {
         let message = "`steps` stand alone: put `install`, `expect` and `table` among them";
         problems.push(problem(document.name.referenced, message));
@@ -88,11 +89,6 @@ fn expects(step: &Step) -> bool {
         Step::Burst(_) | Step::Queries(_) | Step::Table(_) => true,
         _ => false,
     }
-}
-
-/// Whether the file holds it.
-fn is_written<T>(value: &Spanned<T>) -> bool {
-    value.referenced != Location::UNKNOWN
 }
 
 fn only(document: &Document) -> Vec<Problem> {

@@ -4,13 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use serde_saphyr::Spanned;
 use tproxy::family::IpFamily;
 
 use super::check::{Problem, problem};
 use super::expectation::{Place, Who};
 use super::people;
 use super::schema::Document;
+use super::spanned::Spanned;
 use super::step::{Deed, Step, Until, WaitFor};
 use crate::topology::Topology;
 

@@ -4,70 +4,75 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_saphyr::Spanned;
+
+use super::spanned::Spanned;
 
 /// One thing that must happen: a connection or a DNS query that ends somewhere, or a program that does something.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Expectation {
-    /// Who opens the connection.
+    /// Who connects, asks, or runs the program.
     pub from: Who,
-    /// Where to.
+    /// Where a connection goes, as `name:port`; needs `reaches`.
     #[serde(default)]
     pub to: Option<Spanned<Endpoint>>,
-    /// A name to ask a name server for, over UDP, instead of a connection.
+    /// A query instead of a connection, over UDP: the name to ask for; needs `server` and `reaches`.
     #[serde(default)]
     pub ask: Option<String>,
-    /// The name server to ask.
+    /// Whom a query asks: a name of the topology, or an address.
     #[serde(default)]
     pub server: Option<Spanned<String>>,
-    /// The port to ask it at; 53 unless given.
+    /// The port that is asked.
     #[serde(default)]
+    #[schemars(extend("default" = 53))]
     pub server_port: Option<u16>,
-    /// Ask with a connected socket, or with one that is not; both, one after the other, unless given.
+    /// Ask by a connected socket, or by one that is not; both, one after the other, unless given.
     #[serde(default)]
     pub connected: Option<bool>,
     /// The port to ask from; the kernel chooses one unless given.
     #[serde(default)]
     pub source_port: Option<u16>,
-    /// From which address the answer must come; the server asked unless given.
+    /// From which address the answer to a query must come; that of `server` unless given.
     #[serde(default)]
     pub answered_from: Option<Spanned<String>>,
-    /// The protocol; TCP unless given. A datagram gets one back.
+    /// How it is sent.
     #[serde(default)]
+    #[schemars(extend("default" = "tcp"))]
     pub protocol: Protocol,
-    /// How many bytes are said and must come back; a few unless given.
+    /// How many bytes are said and must come back, a few unless given; not together with `leaves` or `never-leaves`.
     #[serde(default)]
     pub bytes: Option<usize>,
-    /// The address to connect from, where it is chosen.
+    /// The address to connect from, where it is chosen: a name of the topology, or an address.
     #[serde(default)]
     pub source: Option<Spanned<String>>,
-    /// Who answers.
+    /// Who answers, or how a connection ends that nobody answers.
     #[serde(default)]
     pub reaches: Option<Place>,
-    /// The forwarding sidecar's listeners that it passes, in order. None is stated by an empty list.
+    /// The listeners of a forwarding sidecar that it passes, in order; `[]` for none.
     #[serde(default)]
     pub through: Option<Vec<Place>>,
-    /// What the one who answers, or the first listener passed, learns as the original destination.
+    /// What the sidecar learns as the original destination; checked against `to` where it is not given.
     #[serde(default)]
     pub original_destination: Option<Spanned<Endpoint>>,
-    /// Whose address the one who answers, or the first listener passed, sees as the source.
+    /// Whose address the first listener passed, or else whoever answers, sees as the source.
     #[serde(default)]
     pub sees_source: Option<Spanned<String>>,
-    /// A program instead of a connection; `{name:port}` in its arguments becomes that address.
+    /// A program instead of a connection, with its arguments; `{peer:80}` and `{peer}` in one become addresses.
     #[serde(default)]
     pub run: Vec<String>,
-    /// The program's exit code.
+    /// The exit code that the program must have.
     #[serde(default)]
+    #[schemars(range(min = 0, max = 255))]
     pub exit_code: Option<i32>,
     /// What the program must print.
     #[serde(default)]
     pub prints: Option<String>,
-    /// An interface on whose wire the flow must be seen leaving, to where it was sent.
+    /// The interface on whose wire the flow is seen, sent by it to the destination as it was asked for.
     #[serde(default)]
     pub leaves: Option<Spanned<WirePlace>>,
-    /// An interface on whose wire the flow must not be seen leaving, to where it was sent.
+    /// The interface on whose wire it is not: one frame is too many.
     #[serde(default)]
     pub never_leaves: Option<Spanned<WirePlace>>,
 }
@@ -102,19 +107,20 @@ impl Expectation {
 }
 
 /// How something is sent.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Protocol {
     /// By a connection.
     #[default]
     Tcp,
-    /// By a datagram.
+    /// By one datagram, which is answered by one.
     Udp,
 }
 
-/// `node interface`: the end of a wire.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+/// An interface, as `node interface`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(extend("pattern" = r"^\s*\S+\s+\S+\s*$"))]
 pub struct WirePlace {
     /// The node.
     pub node: String,
@@ -139,26 +145,29 @@ impl fmt::Display for WirePlace {
     }
 }
 
-/// Who opens a connection, by name; [`super::people`] says who that is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+/// Somebody: `app` (uid and gid 1000), `other` (1001), `sidecar` and `root` in the pod; root in another node by the
+/// node's name; or one of the file's `users`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(extend("examples" = ["app", "other", "sidecar", "root", "peer"]))]
 pub struct Who(pub String);
 
-/// Where a connection ends, or passes.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+/// Where a connection or a query ends, or passes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(from = "String")]
+#[schemars(!from, rename_all = "kebab-case")]
 pub enum Place {
     /// A server of the application in the pod.
     App,
-    /// The sidecar's inbound listener.
+    /// The sidecar's listener for connections that arrive.
     SidecarInbound,
-    /// The sidecar's outbound listener.
+    /// The sidecar's listener for connections that are sent.
     SidecarOutbound,
-    /// The sidecar's listener for DNS queries.
+    /// The sidecar's listener for queries.
     SidecarDns,
-    /// The topology's name server.
+    /// The topology's name server, for queries.
     Nameserver,
-    /// A name server in the pod itself.
+    /// A name server in the pod itself, for queries.
     Resolver,
     /// Nobody: the connection is refused, since nothing listens there.
     Refused,
@@ -168,7 +177,8 @@ pub enum Place {
     Unanswered,
     /// Nobody: the network does not take it.
     Unreachable,
-    /// A server in a node that is not the pod.
+    /// A node that is not the pod, by its name: a server there.
+    #[schemars(untagged)]
     Node(String),
 }
 
@@ -236,9 +246,12 @@ impl fmt::Display for Place {
     }
 }
 
-/// `name:port`, where the name stands for an address of the variant's family.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// `name:port`. The name stands for an address of the variant's family: a node, as `pod` or `peer`; `pod@vm` (the pod's
+/// address in the network that it shares with vm); `nameserver`; `localhost` (127.0.0.1, ::1); `passthrough`
+/// (127.0.0.6, ::6); or it is an address itself.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(extend("pattern" = "^.+:[0-9]{1,5}$"))]
 pub struct Endpoint {
     /// A name of the topology, or a literal address.
     pub host: String,

@@ -2,16 +2,19 @@
 //!
 //! Must never hold a rule that needs more than one value: `topology` judges the whole.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::expectation::WirePlace;
+use super::foreign::{Network, ReadyTopology};
 use crate::topology::{Bridge, End, Link, NameServerPlace, Route, Topology, TopologyError};
 
 /// Which topology a scenario runs in.
@@ -33,6 +36,22 @@ impl<'de> Deserialize<'de> for Layout {
     /// By hand, since an untagged enum would forget the places of what is wrong.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(LayoutVisitor)
+    }
+}
+
+impl JsonSchema for Layout {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Layout".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let ready = generator.subschema_for::<ReadyTopology>();
+        let own = generator.subschema_for::<OwnLayout>();
+        schemars::json_schema!({ "anyOf": [ready, own] })
     }
 }
 
@@ -68,17 +87,18 @@ impl Layout {
 }
 
 /// A topology of a file's own.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct OwnLayout {
-    /// The nodes; `pod` is the one that tproxy is installed in.
+    /// The nodes. One is `pod`, where tproxy is installed.
     pub nodes: Vec<String>,
-    /// Veth pairs between them.
+    /// The links between them, each a veth pair.
     pub links: Vec<LinkSpec>,
     /// Bridges in nodes.
     #[serde(default)]
     pub bridges: Vec<BridgeSpec>,
     /// The addresses of interfaces, by `node interface`; the first of a family is what the node's name means.
+    #[schemars(with = "BTreeMap<String, Vec<Network>>")]
     pub addresses: BTreeMap<WirePlace, Vec<IpNet>>,
     /// Routes by node, as in `default via 10.1.0.1`.
     #[serde(default)]
@@ -146,8 +166,8 @@ impl OwnLayout {
     }
 }
 
-/// A veth pair.
-#[derive(Debug, Clone, Deserialize)]
+/// A link: a veth pair.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LinkSpec {
     /// Its ends, each as `node interface`.
@@ -155,13 +175,13 @@ pub struct LinkSpec {
     /// The largest packet that it carries, in bytes.
     #[serde(default)]
     pub mtu: Option<u32>,
-    /// What it carries a second in each direction, as in `10mbit`.
+    /// What it carries a second in each direction.
     #[serde(default)]
     pub rate: Option<Rate>,
 }
 
 /// A bridge.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BridgeSpec {
     /// Its own interface, as `node interface`.
@@ -171,18 +191,19 @@ pub struct BridgeSpec {
 }
 
 /// Where a name server is.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct NameServerSpec {
     /// The node that it runs in.
     pub on: String,
-    /// Its addresses, at most one a family, which are among that node's.
+    /// Its addresses, at most one a family, which are among those of the node's interfaces.
     pub addresses: Vec<IpAddr>,
 }
 
-/// `network via gateway`, where the network may be `default`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// A route, as `default via 10.1.0.1` or `10.9.0.0/16 via 10.1.0.1`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(with = "String", extend("pattern" = r"^\s*(default|\S+/\d+)\s+via\s+\S+\s*$"))]
 pub struct RouteSpec {
     /// What is reached by it; everything of the gateway's family without.
     pub network: Option<IpNet>,
@@ -210,9 +231,10 @@ impl TryFrom<String> for RouteSpec {
     }
 }
 
-/// Bits a second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// Bits a second, as in `10mbit`: a number with kbit, mbit or gbit, from 64kbit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(extend("pattern" = r"^[0-9]+\s*[kmg]bit$"))]
 pub struct Rate(pub u64);
 
 impl TryFrom<String> for Rate {

@@ -7,12 +7,14 @@ mod check_people;
 mod check_steps;
 mod expand;
 mod expectation;
+mod foreign;
 mod install;
 mod layout;
 mod load;
 mod people;
 mod schema;
 mod source;
+mod spanned;
 mod step;
 mod table;
 mod variables;
@@ -24,6 +26,7 @@ pub use layout::{BridgeSpec, Layout, LinkSpec, NameServerSpec, OwnLayout, Rate, 
 pub use load::{Scenario, ScenarioError, files, load, parse};
 pub use people::{POD, Person, RunsAs, User, people};
 pub use schema::{Document, Files, FlagValue, Only, Resolver, ServerProgram, Sidecar};
+pub use spanned::Spanned;
 pub use step::{
     AddAddress, Burst, CraftedSegment, Deed, Ending, Inject, Install, Lasting, LinkDown, Loss, Open, Part,
     Queries, Repeat, Step, Talk, Talked, Until, WaitFor, Yes,

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tproxy::diagnostic::suggest;
 
@@ -15,11 +16,11 @@ use crate::topology::Topology;
 /// The node that tproxy is installed in.
 pub const POD: &str = "pod";
 
-/// Somebody whom a file adds.
-#[derive(Debug, Clone, Deserialize)]
+/// Somebody beside the usual people.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct User {
-    /// The node.
+    /// The node that they are in.
     #[serde(default = "pod")]
     pub on: String,
     /// User id.

@@ -6,68 +6,73 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_saphyr::Spanned;
 use tproxy::backend::BackendId;
 use tproxy::family::IpFamily;
 
 use super::expectation::{Endpoint, Expectation, Who};
+use super::foreign::{Backend, Family};
 use super::layout::Layout;
 use super::people::User;
+use super::spanned::Spanned;
 use super::step::{Install, Step};
 use super::table::Table;
 
 /// Texts by node and path.
 pub type Files = BTreeMap<String, BTreeMap<String, Spanned<String>>>;
 
-/// A whole file.
-#[derive(Debug, Clone, Deserialize)]
+/// What must happen to real connections, and how what they meet is set up.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Document {
-    /// Version of the schema: 1.
+    /// Version of this schema: 1.
+    #[schemars(extend("const" = 1))]
     pub version: Spanned<u32>,
-    /// What the scenario shows, as a sentence.
+    /// What the scenario shows, a sentence.
     pub name: Spanned<String>,
-    /// Values that `${name}` stands for in the rest of the file, in words without quotes.
+    /// Values by name: `${name}` stands for one wherever it is written, `$${` for `${`.
     #[serde(default)]
     pub variables: BTreeMap<String, FlagValue>,
-    /// Which topology it runs in: the name of a ready one, or one of its own.
-    #[serde(default = "unwritten")]
+    /// The name of a ready topology, or one of the file's own.
+    #[serde(default)]
+    #[schemars(extend("default" = "pod-and-peer"))]
     pub topology: Spanned<Layout>,
-    /// Variants that it is limited to.
+    /// Limits the variants, with the reason; all of them unless given.
     #[serde(default)]
     pub only: Option<Spanned<Only>>,
-    /// It must not run beside others: it needs the machine for itself.
+    /// `true`: it must not run beside others, since it needs the machine for itself.
     #[serde(default)]
     pub exclusive: bool,
-    /// It takes long: `netsim run --quick` leaves it out.
+    /// `true`: it takes long, and `netsim run --quick` leaves it out.
     #[serde(default)]
     pub heavy: bool,
-    /// People beside the usual ones.
+    /// People beside the usual ones, by name.
     #[serde(default)]
     pub users: BTreeMap<String, Spanned<User>>,
-    /// What the sidecar does.
+    /// What the sidecar does; it answers itself unless it is said to forward.
     #[serde(default)]
     pub sidecar: Sidecar,
-    /// Files to write before anything starts, by node and path; below /run, /tmp or /etc.
+    /// Files to write before anything starts, by node and path below /run, /tmp or /etc.
     #[serde(default)]
     pub files: Files,
-    /// Kernel settings, by node and key below `net/`, as in `net/ipv6/conf/all/disable_ipv6`.
+    /// Kernel settings below `net/`, by node and key, as in `net/ipv6/conf/all/disable_ipv6`.
     #[serde(default)]
     pub sysctls: BTreeMap<String, BTreeMap<String, Spanned<FlagValue>>>,
-    /// A name server in the pod that asks another, as systemd-resolved and Docker's do.
+    /// A name server in the pod, as systemd-resolved and Docker's are; it runs wherever the pod itself is asked. Without
+    /// this one, root's does, which answers itself.
     #[serde(default)]
     pub resolver: Option<Spanned<Resolver>>,
-    /// Real server programs.
+    /// Real servers, by name.
     #[serde(default)]
     pub programs: BTreeMap<String, Spanned<ServerProgram>>,
-    /// How tproxy is installed.
-    #[serde(default = "unwritten")]
+    /// How tproxy is installed; without any option unless given.
+    #[serde(default)]
     pub install: Spanned<Install>,
-    /// What must happen then, in this order.
+    /// What must happen then, in this order. A file has this, `table`, both, or `steps`.
     #[serde(default)]
     pub expect: Vec<Spanned<Expectation>>,
-    /// And what must happen to each of many flows, as a table.
+    /// What must happen to each of many connections, as a table.
     #[serde(default)]
     pub table: Option<Spanned<Table>>,
     /// What is done, step by step, instead of `install` and `expect`. At the end tproxy is uninstalled in any case.
@@ -151,60 +156,56 @@ impl Document {
     }
 }
 
-/// A value that the file does not hold.
-fn unwritten<T: Default>() -> Spanned<T> {
-    let nowhere = serde_saphyr::Location::UNKNOWN;
-    Spanned { value: T::default(), referenced: nowhere, defined: nowhere }
-}
-
 /// The variants that a scenario is limited to, and why.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Only {
-    /// Backend ids.
+    /// Backends, by id; all unless given.
     #[serde(default)]
+    #[schemars(with = "Vec<Backend>")]
     pub backends: Vec<Spanned<String>>,
-    /// IP families.
+    /// IP families in which the expectations are driven; all that the pod has addresses of unless given.
     #[serde(default)]
+    #[schemars(with = "Vec<Family>")]
     pub families: Vec<IpFamily>,
     /// The reason, a sentence.
     pub because: String,
 }
 
 /// What the sidecar does.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Sidecar {
-    /// Forward what it gets, as a real one does, instead of answering itself.
+    /// `true`: it forwards what it gets, as a real one does, instead of answering itself.
     #[serde(default)]
     pub forwards: bool,
 }
 
-/// A name server in the pod that asks another.
-#[derive(Debug, Clone, Deserialize)]
+/// A name server in the pod.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Resolver {
     /// The user id that it runs as.
     pub uid: u32,
-    /// Whom it asks, port 53; without it, it answers itself.
+    /// Whom it passes queries on to, port 53, as systemd-resolved does; without it, it answers itself.
     #[serde(default)]
     pub asks: Option<Spanned<String>>,
 }
 
 /// A program that serves.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ServerProgram {
     /// The node that it runs in.
     pub on: String,
-    /// Program and arguments.
+    /// The program and its arguments.
     pub run: Vec<String>,
     /// What it prints when it is ready.
     pub ready: String,
 }
 
 /// The value of a flag.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum FlagValue {
     /// A switch.

@@ -7,61 +7,63 @@ use std::fmt;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_saphyr::Spanned;
 use tproxy::config::value::{Spelling, Value};
 
 use super::expectation::{Endpoint, Expectation, Place, Who, WirePlace};
+use super::foreign::{Flags, Network, Variables};
 use super::schema::FlagValue;
+use super::spanned::Spanned;
 use super::table::Table;
 
 /// One step of a scenario.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
-    /// Install, or install again with other options.
+    /// Installs tproxy, over what is there.
     Install(Spanned<Install>),
-    /// Install again with the options of the last installation.
+    /// Installs again with the options of the last installation that succeeded.
     Reinstall(Spanned<Ending>),
-    /// Uninstall.
+    /// Uninstalls tproxy.
     Uninstall(Spanned<Ending>),
-    /// Kill somebody, whose connections end.
+    /// Ends the sidecar and its listener for queries, with their connections.
     Kill(Part),
-    /// Start somebody who was killed, or again who was not.
+    /// Starts them, again if they run. The sidecar listens on the ports of every installation of the file.
     Restart(Part),
-    /// Load rules of another program: a restore text of the variant's flavour and family.
+    /// Loads another program's rules: a restore text, of the variant's flavour and family.
     LoadRules(String),
     /// Expectations, in this order.
     Expect(Vec<Spanned<Expectation>>),
     /// Expectations as a table.
     Table(Spanned<Table>),
-    /// Take a link down, for a time if one is given.
+    /// Takes an interface down, for a time if one is given.
     LinkDown(Spanned<LinkDown>),
-    /// Bring a link up again, with the addresses and routes that it had.
+    /// Brings an interface up with the addresses and routes that it had.
     LinkUp(Spanned<WirePlace>),
-    /// Give an interface one more address.
+    /// Gives an interface one more address.
     AddAddress(Spanned<AddAddress>),
-    /// Lose some of the packets that an interface sends and receives.
+    /// Loses some of the packets that an interface sends and receives.
     Loss(Spanned<Loss>),
-    /// Everything must be as it was before the first installation.
+    /// Rules, chains, sets, addresses, routes, settings and files are as before the first installation.
     LeavesNothingBehind(Spanned<Yes>),
-    /// Open a connection and keep it.
+    /// Opens a connection and keeps it.
     Open(Spanned<Open>),
-    /// Say something over a connection that was opened.
+    /// Says something over a connection that was opened.
     Talk(Spanned<Talk>),
-    /// Send a segment on a connection that was opened, such as no socket would send.
+    /// Sends the pod a crafted segment that pretends to be of a kept connection from outside, and sees it arrive.
     Inject(Spanned<Inject>),
-    /// The log rules with these prefixes have counted packets.
+    /// The log rules with these prefixes have counted packets (the kernel prints nothing outside its first namespace).
     Logs(Spanned<Vec<String>>),
-    /// Many connections as fast as they go, all of which must end at one place.
+    /// Makes many connections as fast as they go, all of which must end at one place.
     Burst(Spanned<Burst>),
-    /// Many queries as fast as they go, all of which must be answered by one server.
+    /// Sends many queries as fast as they go, each from a socket of its own, all of which must be answered by one server.
     Queries(Spanned<Queries>),
-    /// Wait until something has happened in a list of steps beside this one.
+    /// Waits until something has happened in a list of steps beside this one.
     WaitFor(Spanned<WaitFor>),
-    /// Steps over and over again.
+    /// Does steps over and over again.
     Repeat(Repeat),
-    /// Lists of steps side by side; it is done when all are.
+    /// Does lists of steps side by side; it is done when all are.
     Parallel(Vec<Vec<Step>>),
 }
 
@@ -78,23 +80,26 @@ impl Step {
     }
 }
 
-/// How tproxy is installed: flags, a configuration file, variables; all may be given together.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// How tproxy is installed. Flags, a configuration and variables may be given together.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Install {
-    /// Flags without dashes.
+    /// Flags of `tproxy install` without dashes; a list is one value with commas.
     #[serde(default)]
+    #[schemars(with = "Flags")]
     pub flags: BTreeMap<String, Spanned<FlagValue>>,
-    /// A configuration document, given with `--config`.
+    /// A configuration document, for `--config`.
     #[serde(default)]
     pub config: Option<serde_json::Value>,
-    /// Environment variables.
+    /// Environment variables that tproxy knows.
     #[serde(default)]
+    #[schemars(with = "Variables")]
     pub env: BTreeMap<String, String>,
-    /// How it must end; by success unless given. After anything else what was installed before still is.
+    /// The exit code that it must have. After another one than 0, what was installed before must still be.
     #[serde(default)]
+    #[schemars(extend("default" = 0))]
     pub exit_code: Option<i32>,
-    /// What it must print, on either output.
+    /// What either of its outputs must contain.
     #[serde(default)]
     pub prints: Option<String>,
 }
@@ -114,19 +119,20 @@ impl Install {
 }
 
 /// How a run of tproxy must end.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Ending {
-    /// Its exit code; 0 unless given.
+    /// The exit code that it must have.
     #[serde(default)]
+    #[schemars(extend("default" = 0))]
     pub exit_code: Option<i32>,
-    /// What it must print, on either output.
+    /// What either of its outputs must contain.
     #[serde(default)]
     pub prints: Option<String>,
 }
 
 /// Who can be killed and started again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
     /// The sidecar, with its listener for DNS queries.
@@ -140,8 +146,9 @@ impl fmt::Display for Part {
 }
 
 /// `true`, which a statement is given to be one.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(try_from = "bool")]
+#[schemars(extend("const" = true))]
 pub struct Yes;
 
 impl TryFrom<bool> for Yes {
@@ -153,19 +160,20 @@ impl TryFrom<bool> for Yes {
 }
 
 /// A link that goes down.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LinkDown {
-    /// One of its ends.
+    /// The interface.
     pub at: WirePlace,
-    /// For how long, as in `300ms`; until `link-up` unless given.
+    /// For how long; until `link-up` unless given.
     #[serde(default, rename = "for")]
     pub lasting: Option<Lasting>,
 }
 
-/// A length of time, as tproxy's options have them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// A length of time, as in `300ms` or `2s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(extend("pattern" = r"^\s*(0|([0-9.]+(ns|us|µs|μs|ms|s|m|h))+)\s*$"))]
 pub struct Lasting(pub Duration);
 
 impl TryFrom<String> for Lasting {
@@ -178,27 +186,29 @@ impl TryFrom<String> for Lasting {
 }
 
 /// One more address.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct AddAddress {
     /// The interface.
     pub at: WirePlace,
     /// The address with the length of its network, as in `10.77.0.9/24`.
+    #[schemars(with = "Network")]
     pub address: IpNet,
 }
 
 /// Packets that get lost.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Loss {
     /// The interface.
     pub at: WirePlace,
     /// How many of a hundred, in each direction; 0 ends it.
+    #[schemars(range(max = 100))]
     pub percent: u8,
 }
 
 /// A connection that is kept.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Open {
     /// What later steps call it.
@@ -212,17 +222,17 @@ pub struct Open {
 }
 
 /// Something said over a kept connection.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Talk {
-    /// The connection.
+    /// The name of the connection.
     pub over: String,
     /// What comes of it.
     pub is: Talked,
 }
 
 /// What comes of something said over a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Talked {
     /// It comes back.
@@ -247,17 +257,17 @@ impl fmt::Display for Talked {
 }
 
 /// A crafted segment.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Inject {
-    /// The connection that it pretends to be of.
+    /// The name of the connection that it pretends to be of, which somebody outside opened.
     pub over: String,
     /// What is wrong with it.
     pub segment: CraftedSegment,
 }
 
 /// What is wrong with a crafted segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CraftedSegment {
     /// Its sequence number lies far beyond what the receiver can take.
@@ -265,7 +275,7 @@ pub enum CraftedSegment {
 }
 
 /// Many connections.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Burst {
     /// Who opens them.
@@ -285,16 +295,17 @@ pub struct Burst {
 }
 
 /// Many queries.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Queries {
     /// Who sends them.
     pub from: Who,
     /// The name to ask for.
     pub ask: String,
-    /// The name server to ask, port 53.
+    /// Whom to ask, port 53.
     pub server: Spanned<String>,
     /// The ports to ask from, each at the same time as the others.
+    #[schemars(length(min = 1))]
     pub source_ports: Vec<u16>,
     /// How many queries altogether.
     pub times: usize,
@@ -309,8 +320,8 @@ fn eight() -> usize {
     8
 }
 
-/// What is done beside this list of steps.
-#[derive(Debug, Clone, Copy, Deserialize)]
+/// What goes on in a list of steps beside this one.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Until {
     /// A kind of step that is done.
@@ -320,14 +331,14 @@ pub struct Until {
     pub times: usize,
 }
 
-/// Something that happens beside this list of steps.
-#[derive(Debug, Clone, Deserialize)]
+/// What goes on in a list of steps beside this one: `done` or `seen-by`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct WaitFor {
     /// A kind of step that is done.
     #[serde(default)]
     pub done: Option<Deed>,
-    /// A listener of the sidecar that has seen connections, or queries.
+    /// A listener that has seen connections, `sidecar-inbound` or `sidecar-outbound`; or `sidecar-dns`, queries.
     #[serde(default)]
     pub seen_by: Option<Place>,
     /// How often, counted from the beginning.
@@ -340,7 +351,7 @@ fn once() -> usize {
 }
 
 /// Steps that others can wait for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Deed {
     /// `install` or `reinstall`.
@@ -387,7 +398,7 @@ impl Step {
 }
 
 /// Steps over and over again.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Repeat {
     /// How often.

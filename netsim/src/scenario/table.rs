@@ -4,18 +4,19 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_saphyr::Spanned;
 
 use super::expectation::{Endpoint, Expectation, Place, Who};
+use super::spanned::Spanned;
 
-/// A table of connections.
-#[derive(Debug, Clone, Deserialize)]
+/// Many connections: who calls stands on the left, where to above, who answers in the cell.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Table {
     /// Where to, as `name:port`.
     pub columns: Vec<Spanned<Endpoint>>,
-    /// By who calls: who answers, one place a column.
+    /// By who calls: who answers, one cell a column. Each cell is a connection of its own.
     pub rows: BTreeMap<Who, Spanned<Vec<Place>>>,
 }
 

@@ -9,20 +9,37 @@ use super::{Bridge, End, IpFamily, Link, NameServerPlace, Route, Topology, Topol
 
 type Make = fn() -> Result<Topology, TopologyError>;
 
-const READY: [(&str, Make); 7] = [
-    ("pod", pod),
-    ("pod-and-peer", pod_and_peer),
-    ("pod-and-two-peers", pod_and_two_peers),
-    ("pod-without-ipv6", pod_without_ipv6),
-    ("v6-only", v6_only),
-    ("host-with-vm", host_with_vm),
-    ("host-with-bridge-and-vm", host_with_bridge_and_vm),
+/// What each is, in the words of a user, and how it is made.
+const READY: [(&str, &str, Make); 7] = [
+    ("pod", "one host, and a gateway that does nothing", pod),
+    (
+        "pod-and-peer",
+        "two hosts joined by a link; a name server lives in the peer, at addresses of its own",
+        pod_and_peer,
+    ),
+    (
+        "pod-and-two-peers",
+        "as `pod-and-peer`, with a node `second` on a link of its own, the pod's eth1",
+        pod_and_two_peers,
+    ),
+    ("pod-without-ipv6", "as `pod-and-peer`, with IPv6 switched off in the pod by sysctl", pod_without_ipv6),
+    ("v6-only", "as `pod-and-peer`, without IPv4 but on loopback", v6_only),
+    (
+        "host-with-vm",
+        "as `pod-and-peer`, with a virtual machine `vm` behind the pod's interface vm0",
+        host_with_vm,
+    ),
+    (
+        "host-with-bridge-and-vm",
+        "as `host-with-vm`, the machine behind the pod's bridge br0, whose port vm0 is",
+        host_with_bridge_and_vm,
+    ),
 ];
 
 impl Topology {
-    /// The names of the ready-made topologies.
-    pub fn ready_names() -> impl Iterator<Item = &'static str> {
-        READY.iter().map(|(name, _)| *name)
+    /// The names of the ready-made topologies, and what each is.
+    pub fn all_ready() -> impl Iterator<Item = (&'static str, &'static str)> {
+        READY.iter().map(|(name, meaning, _)| (*name, *meaning))
     }
 
     /// A ready-made topology.
@@ -30,10 +47,10 @@ impl Topology {
     /// # Errors
     /// When there is none of that name.
     pub fn ready(name: &str) -> Result<Self, TopologyError> {
-        if let Some((_, make)) = READY.iter().find(|(known, _)| *known == name) {
+        if let Some((.., make)) = READY.iter().find(|(known, ..)| *known == name) {
             return make();
         }
-        let known: Vec<_> = Self::ready_names().collect();
+        let known: Vec<_> = READY.iter().map(|(name, ..)| *name).collect();
         Err(TopologyError::UnknownTopology {
             name: name.to_owned(),
             suggestion: suggestion(name, &known),
