@@ -1,7 +1,7 @@
 //! What a scenario that fails leaves: every part of the evidence is there and tells what really happened; and one that
 //! passes leaves nothing.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod built;
 
@@ -259,6 +259,33 @@ fn a_run_that_cannot_go_on_has_evidence_too() {
     assert!(text(Path::new(evidence), "flow-1/trace.txt").contains("redirect to :15001"));
     // Also what a sidecar saw that was killed.
     assert!(text(Path::new(evidence), "actors.jsonl").contains("\"original-destination\":\"10.77.0.3:80\""));
+}
+
+#[test]
+fn only_the_first_flows_are_sent_again_and_the_others_are_named() {
+    need!(BackendId::IptablesNft);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("many.yaml");
+    let lines: String =
+        (81..85).map(|port| format!("  - {{ from: app, to: \"peer:{port}\", reaches: peer }}\n")).collect();
+    fs::write(&file, format!("version: 1\nname: four wrong flows\nexpect:\n{lines}")).unwrap();
+    let root = folder.path().to_str().unwrap();
+    run(file.to_str().unwrap(), "nft::ipv4", &["--evidence", root], folder.path());
+    let evidence = folder.path().join("many.iptables-nft.ipv4");
+    let flows: Vec<String> = names(&evidence).into_iter().filter(|name| name.starts_with("flow-")).collect();
+    assert_eq!(flows, ["flow-1", "flow-2", "flow-3"]);
+    let report = text(&evidence, "report.txt");
+    assert!(report.contains("are): app → peer:84\n"), "{report}");
+    assert!(report.contains("What differs from one to the next is the kernel's choice"), "{report}");
+}
+
+#[test]
+fn evidence_takes_the_place_of_that_of_an_earlier_run() {
+    need!(BackendId::IptablesNft);
+    let folder = tempfile::tempdir().unwrap();
+    let earlier = evidence("iptables-nft::ipv4", folder.path());
+    fs::write(earlier.join("flow-9"), "of another failure").unwrap();
+    assert!(!names(&evidence("iptables-nft::ipv4", folder.path())).contains(&"flow-9".to_owned()));
 }
 
 #[test]

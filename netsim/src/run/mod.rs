@@ -22,11 +22,11 @@ mod script;
 mod stage;
 mod state;
 mod support;
+mod testimony;
 mod wires;
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
@@ -42,11 +42,13 @@ use crate::topology::TopologyError;
 use crate::wire::WireError;
 use mutant::Mutation;
 use stage::Stage;
+use testimony::command_line;
 
 pub use evidence::EvidencePlace;
 pub use mutant::Mutant;
 pub(crate) use stage::legacy_programs;
 pub use support::{Missing, supports};
+pub use testimony::Testimony;
 
 /// What a run needs besides the variant.
 #[derive(Debug, Clone)]
@@ -143,26 +145,6 @@ pub struct Report {
     pub testimony: Option<Testimony>,
     /// From the first node to the last.
     pub elapsed: std::time::Duration,
-}
-
-/// How to learn more of a variant that failed.
-#[derive(Debug, Clone)]
-pub struct Testimony {
-    /// The folder with everything that was seen, or why there is none; `None` where none was wanted.
-    pub folder: Option<Result<PathBuf, String>>,
-    /// The command line that runs the variant alone.
-    pub alone: String,
-}
-
-impl fmt::Display for Testimony {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.folder {
-            Some(Ok(folder)) => writeln!(f, "evidence: {}", folder.display())?,
-            Some(Err(error)) => writeln!(f, "no evidence: {error}")?,
-            None => {}
-        }
-        write!(f, "to run it alone: {}", self.alone)
-    }
 }
 
 /// What a check judges.
@@ -319,24 +301,6 @@ fn testimony(
     let witness = stage.witness.as_ref();
     let folder = witness.map(|witness| witness.testify(stage, variant, found, rules));
     Some(Testimony { folder, alone: command_line(variant) })
-}
-
-/// The command line that runs a variant alone: of its file, the id is the name.
-fn command_line(variant: &Variant) -> String {
-    let file = &variant.scenario.source.name;
-    let id = Path::new(file).file_stem().unwrap_or_default().to_string_lossy();
-    let name = format!("{id}::{}::{}", variant.backend, variant.family);
-    format!("netsim run {} --only {}", quoted(file), quoted(&name))
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@+,=".contains(&byte);
-    if !word.is_empty() && word.bytes().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }
 
 /// The right to run: beside others, or alone.

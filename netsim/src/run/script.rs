@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_saphyr::Spanned;
 
+use super::evidence::Witness;
 use super::stage::{POD, Stage};
 use super::state::{self, State};
 use super::{Check, RunError, connection, counters, crowd, faults, kept, nothing_left, program, query};
@@ -23,6 +24,7 @@ pub(super) fn perform(
 ) -> Result<Vec<Check>, RunError> {
     let mut checks = Vec::new();
     for step in steps {
+        collect(stage)?;
         let done = one(stage, before, step)?;
         if let Some(deed) = step.deed() {
             stage.deeds.change(|deeds| *deeds.entry(deed).or_default() += 1);
@@ -35,6 +37,11 @@ pub(super) fn perform(
         }
     }
     Ok(checks)
+}
+
+/// Makes room for the packets of what comes next, where evidence is wanted.
+fn collect(stage: &Stage) -> Result<(), RunError> {
+    stage.witness.as_ref().map_or(Ok(()), Witness::collect)
 }
 
 fn one(stage: &Stage, before: &Mutex<Option<State>>, step: &Step) -> Result<Vec<Check>, RunError> {
@@ -93,9 +100,7 @@ fn remember(stage: &Stage, before: &Mutex<Option<State>>) -> Result<(), RunError
 fn expected(stage: &Stage, list: &[Spanned<Expectation>]) -> Result<Vec<Check>, RunError> {
     let mut checks = Vec::new();
     for expectation in list {
-        if let Some(witness) = &stage.witness {
-            witness.collect()?;
-        }
+        collect(stage)?;
         let found = expect(stage, &expectation.value)?;
         if let Some(witness) = stage.witness.as_ref().filter(|_| !found.iter().all(Check::passed)) {
             witness.failed(stage, &expectation.value, &found);

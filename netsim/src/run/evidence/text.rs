@@ -4,9 +4,16 @@
 
 use std::fmt::Write;
 
-use super::super::{Check, command_line};
-use super::Evidence;
+use super::super::testimony::command_line;
+use super::super::{About, Check};
 use super::again::Again;
+use super::{Evidence, FLOWS};
+
+/// What no number can fix.
+const CHOSEN: &str = "\
+netsim draws nothing at random in a run. What differs from one to the next is the kernel's choice, and stands in the
+captures: source ports, sequence numbers, the packets that a lossy link loses; and how steps in parallel fall together.
+";
 
 /// The whole report.
 pub(super) fn report(evidence: &Evidence<'_>, system: &str) -> String {
@@ -31,6 +38,7 @@ pub(super) fn report(evidence: &Evidence<'_>, system: &str) -> String {
     for (number, again) in again.iter().enumerate() {
         text.push_str(&second(number + 1, again));
     }
+    text.push_str(&not_again(found.unwrap_or_default(), again));
     text.push_str("\nPackets, as they were seen while the variant ran (times are this machine's):\n");
     for (node, seen) in captured {
         let files: Vec<String> =
@@ -51,7 +59,7 @@ pub(super) fn report(evidence: &Evidence<'_>, system: &str) -> String {
     if !evidence.rules.is_empty() {
         text.push_str("The rules when the scenario had come to its end, of both families: rules.txt\n");
     }
-    text
+    text + "\n" + CHOSEN
 }
 
 fn failure(check: &Check) -> String {
@@ -73,6 +81,20 @@ fn failure(check: &Check) -> String {
         let _ = writeln!(text, "  printed:  {}", check.printed.trim_end().replace('\n', "\n            "));
     }
     text
+}
+
+/// What failed and was not looked at more closely.
+fn not_again(checks: &[Check], again: &[Again]) -> String {
+    let is_again =
+        |title: &str| again.iter().flat_map(|again| &again.first).any(|check| check.title == title);
+    let is_left =
+        |check: &&Check| check.about == About::Traffic && !check.passed() && !is_again(&check.title);
+    let left: Vec<&str> = checks.iter().filter(is_left).map(|check| check.title.as_str()).collect();
+    if left.is_empty() {
+        return String::new();
+    }
+    let why = format!("not sent again (only the first {FLOWS} flows of `expect` and of tables are)");
+    format!("\n{why}: {}\n", left.join("; "))
 }
 
 fn second(number: usize, again: &Again) -> String {
