@@ -43,7 +43,7 @@ impl Requirement {
 }
 
 /// The names that `NETSIM_REQUIRE` may hold.
-const NAMES: [&str; 4] = ["root", "iptables-nft", "iptables-legacy", "chromium"];
+const NAMES: [&str; 5] = ["root", "iptables-nft", "iptables-legacy", "chromium", "tcpdump"];
 
 /// Whether nodes can be made, named `root` in `NETSIM_REQUIRE`.
 pub fn nodes() -> Requirement {

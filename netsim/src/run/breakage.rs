@@ -293,7 +293,7 @@ mod tests {
     fn values_are_made_others_and_matches_are_turned_round() {
         assert_eq!(
             made(Change::OtherPort),
-            ["*nat\n-R KUMA_MESH_X 2 ! -o lo -p tcp -j REDIRECT --to-ports 15009\nCOMMIT\n"]
+            ["*nat\n-R KUMA_MESH_X 2 ! -o lo -p tcp -j REDIRECT --to-ports 14993\nCOMMIT\n"]
         );
         assert_eq!(
             made(Change::OtherZone),
