@@ -2,7 +2,7 @@
 //!
 //! [`scenario`] files say what must happen; [`topology`] says what nodes there are and how they are joined; [`node`]
 //! makes them, [`link`] joins them; [`actor`] puts applications, sidecars and clients into them; [`run`] installs
-//! tproxy there, drives real traffic and judges; [`report`] shows it; [`keep`] lets one enter it. [`reference`] tells
+//! tproxy there, drives real traffic and judges; [`report`] shows it; [`keep`] lets one enter it. [`mod@reference`] tells
 //! editors and people what a file may say. [`load`] measures what a redirection costs, and [`fuzz`] compares what tproxy
 //! says of random flows with what they do.
 
