@@ -1,17 +1,18 @@
 //! A name server: answers queries over UDP, at addresses of its own, and says in the answer who it is and what it saw.
 //!
-//! A question for text gets the [`Answer`] as JSON; a question for an address gets the one that the server is known by,
-//! so that real clients can tell who answered them. Must never ask anybody
-//! but the one that it is told to.
+//! A question for text gets the [`Answer`] as JSON; a question for an address gets those of the server's zone, or the one
+//! that the server is known by, so that real clients can tell who answered them. Must never ask anybody but the one that
+//! it is told to.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use simple_dns::rdata::{A, AAAA, RData, TXT};
-use simple_dns::{CLASS, Packet, PacketFlag, QTYPE, Question, ResourceRecord, TYPE};
+use simple_dns::{CLASS, Packet, PacketFlag, QTYPE, Question, RCODE, ResourceRecord, TYPE};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::task::spawn_local;
@@ -40,6 +41,18 @@ pub struct NameServerSpec {
     pub upstream: Option<SocketAddr>,
     /// What it answers to questions for an IPv4 address; the IPv6 address is the same, mapped into 2001:db8::/96.
     pub known_by: Ipv4Addr,
+    /// The addresses of names, in small letters. With any, there is no other name; without, each has `known_by`.
+    pub zone: BTreeMap<String, Vec<IpAddr>>,
+}
+
+impl NameServerSpec {
+    /// The addresses of a name; `None` where there is no such name.
+    fn addresses_of(&self, name: &str) -> Option<Vec<IpAddr>> {
+        if self.zone.is_empty() {
+            return Some(vec![self.known_by.into(), mapped(self.known_by).into()]);
+        }
+        self.zone.get(&name.to_ascii_lowercase()).cloned()
+    }
 }
 
 /// A running name server. It ends when dropped.
@@ -125,7 +138,7 @@ async fn serve(socket: UdpSocket, local: SocketAddr, spec: NameServerSpec, log: 
             });
             continue;
         }
-        let Some(reply) = reply(&query, &answer, spec.known_by) else { continue };
+        let Some(reply) = reply(&query, &answer, &spec) else { continue };
         // Before it answers, so that whoever has the answer finds it in the log.
         log.push(Seen {
             actor: spec.name.clone(),
@@ -152,7 +165,7 @@ async fn forward(query: &[u8], upstream: SocketAddr) -> io::Result<Vec<u8>> {
 }
 
 /// The reply to a query; `None` for what is none.
-fn reply(query: &[u8], answer: &Answer, known_by: Ipv4Addr) -> Option<Vec<u8>> {
+fn reply(query: &[u8], answer: &Answer, spec: &NameServerSpec) -> Option<Vec<u8>> {
     let query = Packet::parse(query).ok()?;
     let question = query.questions.first()?;
     let mut reply = Packet::new_reply(query.id());
@@ -160,15 +173,28 @@ fn reply(query: &[u8], answer: &Answer, known_by: Ipv4Addr) -> Option<Vec<u8>> {
         PacketFlag::AUTHORITATIVE_ANSWER | PacketFlag::RECURSION_DESIRED | PacketFlag::RECURSION_AVAILABLE,
     );
     reply.questions.push(question.clone());
-    let text = serde_json::to_string(answer).ok()?;
-    let data = match question.qtype {
-        QTYPE::TYPE(TYPE::A) => Some(RData::A(A::from(known_by))),
-        QTYPE::TYPE(TYPE::AAAA) => Some(RData::AAAA(AAAA::from(mapped(known_by)))),
-        QTYPE::TYPE(TYPE::TXT) => Some(RData::TXT(TXT::try_from(text.as_str()).ok()?.into_owned())),
-        _ => None,
+    let data = if question.qtype == QTYPE::TYPE(TYPE::TXT) {
+        let text = serde_json::to_string(answer).ok()?;
+        vec![RData::TXT(TXT::try_from(text.as_str()).ok()?.into_owned())]
+    } else {
+        let addresses = spec.addresses_of(&question.qname.to_string());
+        if addresses.is_none() {
+            *reply.rcode_mut() = RCODE::NameError;
+        }
+        addresses.unwrap_or_default().into_iter().filter_map(|one| of_type(one, question.qtype)).collect()
     };
-    reply.answers.extend(data.map(|data| ResourceRecord::new(question.qname.clone(), CLASS::IN, TTL, data)));
+    let records = data.into_iter().map(|data| ResourceRecord::new(question.qname.clone(), CLASS::IN, TTL, data));
+    reply.answers.extend(records);
     reply.build_bytes_vec().ok()
+}
+
+/// An address as the answer to a question of its own type.
+fn of_type(address: IpAddr, asked: QTYPE) -> Option<RData<'static>> {
+    match (address, asked) {
+        (IpAddr::V4(address), QTYPE::TYPE(TYPE::A)) => Some(RData::A(A::from(address))),
+        (IpAddr::V6(address), QTYPE::TYPE(TYPE::AAAA)) => Some(RData::AAAA(AAAA::from(address))),
+        _ => None,
+    }
 }
 
 /// The IPv6 address that goes with a server's IPv4 address.

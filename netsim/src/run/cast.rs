@@ -35,12 +35,12 @@ pub(super) fn proxy(
     network: &Network,
     first: &Plan,
     plans: &[Plan],
-    forwards: bool,
+    document: &Document,
 ) -> Result<Proxy, RunError> {
     let mut spec = SidecarSpec::new(sidecar(first));
     [spec.inbound_port, spec.outbound_port] = ports(first);
     spec.further_ports = plans.iter().map(ports).collect();
-    spec.mode = if forwards { Mode::Forward } else { Mode::Record };
+    spec.mode = if document.sidecar.forwards { Mode::Forward } else { Mode::Record };
     let links = network.topology().ends_of(POD).flat_map(|end| &end.addresses);
     let own: Vec<IpAddr> =
         links.map(|address| address.addr()).chain(localhosts(network.topology())).collect();
@@ -49,7 +49,7 @@ pub(super) fn proxy(
     let at = |port: u16| own.iter().map(move |address| SocketAddr::new(*address, port));
     let dns = NameServerSpec {
         addresses: dns_ports.into_iter().flat_map(at).collect(),
-        ..name_server("sidecar-dns", sidecar(first))
+        ..name_server(document, "sidecar-dns", sidecar(first))
     };
     let dns = Some(dns).filter(|dns| !dns.addresses.is_empty());
     Proxy::start(network.node(POD)?, spec, dns)
@@ -150,7 +150,7 @@ impl Cast {
                 ports.iter().map(move |port| SocketAddr::new(address, *port)).collect::<Vec<_>>()
             };
             let addresses = ends.flat_map(at).collect();
-            let spec = NameServerSpec { addresses, ..name_server("nameserver", Identity::ROOT) };
+            let spec = NameServerSpec { addresses, ..name_server(document, "nameserver", Identity::ROOT) };
             self.name_servers.push(NameServer::start(network.node(&place.node)?, spec)?);
         }
         let asked: BTreeSet<IpAddr> = document
@@ -173,7 +173,7 @@ impl Cast {
             .map(|server| topology.address(&server.value, family))
             .transpose()?
             .map(|address| SocketAddr::new(address, 53));
-        let spec = NameServerSpec { addresses, upstream, ..name_server("resolver", identity) };
+        let spec = NameServerSpec { addresses, upstream, ..name_server(document, "resolver", identity) };
         self.name_servers.push(NameServer::start(network.node(POD)?, spec)?);
         Ok(())
     }
@@ -214,13 +214,14 @@ impl Cast {
 }
 
 /// A name server that answers itself, nowhere yet.
-fn name_server(name: &str, identity: Identity) -> NameServerSpec {
+fn name_server(document: &Document, name: &str, identity: Identity) -> NameServerSpec {
     NameServerSpec {
         name: name.to_owned(),
         identity,
         addresses: Vec::new(),
         upstream: None,
         known_by: known_by(name),
+        zone: document.zones.get(name).map(|zone| zone.value.clone()).unwrap_or_default(),
     }
 }
 

@@ -74,8 +74,7 @@ impl Stage {
         };
         let network = Network::up(&topology, &network_options(&document, &topology, options))?;
         let witness = options.evidence.clone().map(|place| Witness::begin(&network, place)).transpose()?;
-        let forwards = document.sidecar.forwards;
-        let proxy = cast::proxy(&network, &plan, &plans, forwards)?;
+        let proxy = cast::proxy(&network, &plan, &plans, &document)?;
         let cast = Cast::start(&network, &document, &plan, &plans, variant.family)?;
         Ok(Self {
             family: variant.family,

@@ -29,6 +29,11 @@ pub(super) fn problems(document: &Document, topology: &Topology) -> Vec<Problem>
             problems.push(problem(user.referenced, message));
         }
     }
+    const SERVERS: [&str; 3] = ["nameserver", "sidecar-dns", "resolver"];
+    for (server, zone) in document.zones.iter().filter(|(server, _)| !SERVERS.contains(&server.as_str())) {
+        let message = format!("zones: `{server}` is no name server; there are: {}", SERVERS.join(", "));
+        problems.push(problem(zone.referenced, message));
+    }
     for step in document.every_step() {
         problems.extend(of_step(&step, &people, &nodes));
         problems.extend(

@@ -189,6 +189,7 @@ table:
     "is no route"
 )]
 #[case("users: { backup: { uid: 1, on: pad } }", "`pad` is no node")]
+#[case("zones: { nameservr: { web.mesh: [10.0.0.1] } }", "`nameservr` is no name server")]
 #[case(
     "table: { columns: [\"peer:80\"], rows: { app: [peer, peer] } }",
     "has 2 cells, and there are 1 columns"

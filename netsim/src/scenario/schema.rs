@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -63,6 +64,11 @@ pub struct Document {
     /// this one, root's does, which answers itself.
     #[serde(default)]
     pub resolver: Option<Spanned<Resolver>>,
+    /// The names that a name server knows, with their addresses: `nameserver`, `sidecar-dns` or `resolver`. Of other
+    /// names it says that there are none; without a zone it knows every name.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, BTreeMap<String, Vec<String>>>")]
+    pub zones: BTreeMap<String, Spanned<BTreeMap<String, Vec<IpAddr>>>>,
     /// Real servers, by name.
     #[serde(default)]
     pub programs: BTreeMap<String, Spanned<ServerProgram>>,
