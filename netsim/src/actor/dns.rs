@@ -183,7 +183,8 @@ fn reply(query: &[u8], answer: &Answer, spec: &NameServerSpec) -> Option<Vec<u8>
         }
         addresses.unwrap_or_default().into_iter().filter_map(|one| of_type(one, question.qtype)).collect()
     };
-    let records = data.into_iter().map(|data| ResourceRecord::new(question.qname.clone(), CLASS::IN, TTL, data));
+    let records =
+        data.into_iter().map(|data| ResourceRecord::new(question.qname.clone(), CLASS::IN, TTL, data));
     reply.answers.extend(records);
     reply.build_bytes_vec().ok()
 }
