@@ -47,7 +47,7 @@ fn look(folder: &Path) -> Value {
     std::fs::write(folder.join("look.html"), LOOK).unwrap();
     let shown = Command::new("timeout")
         .args([
-            "60",
+            "300",
             "chromium",
             "--headless",
             "--no-sandbox",
