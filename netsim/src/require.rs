@@ -43,7 +43,7 @@ impl Requirement {
 }
 
 /// The names that `NETSIM_REQUIRE` may hold.
-const NAMES: [&str; 5] = ["root", "iptables-nft", "iptables-legacy", "chromium", "tcpdump"];
+const NAMES: [&str; 6] = ["root", "iptables-nft", "iptables-legacy", "source-ports", "chromium", "tcpdump"];
 
 /// Whether nodes can be made, named `root` in `NETSIM_REQUIRE`.
 pub fn nodes() -> Requirement {
@@ -60,6 +60,14 @@ pub fn backend(backend: BackendId) -> Requirement {
         Requirement::Skip(reason) => demanded(&backend.to_string(), Err(reason)),
         missing => missing,
     }
+}
+
+/// Whether the kernel can be asked for a source port (Linux 6.3), named `source-ports` in `NETSIM_REQUIRE`.
+pub fn source_ports() -> Requirement {
+    let asked = crate::actor::WantedPort::is_understood();
+    let too_old = || "the kernel does not know IP_LOCAL_PORT_RANGE (Linux 6.3)".to_owned();
+    let known = asked.map_err(|error| error.to_string());
+    demanded("source-ports", known.and_then(|known| if known { Ok(()) } else { Err(too_old()) }))
 }
 
 /// Whether there is a program of this name, which is also what `NETSIM_REQUIRE` calls it.

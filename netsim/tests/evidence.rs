@@ -101,7 +101,7 @@ fn every_part_is_there_and_the_report_names_each() {
         ["counted.txt", "rules-after.txt", "rules-before.txt", "trace.txt"]
     );
     let report = text(&evidence, "report.txt");
-    let alone = format!("to run it alone: netsim run {FAILS} --only evidence::iptables-nft::ipv4");
+    let alone = format!("to run it alone: netsim run {FAILS} --only evidence::iptables-nft::ipv4 --seed ");
     for part in [
         "an excluded connection is said to reach the sidecar",
         &alone,
@@ -115,6 +115,31 @@ fn every_part_is_there_and_the_report_names_each() {
         assert!(report.contains(part), "{part} is not in\n{report}");
     }
     assert!(!report.contains("peer:80\n"), "what passed is not told: {report}");
+}
+
+#[test]
+fn flows_come_from_the_same_ports_when_the_seed_is_given_again() {
+    need!(BackendId::IptablesNft);
+    if !require::source_ports().met_or_skip() {
+        return;
+    }
+    let ports = |seed: &str| -> Vec<u16> {
+        let folder = tempfile::tempdir().unwrap();
+        let arguments = ["--seed", seed, "--evidence", folder.path().to_str().unwrap()];
+        let printed = run(FAILS, "iptables-nft::ipv4", &arguments, folder.path());
+        let stdout = String::from_utf8(printed.stdout).unwrap();
+        assert!(
+            stdout.contains(&format!("--seed {seed}\n")) && stdout.ends_with(&format!("seed {seed}\n")),
+            "{stdout}"
+        );
+        let file = folder.path().join("evidence.iptables-nft.ipv4/peer-eth0.pcap");
+        let from = |frame: &Vec<u8>| u16::from_be_bytes([frame[34], frame[35]]);
+        frames(&file).iter().filter(|frame| is_syn_to(frame, 9000)).map(from).collect()
+    };
+    let first = ports("1");
+    assert_eq!(first.len(), 2);
+    assert_eq!(first, ports("1"));
+    assert_ne!(first, ports("2"));
 }
 
 #[test]

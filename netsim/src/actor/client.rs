@@ -1,64 +1,20 @@
 //! A client: connects somewhere as somebody and tells how it ended, in a closed vocabulary.
 
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::timeout;
 
+use super::attempt::{Attempt, WORDS, tried};
 use super::burst::{self, Burst, Tally};
 use super::queries::{self, Queries};
 use super::query::{self, Asked, Query};
 use super::volley::{self, Flight};
 use super::{ActorError, Answer, Held, datagrams};
 use crate::node::{Actor, Identity, Node, Pending};
-
-/// What a client says once it was answered, to see it come back.
-pub(super) const WORDS: &[u8] = b"netsim says hello";
-
-/// One connection to be tried.
-#[derive(Clone, Debug)]
-pub struct Attempt {
-    /// Where to.
-    pub to: SocketAddr,
-    /// From which address; the kernel chooses when not given.
-    pub from: Option<IpAddr>,
-    /// How long it may take altogether.
-    pub within: Duration,
-    /// How many bytes are said, and must come back.
-    pub bytes: usize,
-}
-
-impl Attempt {
-    /// A connection from wherever the kernel chooses, that may take two seconds.
-    pub fn to(to: SocketAddr) -> Self {
-        Self { to, from: None, within: Duration::from_secs(2), bytes: WORDS.len() }
-    }
-
-    /// From this address.
-    #[must_use]
-    pub fn from(mut self, address: IpAddr) -> Self {
-        self.from = Some(address);
-        self
-    }
-
-    /// With so much to say.
-    #[must_use]
-    pub fn bytes(mut self, bytes: usize) -> Self {
-        self.bytes = bytes;
-        self
-    }
-
-    /// Within this time.
-    #[must_use]
-    pub fn within(mut self, within: Duration) -> Self {
-        self.within = within;
-        self
-    }
-}
 
 /// How a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -181,21 +137,13 @@ impl Client {
 }
 
 async fn run(attempt: Attempt) -> Result<Outcome, ActorError> {
-    let socket = socket(&attempt)?;
-    Ok(match timeout(attempt.within, converse(socket, attempt.to, attempt.bytes)).await {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(error)) => of_error(&error),
-        Err(_) => Outcome::TimedOut,
-    })
+    let talked = tried(&attempt, async |socket| converse(socket, attempt.to, attempt.bytes).await).await?;
+    Ok(talked.unwrap_or_else(|outcome| outcome))
 }
 
 async fn hold(attempt: Attempt) -> Result<Result<Held, Outcome>, ActorError> {
-    let socket = socket(&attempt)?;
-    Ok(match timeout(attempt.within, begin_to_hold(socket, attempt.to)).await {
-        Ok(Ok(held)) => held,
-        Ok(Err(error)) => Err(of_error(&error)),
-        Err(_) => Err(Outcome::TimedOut),
-    })
+    let held = tried(&attempt, async |socket| begin_to_hold(socket, attempt.to).await).await?;
+    Ok(held.and_then(|held| held))
 }
 
 async fn begin_to_hold(socket: TcpSocket, to: SocketAddr) -> io::Result<Result<Held, Outcome>> {
@@ -213,19 +161,6 @@ pub(super) fn without_answer(bytes: &[u8]) -> Outcome {
         [] => Outcome::Closed,
         bytes => Outcome::Unintelligible(String::from_utf8_lossy(bytes).into_owned()),
     }
-}
-
-/// A socket that will connect from where the attempt says.
-pub(super) fn socket(attempt: &Attempt) -> Result<TcpSocket, ActorError> {
-    let socket = match attempt.to {
-        SocketAddr::V4(_) => TcpSocket::new_v4(),
-        SocketAddr::V6(_) => TcpSocket::new_v6(),
-    };
-    let socket = socket.map_err(|source| ActorError::Socket { source })?;
-    if let Some(address) = attempt.from {
-        socket.bind((address, 0).into()).map_err(|source| ActorError::Source { address, source })?;
-    }
-    Ok(socket)
 }
 
 async fn converse(socket: TcpSocket, to: SocketAddr, bytes: usize) -> io::Result<Outcome> {

@@ -17,9 +17,10 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
-use super::client::{Attempt, Outcome, WORDS, of_error};
-use super::port::{HELD, when_free};
-use super::{ActorError, Answer, Handled, Log, Seen};
+use super::attempt::{Attempt, WORDS};
+use super::client::of_error;
+use super::port::{HELD, bind_from, when_free};
+use super::{ActorError, Answer, Handled, Log, Outcome, Seen};
 use crate::topology::IpFamily;
 
 /// The largest datagram that is read.
@@ -144,7 +145,7 @@ pub(super) async fn exchange(attempt: Attempt) -> Result<Outcome, ActorError> {
     let any: IpAddr =
         if attempt.to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let address = attempt.from.unwrap_or(any);
-    let bound = UdpSocket::bind((address, 0)).await;
+    let bound = bind_from((address, 0).into(), attempt.port);
     let socket = bound.map_err(|source| ActorError::Source { address, source })?;
     Ok(match timeout(attempt.within, converse(&socket, attempt.to)).await {
         Ok(Ok(outcome)) => outcome,

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use super::client::WORDS;
+use super::attempt::WORDS;
 use super::{ActorError, Answer};
 
 /// A connection that is kept. It ends when dropped.

@@ -5,6 +5,7 @@
 
 mod answer;
 mod app;
+mod attempt;
 mod burst;
 mod client;
 mod datagrams;
@@ -22,12 +23,14 @@ mod volley;
 
 pub use answer::Answer;
 pub use app::{App, AppSpec};
+pub use attempt::Attempt;
 pub use burst::{Burst, Tally};
-pub use client::{Attempt, Client, Outcome};
+pub use client::{Client, Outcome};
 pub use dns::{NameServer, NameServerSpec};
 pub use enough::Enough;
 pub use error::ActorError;
 pub use held::{Held, Reaction};
+pub use port::WantedPort;
 pub use queries::Queries;
 pub use query::{Asked, Query};
 pub use seen::{Handled, Log, Seen};

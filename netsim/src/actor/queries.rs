@@ -38,6 +38,7 @@ pub(super) async fn run(queries: Queries) -> Result<Tally, ActorError> {
             name: queries.name.clone(),
             server: queries.server,
             from: Some(SocketAddr::new(queries.source, *port)),
+            port: None,
             connected: false,
             within: EACH,
         };

@@ -11,7 +11,7 @@ use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
 use super::dns::{answer_in, question};
-use super::port::when_free;
+use super::port::{WantedPort, bind_from, when_free};
 use super::{ActorError, Answer};
 
 /// The largest answer that is read.
@@ -26,6 +26,8 @@ pub struct Query {
     pub server: SocketAddr,
     /// From where; the kernel chooses the address of an unspecified one, and the port of 0.
     pub from: Option<SocketAddr>,
+    /// From which port, where the kernel shall choose one and can be asked.
+    pub port: Option<WantedPort>,
     /// Whether the socket is connected to the server: then the kernel lets answers of the server only through.
     pub connected: bool,
     /// How long it may take.
@@ -57,7 +59,7 @@ pub enum Asked {
 pub(super) async fn ask(query: Query) -> Result<Asked, ActorError> {
     let any: SocketAddr = if query.server.is_ipv4() { ([0; 4], 0).into() } else { ([0; 16], 0).into() };
     let address = query.from.unwrap_or(any);
-    let socket = when_free(query.within, || bind(address))
+    let socket = when_free(query.within, || bind_from(address, query.port))
         .await
         .map_err(|source| ActorError::Source { address: address.ip(), source })?;
     Ok(match timeout(query.within, exchange(&socket, &query)).await {
@@ -66,12 +68,6 @@ pub(super) async fn ask(query: Query) -> Result<Asked, ActorError> {
         Ok(Err(error)) => Asked::Unreachable(error.to_string()),
         Err(_) => Asked::TimedOut,
     })
-}
-
-fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = std::net::UdpSocket::bind(address)?;
-    socket.set_nonblocking(true)?;
-    UdpSocket::from_std(socket)
 }
 
 async fn exchange(socket: &UdpSocket, query: &Query) -> io::Result<Asked> {

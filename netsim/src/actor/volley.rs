@@ -7,10 +7,10 @@ use std::io;
 use futures_util::StreamExt;
 use futures_util::stream::iter;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 
-use super::client::{Attempt, Outcome, of_error, socket, without_answer};
-use super::{ActorError, Answer, datagrams};
+use super::attempt::{Attempt, tried};
+use super::client::without_answer;
+use super::{ActorError, Answer, Outcome, datagrams};
 
 /// One flow of a volley.
 #[derive(Clone, Debug)]
@@ -33,13 +33,8 @@ async fn one(flight: Flight) -> Result<Outcome, ActorError> {
     if is_datagram {
         return datagrams::exchange(attempt).await;
     }
-    let socket = socket(&attempt)?;
-    let answered = async { answer(socket.connect(attempt.to).await?).await };
-    Ok(match timeout(attempt.within, answered).await {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(error)) => of_error(&error),
-        Err(_) => Outcome::TimedOut,
-    })
+    let answered = tried(&attempt, async |socket| answer(socket.connect(attempt.to).await?).await).await?;
+    Ok(answered.unwrap_or_else(|outcome| outcome))
 }
 
 async fn answer(mut stream: TcpStream) -> io::Result<Outcome> {

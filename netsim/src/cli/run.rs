@@ -13,6 +13,7 @@ use super::selection::{Selection, tproxy};
 use crate::keep::Kept;
 use crate::link::Network;
 use crate::load::Environment;
+use crate::random::Random;
 use crate::report::{self, Case, CaseResult, Outcome};
 use crate::require::{self, Requirement};
 use crate::run::{self, Check, EvidencePlace, Options, RunError};
@@ -28,6 +29,9 @@ pub(super) struct Run {
     /// How many variants run at a time [default: twice the processors]
     #[arg(long, value_name = "NUMBER")]
     jobs: Option<usize>,
+    /// Fixes the order of variants and the source ports of flows, where the kernel can be asked for one [default: drawn]
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
     /// What is printed: lines and a summary for people, or all of it for machines
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Console)]
     format: Format,
@@ -79,14 +83,15 @@ impl Run {
                 "--keep is for one variant, and {number} are chosen: choose one, as in `--only {name}`"
             ));
         }
+        let seed = self.seed.unwrap_or_else(drawn);
         let options = match tproxy(self.tproxy.as_deref()) {
-            Ok(tproxy) => Options { tproxy, evidence: self.place() },
+            Ok(tproxy) => Options { tproxy, evidence: self.place(), seed },
             Err(reason) => return End::Refused(reason),
         };
         if let Err(missing) = crate::node::support() {
             return End::Refused(missing.to_string());
         }
-        self.conclude(&self.all(&variants, &options))
+        self.conclude(&self.all(&variants, &options), seed)
     }
 
     /// Where evidence goes.
@@ -101,12 +106,14 @@ impl Run {
     fn all(&self, variants: &[Variant], options: &Options) -> Vec<Case> {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         let jobs = self.jobs.unwrap_or(2 * processors).clamp(1, variants.len().max(1));
+        let mut order: Vec<(usize, &Variant)> = variants.iter().enumerate().collect();
+        Random::new(options.seed).shuffle(&mut order);
         let next = AtomicUsize::new(0);
         let cases = Mutex::new(Vec::new());
         thread::scope(|scope| {
             for _ in 0..jobs {
                 scope.spawn(|| {
-                    while let Some((number, variant)) = take(variants, &next) {
+                    while let Some((number, variant)) = take(&order, &next) {
                         let case = Case::new(variant, self.one(variant, options));
                         let mut cases = cases.lock().unwrap_or_else(PoisonError::into_inner);
                         self.print(&case);
@@ -148,17 +155,17 @@ impl Run {
         }
     }
 
-    fn conclude(&self, cases: &[Case]) -> End {
+    fn conclude(&self, cases: &[Case], seed: u64) -> End {
         if let Some(file) = &self.html
-            && let Err(error) = std::fs::write(file, report::html(cases, &about(cases)))
+            && let Err(error) = std::fs::write(file, report::html(cases, &about(cases, seed)))
         {
             return End::Refused(format!("cannot write {}: {error}", file.display()));
         }
         match self.format {
             Format::Console if self.flows => {}
-            Format::Console => say(&report::summary(cases)),
-            Format::Json => say(&report::json(cases)),
-            Format::Tap => say(&report::tap(cases)),
+            Format::Console => say(&format!("{}seed {seed}\n", report::summary(cases))),
+            Format::Json => say(&report::json(cases, seed)),
+            Format::Tap => say(&format!("{}# seed {seed}\n", report::tap(cases))),
             Format::Junit => match report::junit(cases) {
                 Ok(text) => say(&text),
                 Err(error) => return End::Refused(format!("cannot write JUnit XML: {error}")),
@@ -170,19 +177,26 @@ impl Run {
 }
 
 /// When and on what it was run.
-fn about(cases: &[Case]) -> Vec<(&'static str, String)> {
+fn about(cases: &[Case], seed: u64) -> Vec<(&'static str, String)> {
     let seconds: f64 = cases.iter().map(Case::seconds).sum();
     vec![
         ("command", std::env::args().collect::<Vec<_>>().join(" ")),
         ("machine", Environment::now().to_string()),
+        ("seed", seed.to_string()),
         ("ended", chrono::Utc::now().format("%Y-%m-%d %H:%M:%S UTC").to_string()),
         ("took", format!("{seconds:.1} s, all variants one after the other")),
     ]
 }
 
-fn take<'a>(variants: &'a [Variant], next: &AtomicUsize) -> Option<(usize, &'a Variant)> {
-    let number = next.fetch_add(1, Ordering::Relaxed);
-    variants.get(number).map(|variant| (number, variant))
+fn take<'a>(order: &[(usize, &'a Variant)], next: &AtomicUsize) -> Option<(usize, &'a Variant)> {
+    order.get(next.fetch_add(1, Ordering::Relaxed)).copied()
+}
+
+/// A seed that is short to type.
+fn drawn() -> u64 {
+    const FEW: u64 = 1_000_000;
+    let clock = std::time::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_micros());
+    u64::try_from(clock).map_or(0, |clock| Random::new(clock).next() % FEW)
 }
 
 /// Tells how it went so far, and keeps everything up until this process is told to go on.

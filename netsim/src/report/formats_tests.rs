@@ -57,7 +57,7 @@ fn cases() -> Vec<Case> {
 
 #[test]
 fn json_tells_each_case_and_counts_them() {
-    let read: serde_json::Value = serde_json::from_str(&json(&cases())).unwrap();
+    let read: serde_json::Value = serde_json::from_str(&json(&cases(), 7)).unwrap();
     let of = |key: &str| read.get(key).and_then(serde_json::Value::as_u64);
     assert_eq!([of("passed"), of("failed"), of("errors"), of("skipped")], [Some(1); 4]);
     let results: Vec<&str> =

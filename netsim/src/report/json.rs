@@ -10,12 +10,13 @@ use crate::run::Check;
 /// The version of this format.
 const VERSION: u32 = 1;
 
-/// All cases, and how many ended how.
+/// All cases of a run with this seed, and how many ended how.
 #[must_use]
-pub fn json(cases: &[Case]) -> String {
+pub fn json(cases: &[Case], seed: u64) -> String {
     let counted = |result| count(cases, result);
     let whole = json!({
         "version": VERSION,
+        "seed": seed,
         "passed": counted(CaseResult::Passed),
         "failed": counted(CaseResult::Failed),
         "errors": counted(CaseResult::Error),

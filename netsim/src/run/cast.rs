@@ -153,6 +153,15 @@ impl Cast {
             let spec = NameServerSpec { addresses, ..name_server(document, "nameserver", Identity::ROOT) };
             self.name_servers.push(NameServer::start(network.node(&place.node)?, spec)?);
         }
+        if let Some(resolver) = topology.embedded_resolver() {
+            let upstream = topology.name_server().and_then(|place| place.addresses.first());
+            let spec = NameServerSpec {
+                addresses: vec![resolver.listens_at()],
+                upstream: upstream.map(|address| SocketAddr::new(*address, 53)),
+                ..name_server(document, "resolver", Identity::ROOT)
+            };
+            self.name_servers.push(NameServer::start(network.node(POD)?, spec)?);
+        }
         let asked: BTreeSet<IpAddr> = document
             .servers_asked()
             .iter()

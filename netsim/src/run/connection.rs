@@ -31,7 +31,7 @@ pub(super) fn check(stage: &Stage, wanted: &Expectation, to: &Endpoint) -> Resul
     let source = wanted.source.as_ref().map(|name| stage.address(&name.value)).transpose()?;
     let watch = Watch::begin(stage, wanted)?;
     let happened = connect(stage, wanted, destination, source)?;
-    let flow = flow::of(stage, wanted, destination, source)?;
+    let flow = flow::of(stage, &wanted.from, destination, source)?;
     let explanation = flow.and_then(|flow| stage.explain(&Flow { protocol: protocol(wanted), ..flow }));
     let mut problems = watch.end(destination, wanted.protocol == scenario::Protocol::Tcp)?;
     judge_place(wanted, &happened, &mut problems);
@@ -67,7 +67,8 @@ fn connect(
 ) -> Result<Happened, RunError> {
     // What earlier connections left in the log is not this one's.
     stage.proxy.take_seen();
-    let attempt = Attempt { from: source, ..Attempt::to(to) };
+    let port = Some(stage.ports.next(&wanted.from));
+    let attempt = Attempt { from: source, port, ..Attempt::to(to) };
     let attempt = match wanted.bytes {
         Some(bytes) => attempt.bytes(bytes).within(MANY_BYTES),
         None => attempt,

@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use tproxy::plan::flow::{Flow, Protocol};
+
 use super::stage::Stage;
-use super::{About, Check, RunError};
+use super::{About, Check, RunError, flow};
 use crate::actor::{self, Enough, Tally};
 use crate::scenario::{Burst, Deed, Place, Queries, Until, Who};
 
@@ -29,7 +31,9 @@ pub(super) fn burst(stage: &Stage, wanted: &Burst) -> Result<Check, RunError> {
         None => Tally::default(),
     };
     let check = judge(stage, title, &tally, (wanted.connections, until), &wanted.reaches);
-    Ok(check.along(way(&wanted.from, &tally)))
+    // Of what is installed when the last of them has ended.
+    let explanation = flow::of(stage, &wanted.from, to, None)?.and_then(|flow| stage.explain(&flow));
+    Ok(Check { explanation, ..check.along(way(&wanted.from, &tally)) })
 }
 
 pub(super) fn queries(stage: &Stage, wanted: &Queries) -> Result<Check, RunError> {
@@ -51,7 +55,9 @@ pub(super) fn queries(stage: &Stage, wanted: &Queries) -> Result<Check, RunError
         None => Tally::default(),
     };
     let check = judge(stage, title, &tally, (wanted.times, until), &wanted.reaches);
-    Ok(check.along(way(&wanted.from, &tally)))
+    let flow = flow::of(stage, &wanted.from, server, None)?;
+    let explanation = flow.and_then(|flow| stage.explain(&Flow { protocol: Protocol::Udp, ..flow }));
+    Ok(Check { explanation, ..check.along(way(&wanted.from, &tally)) })
 }
 
 /// By whom they came, if that is the same for all.

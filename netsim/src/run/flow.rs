@@ -1,4 +1,4 @@
-//! The flow that an expectation means, as the pod's kernel sees its first packet.
+//! The flow that a scenario means, as the pod's kernel sees its first packet.
 //!
 //! Must never ask the system: what is known of a flow stands in the scenario and in the topology.
 
@@ -9,17 +9,17 @@ use tproxy::plan::flow::{Direction, Flow};
 use super::RunError;
 use super::stage::{POD, Stage};
 use crate::actor::Client;
-use crate::scenario::Expectation;
+use crate::scenario::Who;
 
 /// A TCP connection to `destination`; a query differs in its protocol only. `None` for what does not come by the pod.
 pub(super) fn of(
     stage: &Stage,
-    wanted: &Expectation,
+    from: &Who,
     destination: SocketAddr,
     source: Option<IpAddr>,
 ) -> Result<Option<Flow>, RunError> {
     let topology = stage.topology();
-    let (name, is_outside) = stage.whereabouts(&wanted.from);
+    let (name, is_outside) = stage.whereabouts(from);
     if is_outside {
         let Some(interface) = topology.arrival(name, destination.ip(), POD) else { return Ok(None) };
         let source = source.map_or_else(|| source_of(stage, name), Ok)?;
@@ -29,7 +29,7 @@ pub(super) fn of(
             ..Flow::new(Direction::Inbound, destination)
         }));
     }
-    let identity = stage.client(&wanted.from).map(Client::identity);
+    let identity = stage.client(from).map(Client::identity);
     let (uid, gid) = (identity.map(|who| who.uid), identity.map(|who| who.gid));
     let flow = Flow { source, uid, gid, ..Flow::new(Direction::Outbound, destination) };
     let destination = flow.as_sent().destination.ip();

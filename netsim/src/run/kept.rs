@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::stage::{POD, Stage};
-use super::{About, Check, RunError};
+use super::{About, Check, RunError, flow};
 use crate::actor::{Attempt, Held, Outcome, Reaction};
 use crate::scenario::{CraftedSegment, Inject, Open, Talk, Talked, Who};
 use crate::wire::{Frame, Segment, Transport, Wire, WireError};
@@ -39,7 +39,7 @@ impl Kept {
 pub(super) fn open(stage: &Stage, wanted: &Open) -> Result<Check, RunError> {
     let to = stage.endpoint(&wanted.to.value)?;
     let held = match stage.client(&wanted.from) {
-        Some(client) => client.hold(Attempt::to(to))?,
+        Some(client) => client.hold(Attempt::to(to).port(stage.ports.next(&wanted.from)))?,
         None => Err(Outcome::Unreachable(format!("{} is not on the stage", wanted.from))),
     };
     let happened = match &held {
@@ -56,7 +56,8 @@ pub(super) fn open(stage: &Stage, wanted: &Open) -> Result<Check, RunError> {
     }
     let title = format!("{} → {}, kept as {}", wanted.from, wanted.to.value, wanted.name);
     let path = [wanted.from.to_string(), happened.clone()];
-    Ok(Check::new(About::Traffic, title, happened, problems).along(path))
+    let explanation = flow::of(stage, &wanted.from, to, None)?.and_then(|flow| stage.explain(&flow));
+    Ok(Check { explanation, ..Check::new(About::Traffic, title, happened, problems).along(path) })
 }
 
 pub(super) fn talk(stage: &Stage, wanted: &Talk) -> Result<Check, RunError> {

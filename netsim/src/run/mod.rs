@@ -13,8 +13,10 @@ mod evidence;
 mod faults;
 mod flow;
 mod kept;
+mod loss;
 mod mutant;
 mod oracle;
+mod ports;
 mod program;
 mod proxy;
 mod query;
@@ -57,13 +59,22 @@ pub struct Options {
     pub tproxy: PathBuf,
     /// Where each variant that fails gets a folder of its own, with all that is known of it; none by default.
     pub evidence: Option<EvidencePlace>,
+    /// From which ports flows come follows from it.
+    pub seed: u64,
 }
 
 impl Options {
-    /// A run of this binary that leaves nothing.
+    /// A run of this binary that leaves nothing, with the seed 0.
     #[must_use]
     pub fn new(tproxy: PathBuf) -> Self {
-        Self { tproxy, evidence: None }
+        Self { tproxy, evidence: None, seed: 0 }
+    }
+
+    /// With another seed.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
     }
 
     /// With evidence of what fails.
@@ -300,7 +311,7 @@ fn testimony(
     };
     let witness = stage.witness.as_ref();
     let folder = witness.map(|witness| witness.testify(stage, variant, found, rules));
-    Some(Testimony { folder, alone: command_line(variant) })
+    Some(Testimony { folder, alone: command_line(variant, stage.seed) })
 }
 
 /// The right to run: beside others, or alone.
@@ -336,6 +347,10 @@ fn nothing_left(stage: &Stage, before: &Mutex<Option<state::State>>) -> Result<O
 /// The program of the variant's flavour and family that saves or restores rules.
 fn rules_program(stage: &Stage, what: &str) -> String {
     let base = if stage.family == IpFamily::V4 { "iptables" } else { "ip6tables" };
-    let flavour = if stage.backend == BackendId::IptablesLegacy { "legacy" } else { "nft" };
-    format!("{base}-{flavour}-{what}")
+    format!("{base}-{}-{what}", flavour(stage))
+}
+
+/// Whose programs show and change the variant's rules.
+fn flavour(stage: &Stage) -> &'static str {
+    if stage.backend == BackendId::IptablesLegacy { "legacy" } else { "nft" }
 }

@@ -29,13 +29,14 @@ fn check(stage: &Stage, wanted: &Expectation, name: &str, connected: bool) -> Re
         (None, None) => None,
         (source, port) => Some(SocketAddr::new(source.unwrap_or(any(server)), port.unwrap_or(0))),
     };
-    let query = Query { name: name.to_owned(), server, from, connected, within: WITHIN };
+    let port = Some(stage.ports.next(&wanted.from));
+    let query = Query { name: name.to_owned(), server, from, port, connected, within: WITHIN };
     let watch = Watch::begin(stage, wanted)?;
     let happened = match stage.client(&wanted.from) {
         Some(client) => client.ask(query)?,
         None => Asked::Unreachable(format!("{} is not on the stage", wanted.from)),
     };
-    let flow = flow::of(stage, wanted, server, source)?;
+    let flow = flow::of(stage, &wanted.from, server, source)?;
     let explanation = flow.and_then(|flow| stage.explain(&Flow { protocol: Protocol::Udp, ..flow }));
     let mut problems = watch.end(server, false)?;
     judge_place(wanted, &happened, &mut problems);

@@ -17,8 +17,9 @@ use super::cast::{self, Cast};
 use super::evidence::Witness;
 use super::kept::Kept;
 use super::mutant::{Mutant, Mutation};
+use super::ports::Ports;
 use super::proxy::Proxy;
-use super::{About, Check, Options, RunError, rules_program};
+use super::{About, Check, Options, RunError, flavour, rules_program};
 use crate::actor::{Client, Seen};
 use crate::link::{Network, NetworkOptions};
 use crate::node::{Exit, Node, Program, Watched};
@@ -41,6 +42,10 @@ pub(super) struct Stage {
     pub(super) proxy: Proxy,
     /// Connections that were opened and kept.
     pub(super) kept: Kept,
+    /// The seed of the run.
+    pub(super) seed: u64,
+    /// From where flows come.
+    pub(super) ports: Ports,
     /// How often each kind of step was done.
     pub(super) deeds: Watched<BTreeMap<Deed, usize>>,
     cast: Cast,
@@ -76,7 +81,7 @@ impl Stage {
         let witness = options.evidence.clone().map(|place| Witness::begin(&network, place)).transpose()?;
         let proxy = cast::proxy(&network, &plan, &plans, &document)?;
         let cast = Cast::start(&network, &document, &plan, &plans, variant.family)?;
-        Ok(Self {
+        let stage = Self {
             family: variant.family,
             backend: variant.backend,
             proxy,
@@ -84,6 +89,8 @@ impl Stage {
             people: scenario::people(&document, &topology),
             added: RwLock::default(),
             kept: Kept::default(),
+            seed: options.seed,
+            ports: Ports::new(options.seed, &variant.to_string()),
             deeds: Watched::default(),
             facts: plan,
             installed: RwLock::new(None),
@@ -93,7 +100,17 @@ impl Stage {
             mutants: Mutex::default(),
             witness,
             network,
-        })
+        };
+        stage.embed_resolver()?;
+        Ok(stage)
+    }
+
+    /// Docker's rules, where the topology has a resolver like Docker's: by the variant's flavour, and before all else.
+    fn embed_resolver(&self) -> Result<(), RunError> {
+        let Some(resolver) = self.network.topology().embedded_resolver() else { return Ok(()) };
+        let program = format!("iptables-{}-restore", flavour(self));
+        Program::new(&program).arg("--noflush").stdin(resolver.rules()).run(self.pod()?)?.checked()?;
+        Ok(())
     }
 
     /// The node that tproxy is installed in.
@@ -256,7 +273,7 @@ impl Stage {
 
     /// The rules in force in the pod, with counters.
     pub(super) fn rules(&self) -> Result<String, RunError> {
-        let flavour = if self.backend == BackendId::IptablesLegacy { "legacy" } else { "nft" };
+        let flavour = flavour(self);
         let script = format!("iptables-{flavour}-save -c; ip6tables-{flavour}-save -c");
         let saved = Program::new("sh").args(["-c", &script]).run(self.pod()?)?;
         Ok(saved.stdout_text())
@@ -290,6 +307,9 @@ fn network_options(document: &Document, topology: &Topology, options: &Options) 
     network.base.programs.push(("tproxy".to_owned(), options.tproxy.clone()));
     if let Some(place) = topology.name_server() {
         network.base.name_servers.clone_from(&place.addresses);
+    }
+    if let Some(resolver) = topology.embedded_resolver() {
+        network.node(resolver.node).name_servers = topology.servers_of(resolver.node);
     }
     for (node, files) in &document.files {
         let files = files.iter().map(|(path, text)| (PathBuf::from(path), text.value.clone().into_bytes()));

@@ -28,11 +28,11 @@ impl fmt::Display for Testimony {
 }
 
 /// The command line that runs a variant alone: of its file, the id is the name.
-pub(super) fn command_line(variant: &Variant) -> String {
+pub(super) fn command_line(variant: &Variant, seed: u64) -> String {
     let file = &variant.scenario.source.name;
     let id = Path::new(file).file_stem().unwrap_or_default().to_string_lossy();
     let name = format!("{id}::{}::{}", variant.backend, variant.family);
-    format!("netsim run {} --only {}", quoted(file), quoted(&name))
+    format!("netsim run {} --only {} --seed {seed}", quoted(file), quoted(&name))
 }
 
 /// A word as a shell takes it.

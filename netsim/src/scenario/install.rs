@@ -8,6 +8,7 @@ use tproxy::host::resolv_conf::{self, Resolver};
 use tproxy::host::{HostFacts, InterfaceAddress, Users};
 use tproxy::plan::{self, Plan, PlanError, Sidecar};
 
+use super::people::POD;
 use super::schema::Files;
 use super::step::Install;
 use crate::node::Account;
@@ -47,10 +48,7 @@ fn resolver(files: &Files, topology: &Topology, config: &Config) -> Resolver {
     let path = config.dns.resolv_config_path.to_string();
     match files.get("pod").and_then(|files| files.get(&path)) {
         Some(text) => resolv_conf::parse(&text.value),
-        None => Resolver {
-            servers: topology.name_server().map(|place| place.addresses.clone()).unwrap_or_default(),
-            unusable: Vec::new(),
-        },
+        None => Resolver { servers: topology.servers_of(POD), unusable: Vec::new() },
     }
 }
 

@@ -6,8 +6,10 @@
 mod error;
 mod names;
 mod ready;
+mod resolver;
 
 pub use error::TopologyError;
+pub use resolver::EmbeddedResolver;
 pub use tproxy::family::IpFamily;
 
 use std::collections::BTreeSet;
@@ -23,6 +25,7 @@ pub struct Topology {
     links: Vec<Link>,
     bridges: Vec<Bridge>,
     name_server: Option<NameServerPlace>,
+    embedded_resolver: Option<EmbeddedResolver>,
     sysctls: Vec<Sysctl>,
 }
 
@@ -136,6 +139,7 @@ impl Topology {
             links,
             bridges: Vec::new(),
             name_server: None,
+            embedded_resolver: None,
             sysctls: Vec::new(),
         })
     }
@@ -179,6 +183,29 @@ impl Topology {
     pub fn with_name_server(mut self, place: NameServerPlace) -> Self {
         self.name_server = Some(place);
         self
+    }
+
+    /// The same with a resolver of Docker's kind in the pod, which asks the topology's name server.
+    #[must_use]
+    pub fn with_embedded_resolver(mut self, resolver: EmbeddedResolver) -> Self {
+        self.embedded_resolver = Some(resolver);
+        self
+    }
+
+    /// The servers that a node's resolv.conf names.
+    #[must_use]
+    pub fn servers_of(&self, node: &str) -> Vec<IpAddr> {
+        let embedded = self.embedded_resolver.filter(|resolver| resolver.node == node);
+        match (embedded, &self.name_server) {
+            (Some(resolver), _) => vec![resolver.address],
+            (None, Some(place)) => place.addresses.clone(),
+            (None, None) => Vec::new(),
+        }
+    }
+
+    /// The resolver of Docker's kind in its pod.
+    pub fn embedded_resolver(&self) -> Option<EmbeddedResolver> {
+        self.embedded_resolver
     }
 
     /// The same with a kernel setting in one of its nodes.

@@ -5,12 +5,12 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::names::suggestion;
-use super::{Bridge, End, IpFamily, Link, NameServerPlace, Route, Topology, TopologyError};
+use super::{Bridge, EmbeddedResolver, End, IpFamily, Link, NameServerPlace, Route, Topology, TopologyError};
 
 type Make = fn() -> Result<Topology, TopologyError>;
 
 /// What each is, in the words of a user, and how it is made.
-const READY: [(&str, &str, Make); 7] = [
+const READY: [(&str, &str, Make); 8] = [
     ("pod", "one host, and a gateway that does nothing", pod),
     (
         "pod-and-peer",
@@ -33,6 +33,12 @@ const READY: [(&str, &str, Make); 7] = [
         "host-with-bridge-and-vm",
         "as `host-with-vm`, the machine behind the pod's bridge br0, whose port vm0 is",
         host_with_bridge_and_vm,
+    ),
+    (
+        "host-with-docker-dns",
+        "as `pod-and-peer`; the pod's resolver is one like Docker's, at 127.0.0.11 by Docker's rules, and asks the \
+         name server",
+        host_with_docker_dns,
     ),
 ];
 
@@ -148,6 +154,13 @@ fn host_with_bridge_and_vm() -> Result<Topology, TopologyError> {
     let topology = Topology::new("host-with-bridge-and-vm", names(["pod", "peer", "vm"]), links)?;
     let topology = topology.with_bridge(Bridge { end, ports: vec!["vm0".to_owned()] })?;
     Ok(with_server_of(topology, &base))
+}
+
+/// A pod and its peer; the pod is a container with a resolver of Docker's.
+fn host_with_docker_dns() -> Result<Topology, TopologyError> {
+    let base = pod_and_peer()?;
+    let topology = Topology::new("host-with-docker-dns", names(["pod", "peer"]), base.links().to_vec())?;
+    Ok(with_server_of(topology, &base).with_embedded_resolver(EmbeddedResolver::DOCKER))
 }
 
 /// Two nodes in 10.77.0.0/24 and fd77::/64, joined by one link, each the other's default gateway.

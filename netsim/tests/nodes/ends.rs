@@ -24,6 +24,7 @@ fn in_another_process() {
     match std::env::var(ROLE).as_deref() {
         Ok("holds a network") => hold_a_network(),
         Ok("shuts down") => shut_down(),
+        Ok("brings up topologies") => crate::growth::bring_up_topologies(),
         Ok("needs nodes") => {
             assert!(netsim::require::nodes().met_or_skip() || !nix::unistd::geteuid().is_root());
         }
@@ -31,7 +32,7 @@ fn in_another_process() {
     }
 }
 
-fn as_another_process(role: &str) -> Command {
+pub(crate) fn as_another_process(role: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "ends::in_another_process", "--nocapture"]).env(ROLE, role);
     command

@@ -2,9 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr as UnixAddress, UnixDatagram};
+use std::path::{Path, PathBuf};
 
 use crate::lab::{need_nodes, node, shell, subtree};
-use netsim::node::{Account, Node, NodeError, NodeSpec, SetupError};
+use netsim::node::{Account, Finished, Node, NodeError, NodeSpec, Program, SetupError};
+use netsim::wire::Capture;
 
 #[test]
 fn a_new_node_has_nothing_but_a_loopback_interface() {
@@ -26,6 +31,89 @@ fn every_node_has_a_network_namespace_of_its_own() {
     assert_eq!(of_pod, pod.net_id().inode.to_string());
     let job = pod.run(|| async { fs::read_link("/proc/thread-self/ns/net").unwrap() }).unwrap();
     assert!(job.to_string_lossy().contains(&of_pod), "{job:?}");
+}
+
+/// Listens wherever the machine itself could be reached, and must never hear anything.
+struct Canary {
+    tcp: TcpListener,
+    udp: UdpSocket,
+    hidden: UnixDatagram,
+    named: UnixDatagram,
+    path: PathBuf,
+}
+
+impl Canary {
+    /// On loopback, which reaches no other machine, and on sockets of the file system.
+    fn start() -> Self {
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let udp = UdpSocket::bind(tcp.local_addr().unwrap()).unwrap();
+        let name = format!("netsim-canary-{}", std::process::id());
+        let hidden = UnixDatagram::bind_addr(&UnixAddress::from_abstract_name(&name).unwrap()).unwrap();
+        let path = Path::new("/run").join(name);
+        let named = UnixDatagram::bind(&path).unwrap();
+        tcp.set_nonblocking(true).unwrap();
+        udp.set_nonblocking(true).unwrap();
+        hidden.set_nonblocking(true).unwrap();
+        named.set_nonblocking(true).unwrap();
+        Self { tcp, udp, hidden, named, path }
+    }
+
+    fn heard(&self) -> bool {
+        let mut buffer = [0; 16];
+        let heard = self.tcp.accept().is_ok() || self.udp.recv(&mut buffer).is_ok();
+        heard || self.hidden.recv(&mut buffer).is_ok() || self.named.recv(&mut buffer).is_ok()
+    }
+}
+
+impl Drop for Canary {
+    fn drop(&mut self) {
+        fs::remove_file(&self.path).unwrap();
+    }
+}
+
+#[test]
+fn nothing_that_a_node_sends_arrives_at_the_machine() {
+    need_nodes!();
+    let canary = Canary::start();
+    let node = node("pod");
+    let port = canary.tcp.local_addr().unwrap().port();
+    let path = canary.path.clone();
+    let sends = format!(
+        "import socket as s
+name = '{path}'
+def tried(send):
+    try: send(); print('sent')
+    except OSError as error: print(type(error).__name__)
+tried(lambda: s.create_connection(('127.0.0.1', {port}), 2))
+tried(lambda: s.socket(s.AF_INET, s.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', {port})))
+tried(lambda: s.socket(s.AF_UNIX, s.SOCK_DGRAM).sendto(b'x', '\\0' + name.split('/')[-1]))
+tried(lambda: s.socket(s.AF_UNIX, s.SOCK_DGRAM).sendto(b'x', name))",
+        path = path.display()
+    );
+    let tried = Program::new("python3").args(["-c", &sends]).run(&node).and_then(Finished::checked).unwrap();
+    // A datagram to a port of nobody's is sent, and nobody gets it.
+    let ends = ["ConnectionRefusedError", "sent", "ConnectionRefusedError", "FileNotFoundError"];
+    assert_eq!(tried.stdout_text().lines().collect::<Vec<_>>(), ends);
+    assert!(!canary.heard());
+    // The canary hears those who can reach it.
+    TcpStream::connect(("127.0.0.1", port)).unwrap();
+    assert!(canary.heard());
+}
+
+#[test]
+fn a_node_without_a_name_server_asks_nobody_for_a_host() {
+    need_nodes!();
+    let node = node("pod");
+    // What the machine itself would ask is not there: neither its servers nor the sockets of its resolvers.
+    assert_eq!(shell(&node, "grep -c ^nameserver /etc/resolv.conf || true"), "0");
+    assert_eq!(shell(&node, "ls /run/systemd /run/nscd /run/dbus 2>/dev/null | wc -l"), "0");
+    let mut wires = Capture::begin(&node, 1 << 20).unwrap();
+    assert_eq!(shell(&node, "getent ahosts netsim.example || echo unknown"), "unknown");
+    wires.collect().unwrap();
+    let left = wires.end(&node).unwrap();
+    // It may ask its own loopback, as resolv.conf(5) says; there nobody is.
+    let others: Vec<&String> = left.files.keys().filter(|interface| *interface != "lo").collect();
+    assert!(others.is_empty(), "{others:?}");
 }
 
 #[test]

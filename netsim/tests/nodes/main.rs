@@ -5,11 +5,13 @@
 //! * `programs`: the launcher
 //! * `traffic`: applications, sidecars and clients talk over links
 //! * `ends`: whole processes are killed, and nothing stays
+//! * `growth`: a thousand topologies leave nothing
 //! * `figures`: how long things take, printed and never asserted
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod ends;
 mod figures;
+mod growth;
 mod isolation;
 mod lab;
 mod life;

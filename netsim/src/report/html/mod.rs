@@ -172,6 +172,9 @@ fn telling(checks: &[Check], variants: &[&Case]) -> Markup {
             @if let Some(setting) = setting { div.wide { (drawing(setting, checks)) } }
             ol { @for check in checks { (check_of(check)) } }
             @if !trouble.is_empty() { pre.trouble { (trouble) } }
+            @for folder in variants.iter().filter_map(|case| case.evidence()) {
+                p.evidence { a href={ "file://" (folder.join("report.txt").display()) } { "all that is known of it" } }
+            }
         }
     }
 }

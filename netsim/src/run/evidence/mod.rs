@@ -38,6 +38,7 @@ pub(super) struct Witness {
 /// All that is known of a variant that failed.
 struct Evidence<'a> {
     variant: &'a Variant,
+    seed: u64,
     /// How the run ended: every check, or why it could not go on.
     found: Result<&'a [Check], &'a RunError>,
     /// All rules in force at the end, where it came to its end.
@@ -92,7 +93,8 @@ impl Witness {
             }
         }
         let again = std::mem::take(&mut *self.again.lock().unwrap_or_else(PoisonError::into_inner));
-        let evidence = Evidence { variant, found, rules, again, captured, seen: stage.remembered(), missing };
+        let (seed, seen) = (stage.seed, stage.remembered());
+        let evidence = Evidence { variant, seed, found, rules, again, captured, seen, missing };
         let folder = self.place.root()?.join(folder::name(variant));
         folder::write(&folder, &evidence, stage.network.topology())
             .map_err(|error| format!("cannot write {}: {error}", folder.display()))?;

@@ -11,18 +11,19 @@ use super::{Evidence, FLOWS};
 
 /// What no number can fix.
 const CHOSEN: &str = "\
-netsim draws nothing at random in a run. What differs from one to the next is the kernel's choice, and stands in the
-captures: source ports, sequence numbers, the packets that a lossy link loses; and how steps in parallel fall together.
+The seed fixes the order of variants and, where the kernel can be asked for one (Linux 6.3 and later), each flow's source
+port. What differs from one run to the next stands in the captures: ports of crowds and of forwarding sidecars, sequence
+numbers, the packets that a lossy link loses; and how steps in parallel fall together.
 ";
 
 /// The whole report.
 pub(super) fn report(evidence: &Evidence<'_>, system: &str) -> String {
-    let Evidence { variant, found, again, captured, missing, .. } = evidence;
+    let Evidence { variant, seed, found, again, captured, missing, .. } = evidence;
     let mut text = format!(
         "{}\n{variant}\nin {}, on {system}\nto run it alone: {}\n",
         variant.scenario.document.name.value,
         variant.scenario.source.name,
-        command_line(variant)
+        command_line(variant, *seed)
     );
     match found {
         Ok(checks) => {
