@@ -67,6 +67,7 @@ pub(super) fn talk(stage: &Stage, wanted: &Talk) -> Result<Check, RunError> {
         (Talked::Echoed, Reaction::Echoed)
             | (Talked::Reset, Reaction::Reset)
             | (Talked::Closed, Reaction::Closed)
+            | (Talked::Ended, Reaction::Reset | Reaction::Closed)
             | (Talked::Unheard, Reaction::Unheard)
     );
     let happened = match reaction {

@@ -241,6 +241,8 @@ pub enum Talked {
     Reset,
     /// The other side has ended it.
     Closed,
+    /// One of these two, whichever comes first.
+    Ended,
     /// Nothing comes back in time.
     Unheard,
 }
@@ -251,6 +253,7 @@ impl fmt::Display for Talked {
             Self::Echoed => "echoed",
             Self::Reset => "reset",
             Self::Closed => "closed",
+            Self::Ended => "ended",
             Self::Unheard => "unheard",
         })
     }
