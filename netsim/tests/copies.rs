@@ -1,7 +1,5 @@
 //! Many copies of netsim at the same time: each proves the same scenario, and none notices the others.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod built;
 
 use std::process::{Command, Stdio};

@@ -303,7 +303,7 @@ fn only_the_first_flows_are_sent_again_and_the_others_are_named() {
     assert_eq!(flows, ["flow-1", "flow-2", "flow-3"]);
     let report = text(&evidence, "report.txt");
     assert!(report.contains("are): app → peer:84\n"), "{report}");
-    assert!(report.contains("What differs from one to the next is the kernel's choice"), "{report}");
+    assert!(report.contains("What differs from one run to the next stands in the captures"), "{report}");
 }
 
 #[test]

@@ -27,6 +27,7 @@ document.getElementById("page").onload = event => {
         policy: texts(".policy"), problems: texts(".problem"), trouble: texts(".trouble"),
         foreign: all("script, link, img, [src]").length,
         cells: texts("table.summary td"),
+        evidence: all(".evidence a").map(one => one.href),
     });
 };
 </script>"#;
@@ -38,6 +39,7 @@ fn run_into(page: &Path) -> Output {
         .arg(built::tproxy())
         .arg("--html")
         .arg(page)
+        .env("TMPDIR", page.parent().unwrap())
         .args([here.join("../scenarios/self/forwarding.yaml"), here.join("tests/wrong/table.yaml")])
         .output()
         .unwrap()
@@ -100,5 +102,7 @@ fn a_reader_finds_each_flow_and_all_about_a_failure_also_on_a_phone() {
         "{seen}"
     );
     assert!(texts(&seen, "trouble")[0].contains("KUMA_MESH_OUTBOUND"), "the rules in force are told: {seen}");
+    let evidence = texts(&seen, "evidence")[0].strip_prefix("file://").unwrap();
+    assert!(Path::new(evidence).is_file(), "{evidence} is to be read");
     assert_eq!(seen["foreign"], 0, "the page needs nothing but itself");
 }

@@ -143,7 +143,7 @@ async fn run(attempt: Attempt) -> Result<Outcome, ActorError> {
 
 async fn hold(attempt: Attempt) -> Result<Result<Held, Outcome>, ActorError> {
     let held = tried(&attempt, async |socket| begin_to_hold(socket, attempt.to).await).await?;
-    Ok(held.and_then(|held| held))
+    Ok(held.flatten())
 }
 
 async fn begin_to_hold(socket: TcpSocket, to: SocketAddr) -> io::Result<Result<Held, Outcome>> {
