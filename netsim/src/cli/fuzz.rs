@@ -90,7 +90,7 @@ impl Fuzz {
 
 fn conclude(found: &Found) -> End {
     for failure in &found.failures {
-        say(&format!("\nMISMATCH  {failure}"));
+        say(&format!("\n# MISMATCH  {failure}"));
     }
     let rate = |time: Duration| {
         let seconds = time.as_secs_f64();

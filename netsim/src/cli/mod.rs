@@ -13,9 +13,11 @@ mod run;
 mod schema;
 mod selection;
 mod shell;
+mod watch;
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use clap::{Parser, Subcommand};
 
@@ -61,9 +63,18 @@ enum End {
     Refused(String),
 }
 
-/// Prints to standard output. When nobody reads it any more, the work and its exit code still count.
+/// What went wrong with standard output, first.
+static UNSAID: OnceLock<std::io::Error> = OnceLock::new();
+
+/// Prints to standard output. When nobody reads it any more, the work and its exit code still count; what else goes wrong
+/// with it is told at the end.
 fn say(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    let mut output = std::io::stdout();
+    if let Err(error) = output.write_all(text.as_bytes()).and_then(|()| output.flush())
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        let _ = UNSAID.set(error);
+    }
 }
 
 /// Runs the command with the process's arguments.
@@ -90,6 +101,10 @@ pub fn main() -> ExitCode {
     };
     if let Err(error) = crate::node::shutdown() {
         eprintln!("netsim: {error}");
+    }
+    if let Some(error) = UNSAID.get() {
+        eprintln!("error: cannot write to standard output: {error}");
+        return ExitCode::from(2);
     }
     match end {
         End::Passed => ExitCode::SUCCESS,

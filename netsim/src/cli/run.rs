@@ -1,6 +1,6 @@
 //! `netsim run`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use super::End;
 use super::say;
 use super::selection::{Selection, tproxy};
+use super::watch::{INTERRUPTED, Watch};
 use crate::keep::Kept;
 use crate::link::Network;
 use crate::load::Environment;
@@ -27,8 +28,8 @@ pub(super) struct Run {
     #[arg(long, value_name = "PATH")]
     tproxy: Option<PathBuf>,
     /// How many variants run at a time [default: twice the processors]
-    #[arg(long, value_name = "NUMBER")]
-    jobs: Option<usize>,
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
     /// Fixes the order of variants and the source ports of flows, where the kernel can be asked for one [default: drawn]
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
@@ -91,7 +92,27 @@ impl Run {
         if let Err(missing) = crate::node::support() {
             return End::Refused(missing.to_string());
         }
-        self.conclude(&self.all(&variants, &options), seed)
+        if let Err(reason) = self.html.as_deref().map_or(Ok(()), can_be_written) {
+            return End::Refused(reason);
+        }
+        let watch = Watch::new(variants.len());
+        let cases = if self.keep {
+            self.all(&variants, &options, &watch)
+        } else {
+            match watch.during(|| self.all(&variants, &options, &watch)) {
+                Ok(cases) => cases,
+                Err(error) => return End::Refused(format!("cannot wait for signals: {error}")),
+            }
+        };
+        let end = self.conclude(&cases, seed);
+        match (cases.len(), end) {
+            (_, End::Refused(reason)) => End::Refused(reason),
+            (ran, _) if ran < variants.len() => {
+                eprintln!("interrupted: {} variants were not run", variants.len() - ran);
+                End::Code(INTERRUPTED)
+            }
+            (_, end) => end,
+        }
     }
 
     /// Where evidence goes.
@@ -103,9 +124,9 @@ impl Run {
     }
 
     /// Runs all variants, some at a time, and prints each as soon as it has ended.
-    fn all(&self, variants: &[Variant], options: &Options) -> Vec<Case> {
+    fn all(&self, variants: &[Variant], options: &Options, watch: &Watch) -> Vec<Case> {
         let processors = thread::available_parallelism().map_or(1, usize::from);
-        let jobs = self.jobs.unwrap_or(2 * processors).clamp(1, variants.len().max(1));
+        let jobs = self.jobs.map_or(2 * processors, usize::from).clamp(1, variants.len().max(1));
         let mut order: Vec<(usize, &Variant)> = variants.iter().enumerate().collect();
         Random::new(options.seed).shuffle(&mut order);
         let next = AtomicUsize::new(0);
@@ -113,8 +134,11 @@ impl Run {
         thread::scope(|scope| {
             for _ in 0..jobs {
                 scope.spawn(|| {
-                    while let Some((number, variant)) = take(&order, &next) {
-                        let case = Case::new(variant, self.one(variant, options));
+                    while let Some((number, variant)) =
+                        take(&order, &next).filter(|_| !watch.is_interrupted())
+                    {
+                        let outcome = watch.one(&variant.to_string(), || self.one(variant, options));
+                        let case = Case::new(variant, outcome);
                         let mut cases = cases.lock().unwrap_or_else(PoisonError::into_inner);
                         self.print(&case);
                         cases.push((number, case));
@@ -156,11 +180,6 @@ impl Run {
     }
 
     fn conclude(&self, cases: &[Case], seed: u64) -> End {
-        if let Some(file) = &self.html
-            && let Err(error) = std::fs::write(file, report::html(cases, &about(cases, seed)))
-        {
-            return End::Refused(format!("cannot write {}: {error}", file.display()));
-        }
         match self.format {
             Format::Console if self.flows => {}
             Format::Console => say(&format!("{}seed {seed}\n", report::summary(cases))),
@@ -171,9 +190,20 @@ impl Run {
                 Err(error) => return End::Refused(format!("cannot write JUnit XML: {error}")),
             },
         }
+        if let Some(file) = &self.html
+            && let Err(error) = std::fs::write(file, report::html(cases, &about(cases, seed)))
+        {
+            return End::Refused(format!("cannot write {}: {error}", file.display()));
+        }
         let went_wrong = |case: &Case| matches!(case.result(), CaseResult::Failed | CaseResult::Error);
         if cases.iter().any(went_wrong) { End::Failed } else { End::Passed }
     }
+}
+
+/// Whether a file can be written, found out before anything is run.
+fn can_be_written(file: &Path) -> Result<(), String> {
+    let opened = std::fs::OpenOptions::new().append(true).create(true).open(file);
+    opened.map(drop).map_err(|error| format!("cannot write {}: {error}", file.display()))
 }
 
 /// When and on what it was run.

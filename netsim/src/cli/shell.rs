@@ -25,6 +25,9 @@ pub(super) struct Shell {
 
 impl Shell {
     pub(super) fn run(&self) -> End {
+        if let Err(missing) = node::support() {
+            return End::Refused(missing.to_string());
+        }
         let (kept, node) = match keep::find(&self.node, self.run) {
             Ok(found) => found,
             Err(error) => return End::Refused(error.to_string()),

@@ -19,7 +19,7 @@ pub use junit::junit;
 pub use suite::{Case, CaseResult, Outcome, Setting, count};
 pub use summary::summary;
 pub use tap::tap;
-pub use text::{checks, failed, failure, line, more, rules};
+pub use text::{checks, failed, failure, line, more, plain, rules};
 
 #[cfg(test)]
 mod formats_tests;

@@ -88,7 +88,7 @@ impl Case {
         match &self.outcome {
             Outcome::Ran(Ok(report)) if report.passed() => String::new(),
             Outcome::Ran(Ok(report)) => super::failure(report),
-            Outcome::Ran(Err(error)) => format!("could not be run: {error}"),
+            Outcome::Ran(Err(error)) => super::plain(&format!("could not be run: {error}")),
             Outcome::Skipped(reason) | Outcome::Missing(reason) => reason.clone(),
         }
     }

@@ -6,7 +6,18 @@ use crate::run::{Check, Report};
 /// One line a check.
 #[must_use]
 pub fn checks(report: &Report) -> String {
-    report.checks.iter().map(|check| check_line(&report.variant, check)).collect()
+    plain(&report.checks.iter().map(|check| check_line(&report.variant, check)).collect::<String>())
+}
+
+/// What programs print may hold anything: nothing of it may steer a terminal, or break a format.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let shown = |letter: char| match letter {
+        '\n' | '\t' => letter,
+        letter if letter.is_control() => char::REPLACEMENT_CHARACTER,
+        letter => letter,
+    };
+    text.chars().map(shown).collect()
 }
 
 fn check_line(variant: &str, check: &Check) -> String {
@@ -22,7 +33,8 @@ fn check_line(variant: &str, check: &Check) -> String {
 /// One line a check that failed, and what is wrong.
 #[must_use]
 pub fn failed(variant: &str, checks: &[Check]) -> String {
-    checks.iter().filter(|check| !check.passed()).map(|check| check_line(variant, check)).collect()
+    let lines = checks.iter().filter(|check| !check.passed()).map(|check| check_line(variant, check));
+    plain(&lines.collect::<String>())
 }
 
 /// All about a failed run, for the error of a test: its failed checks and the rules in force.

@@ -39,7 +39,7 @@ pub(super) fn check(stage: &Stage, wanted: &Expectation, to: &Endpoint) -> Resul
     let meant = Flow::new(Direction::Outbound, destination).as_sent().destination;
     judge_sender(meant, &happened, &mut problems);
     judge_sidecar(stage, wanted, destination, &happened, &mut problems)?;
-    judge_policy(stage, explanation.as_ref(), destination, &happened, &mut problems);
+    judge_policy(stage, wanted, explanation.as_ref(), destination, &happened, &mut problems);
     let from = wanted.source.as_ref().map_or_else(String::new, |source| format!(" from {}", source.value));
     let title = format!("{} → {to}{from}", wanted.from);
     let mut way: Vec<String> = happened.passed.iter().map(|seen| seen.actor.clone()).collect();
@@ -153,6 +153,7 @@ fn judge_sidecar(
 /// installed, everything passes.
 fn judge_policy(
     stage: &Stage,
+    wanted: &Expectation,
     explanation: Option<&Explanation>,
     destination: SocketAddr,
     happened: &Happened,
@@ -161,9 +162,10 @@ fn judge_policy(
     let verdict = explanation.map_or(Verdict::Pass, |explanation| explanation.decision.verdict);
     let line =
         explanation.map_or_else(String::new, |explanation| format!(" ({})", explanation.decision.line));
-    // Whoever was killed takes nothing.
+    // Whoever was killed takes nothing, and where the scenario says that packets get lost they reach nobody.
+    let is_lost = wanted.reaches == Some(Place::Unanswered) && happened.place == Some(Place::Unanswered);
     let predicted = oracle::first_listener(verdict, destination, &stage.now_or_first())
-        .filter(|_| stage.proxy.is_running())
+        .filter(|_| stage.proxy.is_running() && !is_lost)
         .map(|place| place.to_string());
     let first = happened.passed.first().map(|seen| seen.actor.clone());
     if predicted != first {

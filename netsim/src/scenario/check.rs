@@ -15,7 +15,7 @@ use super::people::{self, POD};
 use super::schema::{BACKENDS, Document};
 use super::spanned::Spanned;
 use super::step::{Install, Step};
-use super::{check_people, check_steps, install};
+use super::{check_numbers, check_people, check_steps, install};
 use crate::node::{check_file, check_sysctl};
 use crate::topology::Topology;
 
@@ -54,6 +54,7 @@ pub(super) fn problems(document: &Document) -> Vec<Problem> {
         problems.push(problem(document.name.referenced, "a scenario without expectations shows nothing"));
     }
     problems.extend(only(document));
+    problems.extend(check_numbers::problems(document));
     // Of options that tproxy shall refuse, tproxy is the judge.
     let installations: Vec<_> =
         document.installations().into_iter().filter(|install| install.value.succeeds()).collect();
@@ -69,6 +70,7 @@ pub(super) fn problems(document: &Document) -> Vec<Problem> {
                     plans.filter_map(|(one, plan)| Some(problem(one.referenced, plan.err()?.to_string())));
                 problems.extend(refused);
             }
+            problems.extend(no_family(document, &topology));
             problems.extend(places(document, &topology));
             problems.extend(check_people::problems(document, &topology));
             problems.extend(check_steps::problems(document, &topology));
@@ -108,6 +110,14 @@ fn only(document: &Document) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// Without a family nothing would be driven.
+fn no_family(document: &Document, topology: &Topology) -> Option<Problem> {
+    let only = document.only.as_ref().map(|only| only.value.families.as_slice()).unwrap_or_default();
+    let is_left = families(topology).into_iter().any(|family| only.is_empty() || only.contains(&family));
+    let message = "nothing would be driven: the pod has no address of a family that `only` leaves";
+    (!is_left).then(|| problem(document.topology.referenced, message))
 }
 
 /// The options are those of tproxy, and it would take them.

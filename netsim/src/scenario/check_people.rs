@@ -12,7 +12,7 @@ use super::expectation::{Place, Who, WirePlace};
 use super::people::{self, POD, Person};
 use super::schema::Document;
 use super::step::Step;
-use crate::topology::Topology;
+use crate::topology::{Topology, is_reserved};
 
 /// All names that mean nobody or nothing.
 pub(super) fn problems(document: &Document, topology: &Topology) -> Vec<Problem> {
@@ -23,7 +23,11 @@ pub(super) fn problems(document: &Document, topology: &Topology) -> Vec<Problem>
         let message = format!("a topology needs the node `{POD}`, where tproxy is installed");
         problems.push(problem(document.topology.referenced, message));
     }
-    for user in document.users.values() {
+    for (name, user) in &document.users {
+        if is_reserved(&name.to_string()) || nodes.contains(&name.to_string().as_str()) {
+            let message = format!("a user cannot be called `{name}`: the name has a meaning of its own");
+            problems.push(problem(user.referenced, message));
+        }
         if !nodes.contains(&user.value.on.as_str()) {
             let message = format!("`{}` is no node; there are: {}", user.value.on, nodes.join(", "));
             problems.push(problem(user.referenced, message));
@@ -34,6 +38,7 @@ pub(super) fn problems(document: &Document, topology: &Topology) -> Vec<Problem>
         let message = format!("zones: `{server}` is no name server; there are: {}", SERVERS.join(", "));
         problems.push(problem(zone.referenced, message));
     }
+    problems.extend(asked_by_the_resolver(document, topology));
     for step in document.every_step() {
         problems.extend(of_step(&step, &people, &nodes));
         problems.extend(
@@ -43,6 +48,16 @@ pub(super) fn problems(document: &Document, topology: &Topology) -> Vec<Problem>
         );
     }
     problems
+}
+
+/// Whom the resolver asks, where that is nobody.
+fn asked_by_the_resolver(document: &Document, topology: &Topology) -> Option<Problem> {
+    let resolver = document.resolver.as_ref()?;
+    let asked = resolver.value.asks.as_ref()?.value.as_str();
+    let families = topology.families_of(POD).into_iter();
+    // One family is enough.
+    let errors: Option<Vec<_>> = families.map(|family| topology.address(asked, family).err()).collect();
+    Some(problem(resolver.referenced, errors?.pop()?.to_string()))
 }
 
 fn of_step(step: &Step, people: &BTreeMap<Who, Person>, nodes: &[&str]) -> Vec<Problem> {

@@ -16,7 +16,7 @@ use crate::topology::Topology;
 
 pub(super) fn problems(document: &Document, topology: &Topology) -> Vec<Problem> {
     let mut opened: BTreeMap<String, Who> = BTreeMap::new();
-    let mut problems = Vec::new();
+    let (mut problems, mut installed) = (Vec::new(), false);
     let people = people::people(document, topology);
     let is_outside = |who: &Who| people.get(who).is_some_and(people::Person::is_outside);
     let family = topology.families_of(people::POD).first().copied().unwrap_or(IpFamily::V4);
@@ -24,9 +24,22 @@ pub(super) fn problems(document: &Document, topology: &Topology) -> Vec<Problem>
     let unopened = |name: &str| format!("no step before this one opens `{name}`");
     for step in document.every_step() {
         let (location, message) = match &step {
+            Step::Install(_) => {
+                installed = true;
+                continue;
+            }
+            Step::Reinstall(again) if !installed => {
+                (again.referenced, Some("no step before this one installs anything".to_owned()))
+            }
+            Step::LeavesNothingBehind(state) if !installed => {
+                let message = "no step before this one installs anything: there is nothing to compare with";
+                (state.referenced, Some(message.to_owned()))
+            }
             Step::Open(open) => {
-                opened.insert(open.value.name.clone(), open.value.from.clone());
-                (open.value.to.referenced, literal_or(&open.value.to.value.host, known))
+                let name = &open.value.name;
+                let earlier = opened.insert(name.clone(), open.value.from.clone());
+                let twice = earlier.map(|_| format!("another step opens `{name}`: call this one otherwise"));
+                (open.value.to.referenced, twice.or(literal_or(&open.value.to.value.host, known)))
             }
             Step::Talk(talk) if !opened.contains_key(&talk.value.over) => {
                 (talk.referenced, Some(unopened(&talk.value.over)))

@@ -47,7 +47,7 @@ fn a_wrong_file_is_refused_at_its_place(#[case] text: &str, #[case] message: &st
 #[rstest]
 #[case("{ from: app, to: \"per:80\", reaches: peer }", "did you mean \"peer\"?")]
 #[case("{ from: app, to: peer, reaches: peer }", "`peer` is not of the form name:port")]
-#[case("{ from: app, to: \"peer:0\", reaches: peer }", "`peer:0` is not of the form name:port")]
+#[case("{ from: app, to: \"peer:0\", reaches: peer }", "`peer:0`: a port is from 1 to 65535")]
 #[case("{ from: nobody, to: \"peer:80\", reaches: peer }", "nobody here is called `nobody`")]
 #[case("{ from: app, to: \"peer:80\" }", "`to` needs `reaches`")]
 #[case("{ from: app, reaches: peer }", "one of `to`, `ask` and `run`")]
@@ -117,8 +117,11 @@ fn several_problems_are_reported_together() {
     "connections that arrive at the pod"
 )]
 #[case("- open: { name: a, from: app, to: \"per:80\", reaches: peer }", "did you mean \"peer\"?")]
-#[case("- wait-for: {}\n  - leaves-nothing-behind: true", "one of `done` and `seen-by`")]
-#[case("- wait-for: { done: kill }\n  - leaves-nothing-behind: true", "no step of this file does")]
+#[case("- wait-for: {}\n  - install: {}\n  - leaves-nothing-behind: true", "one of `done` and `seen-by`")]
+#[case(
+    "- wait-for: { done: kill }\n  - install: {}\n  - leaves-nothing-behind: true",
+    "no step of this file does"
+)]
 #[case(
     "- burst: { from: app, to: \"peer:80\", connections: 1, reaches: peer, until: { done: kill } }",
     "no step of this file does"
@@ -135,6 +138,43 @@ fn several_problems_are_reported_together() {
     "`source-ports` must name a port"
 )]
 #[case("- install: {}", "shows nothing")]
+#[case("- reinstall: {}\n  - leaves-nothing-behind: true", "no step before this one installs anything")]
+#[case("- leaves-nothing-behind: true", "nothing to compare with")]
+#[case(
+    "- open: { name: a, from: app, to: \"peer:80\", reaches: peer }\n  - open: { name: a, from: app, to: \"peer:81\", reaches: peer }",
+    "another step opens `a`"
+)]
+#[case(
+    "- repeat: { times: 0, steps: [ expect: [ { from: app, to: \"peer:80\", reaches: peer } ] ] }",
+    "`repeat: times` is from 1 to 10000, not 0"
+)]
+#[case("- table: { columns: [], rows: {} }", "a table without rows or columns")]
+#[case("- logs: []", "`logs` must name prefixes")]
+#[case(
+    "- burst: { from: app, to: \"peer:80\", connections: 0, reaches: peer }",
+    "`connections` is from 1 to"
+)]
+#[case(
+    "- burst: { from: app, to: \"peer:80\", connections: 1, at-once: 0, reaches: peer }",
+    "`at-once` is from 1 to 1000, not 0"
+)]
+#[case(
+    "- install: {}\n  - burst: { from: app, to: \"peer:80\", connections: 1, reaches: peer, until: { done: install, times: 5 } }",
+    "do `install` 1 times, not 5"
+)]
+#[case(
+    "- queries: { from: app, ask: a, server: nameserver, source-ports: [7, 7], times: 1, reaches: nameserver }",
+    "each once"
+)]
+#[case("- link-down: { at: pod eth0, for: 99h }\n  - install: {}", "`for` is at most 60s")]
+#[case("- install: { exit-code: 300 }", "`exit-code` is from 0 to 255, not 300")]
+#[case("- install: { prints: \"\" }", "`prints` must hold some text")]
+#[case(
+    "- expect: [ { from: app, to: \"peer:80\", reaches: peer, bytes: 100000000000 } ]",
+    "`bytes` is from 1 to 67108864"
+)]
+#[case("- expect: [ { from: app, to: \"peer:65536\", reaches: peer } ]", "a port is from 1 to 65535")]
+#[case("- expect: [ { from: app, to: \"peer:+80\", reaches: peer } ]", "is not of the form name:port")]
 #[case(
     "- expect: [ { from: app, to: \"peer:80\", reaches: peer, leaves: pod eth7 } ]",
     "there is no interface `pod eth7`"
@@ -189,6 +229,14 @@ table:
     "is no route"
 )]
 #[case("users: { backup: { uid: 1, on: pad } }", "`pad` is no node")]
+#[case("users: { sidecar: { uid: 77 } }", "a user cannot be called `sidecar`")]
+#[case("users: { peer: { uid: 77 } }", "a user cannot be called `peer`")]
+#[case("resolver: { uid: 990, asks: namserver }", "did you mean \"nameserver\"?")]
+#[case(
+    "topology: { nodes: [pod, refused], links: [ { between: [pod eth0, refused eth0] } ], addresses: {} }",
+    "refused"
+)]
+#[case("topology: { nodes: [pod], links: [], addresses: {} }", "nothing would be driven")]
 #[case("zones: { nameservr: { web.mesh: [10.0.0.1] } }", "`nameservr` is no name server")]
 #[case(
     "table: { columns: [\"peer:80\"], rows: { app: [peer, peer] } }",

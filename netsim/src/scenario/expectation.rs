@@ -265,7 +265,11 @@ impl TryFrom<String> for Endpoint {
     fn try_from(text: String) -> Result<Self, String> {
         let wrong = || format!("`{text}` is not of the form name:port");
         let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
-        let port = port.parse().ok().filter(|port| *port != 0).ok_or_else(wrong)?;
+        if port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(wrong());
+        }
+        let no_port = || format!("`{text}`: a port is from 1 to 65535");
+        let port = port.parse().ok().filter(|port| *port != 0).ok_or_else(no_port)?;
         let host = host.trim_start_matches('[').trim_end_matches(']');
         if host.is_empty() { Err(wrong()) } else { Ok(Self { host: host.to_owned(), port }) }
     }

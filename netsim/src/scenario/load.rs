@@ -1,5 +1,6 @@
 //! Finds scenario files and reads them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -49,7 +50,7 @@ pub fn files(path: &Path) -> Result<Vec<(String, PathBuf)>, ScenarioError> {
         return Ok(vec![(id(path.parent().unwrap_or(Path::new("")), path), path.to_owned())]);
     }
     let mut found = Vec::new();
-    collect(path, &mut found).map_err(failed)?;
+    collect(path, &mut BTreeSet::new(), &mut found)?;
     found.sort();
     if found.is_empty() {
         return Err(ScenarioError::Empty(path.to_owned()));
@@ -57,12 +58,21 @@ pub fn files(path: &Path) -> Result<Vec<(String, PathBuf)>, ScenarioError> {
     Ok(found.into_iter().map(|file| (id(path, &file), file)).collect())
 }
 
-fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
+/// Each folder once, by whatever links it is reached.
+fn collect(
+    folder: &Path,
+    seen: &mut BTreeSet<PathBuf>,
+    found: &mut Vec<PathBuf>,
+) -> Result<(), ScenarioError> {
+    let failed = |error| ScenarioError::Read { path: folder.to_owned(), error };
+    if !seen.insert(folder.canonicalize().map_err(failed)?) {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
         if path.is_dir() {
-            collect(&path, found)?;
-        } else if is_scenario(&path) {
+            collect(&path, seen, found)?;
+        } else if is_scenario(&path) && path.is_file() {
             found.push(path);
         }
     }

@@ -3,8 +3,10 @@
 //! Loading and checking need no root and change nothing. Must never run anything: that is `run`.
 
 mod check;
+mod check_numbers;
 mod check_people;
 mod check_steps;
+mod crowd;
 mod expand;
 mod expectation;
 mod foreign;
@@ -19,6 +21,7 @@ mod step;
 mod table;
 mod variables;
 
+pub use crowd::{Burst, Queries};
 pub use expand::{Variant, variants};
 pub use expectation::{Endpoint, Expectation, Place, Protocol, Who, WirePlace};
 pub use install::{InstallError, plan};
@@ -28,7 +31,7 @@ pub use people::{POD, Person, RunsAs, User, people};
 pub use schema::{Document, Files, FlagValue, Only, Resolver, ServerProgram, Sidecar};
 pub use spanned::Spanned;
 pub use step::{
-    AddAddress, Burst, CraftedSegment, Deed, Ending, Inject, Install, Lasting, LinkDown, Loss, Open, Part,
-    Queries, Repeat, Step, Talk, Talked, Until, WaitFor, Yes,
+    AddAddress, CraftedSegment, Deed, Ending, Inject, Install, Lasting, LinkDown, Loss, Open, Part, Repeat,
+    Step, Talk, Talked, Until, WaitFor, Yes,
 };
 pub use table::Table;

@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tproxy::config::value::{Spelling, Value};
 
+use super::crowd::{Burst, Queries};
 use super::expectation::{Endpoint, Expectation, Place, Who, WirePlace};
 use super::foreign::{Flags, Network, Variables};
 use super::schema::FlagValue;
@@ -275,52 +276,6 @@ pub struct Inject {
 pub enum CraftedSegment {
     /// Its sequence number lies far beyond what the receiver can take.
     OutOfWindow,
-}
-
-/// Many connections.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Burst {
-    /// Who opens them.
-    pub from: Who,
-    /// Where to.
-    pub to: Spanned<Endpoint>,
-    /// How many.
-    pub connections: usize,
-    /// How many at a time.
-    #[serde(default = "eight")]
-    pub at_once: usize,
-    /// Who must answer each of them.
-    pub reaches: Place,
-    /// More of them, until this has happened.
-    #[serde(default)]
-    pub until: Option<Spanned<Until>>,
-}
-
-/// Many queries.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Queries {
-    /// Who sends them.
-    pub from: Who,
-    /// The name to ask for.
-    pub ask: String,
-    /// Whom to ask, port 53.
-    pub server: Spanned<String>,
-    /// The ports to ask from, each at the same time as the others.
-    #[schemars(length(min = 1))]
-    pub source_ports: Vec<u16>,
-    /// How many queries altogether.
-    pub times: usize,
-    /// Who must answer each of them.
-    pub reaches: Place,
-    /// More of them, until this has happened.
-    #[serde(default)]
-    pub until: Option<Spanned<Until>>,
-}
-
-fn eight() -> usize {
-    8
 }
 
 /// What goes on in a list of steps beside this one.

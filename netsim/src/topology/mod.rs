@@ -9,6 +9,7 @@ mod ready;
 mod resolver;
 
 pub use error::TopologyError;
+pub(crate) use names::is_reserved;
 pub use resolver::EmbeddedResolver;
 pub use tproxy::family::IpFamily;
 

@@ -15,8 +15,25 @@ const NAME_SERVER: &str = "nameserver";
 const RESERVED: [(&str, Meaning); 2] =
     [("localhost", IpFamily::localhost), ("passthrough", IpFamily::passthrough)];
 
-pub(super) fn is_reserved(name: &str) -> bool {
-    name == NAME_SERVER || RESERVED.iter().any(|(reserved, _)| *reserved == name)
+/// Where flows end besides nodes, and who sends them: a node of such a name would be taken for it.
+const ACTORS: [&str; 12] = [
+    "app",
+    "other",
+    "root",
+    "sidecar",
+    "sidecar-inbound",
+    "sidecar-outbound",
+    "sidecar-dns",
+    "resolver",
+    "refused",
+    "reset",
+    "unanswered",
+    "unreachable",
+];
+
+/// Whether a name means something already, so that no node or user may bear it.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    name == NAME_SERVER || ACTORS.contains(&name) || RESERVED.iter().any(|(reserved, _)| *reserved == name)
 }
 
 impl Topology {

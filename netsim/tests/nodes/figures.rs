@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::lab::{need_nodes, pod_and_peer, sh};
 use netsim::actor::{App, AppSpec, Attempt, Client};
+use netsim::link::{Network, NetworkOptions};
 use netsim::node::{Identity, Program};
+use netsim::topology::{End, Link, Topology};
 
 const APP: Identity = Identity::new(1000, 1000);
 
@@ -23,6 +25,42 @@ fn a_pod_and_its_peer_come_up_and_go() {
     }
     tell("pod-and-peer up", up);
     tell("pod-and-peer down", down);
+}
+
+#[test]
+fn fifty_nodes_come_up_and_go() {
+    need_nodes!();
+    let (mut up, mut down) = (Vec::new(), Vec::new());
+    for _ in 0..5 {
+        let start = Instant::now();
+        let network = Network::up(&star(50), &NetworkOptions::default()).unwrap();
+        up.push(start.elapsed());
+        let start = Instant::now();
+        network.down().unwrap();
+        down.push(start.elapsed());
+    }
+    tell("50 nodes up", up);
+    tell("50 nodes down", down);
+}
+
+/// A router, to which each of the other nodes has a link of its own.
+fn star(nodes: u8) -> Topology {
+    let end = |node: String, interface: String, address: String| End {
+        node,
+        interface,
+        addresses: vec![address.parse().unwrap()],
+        routes: Vec::new(),
+    };
+    let link = |number: u8| Link {
+        ends: [
+            end("router".to_owned(), format!("port{number}"), format!("10.1.{number}.1/24")),
+            end(format!("node{number}"), "eth0".to_owned(), format!("10.1.{number}.2/24")),
+        ],
+        mtu: None,
+        rate: None,
+    };
+    let names = std::iter::once("router".to_owned()).chain((1..nodes).map(|number| format!("node{number}")));
+    Topology::new("star", names.collect(), (1..nodes).map(link).collect()).unwrap()
 }
 
 #[test]
