@@ -1,10 +1,11 @@
 //! Requests to the kernel about interfaces. The only file that names rtnetlink's types, which change every few
 //! weeks. Every function works in the network namespace of the calling thread, so call it from a job of a node.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::os::fd::RawFd;
 
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{Stream, StreamExt, TryStreamExt};
 use ipnet::IpNet;
 use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
@@ -79,9 +80,10 @@ fn with_mtu<T>(message: LinkMessageBuilder<T>, link: &Link) -> LinkMessageBuilde
 /// Brings an interface up with addresses and routes, and returns when it carries traffic.
 pub(super) async fn configure(end: &End) -> Result<(), LinkError> {
     let interface = end.interface.as_str();
-    // Watching begins before the interface is set up, or the event could be missed.
-    let (watching, _, mut events) =
-        new_multicast_connection(&[MulticastGroup::Link]).map_err(|source| LinkError::Socket { source })?;
+    // Watching begins before the interface is set up, or an event could be missed.
+    let groups = [MulticastGroup::Link, MulticastGroup::Ipv6Ifaddr];
+    let (watching, _, events) =
+        new_multicast_connection(&groups).map_err(|source| LinkError::Socket { source })?;
     let _watching = AbortOnDrop(spawn_local(watching));
     let connection = Connection::open()?;
     let index = index(interface)?;
@@ -90,36 +92,49 @@ pub(super) async fn configure(end: &End) -> Result<(), LinkError> {
     // Connections come from the first address of a family: IPv4 prefers the one added first, IPv6 the one added last.
     let (v4, v6): (Vec<&IpNet>, Vec<&IpNet>) =
         end.addresses.iter().filter(|address| usable(address.addr())).partition(|net| net.addr().is_ipv4());
+    let mut coming = BTreeSet::new();
     for address in v4.into_iter().chain(v6.into_iter().rev()) {
-        there(assign(&connection.handle, interface, index, *address).await)?;
+        let is_new = there(assign(&connection.handle, interface, index, *address).await)?;
+        coming.extend(Some(address.addr()).filter(|address| is_new && address.is_ipv6()));
     }
     for route in end.routes.iter().filter(|route| usable(route.gateway)) {
         there(add_route(&connection.handle, interface, index, *route).await)?;
     }
-    if is_running(&connection.handle, interface, index).await? {
-        return Ok(());
-    }
-    let running = async {
-        while let Some((message, _)) = events.next().await {
-            if reports_running(&message, index) {
-                return true;
-            }
-        }
-        false
-    };
-    match tokio::time::timeout(COMING_UP, running).await {
-        Ok(true) => Ok(()),
+    let is_running = is_running(&connection.handle, interface, index).await?;
+    let ready = until_ready(events, index, is_running, coming);
+    match tokio::time::timeout(COMING_UP, ready).await {
+        // The kernel tells of an address a moment before it takes what is sent there; it serves one request of this kind
+        // after the other, so that the next one finds it done.
+        Ok(true) => set_flag(&connection.handle, interface, index, true).await,
         Ok(false) | Err(_) => Err(LinkError::Down { interface: interface.to_owned(), within: COMING_UP }),
     }
 }
 
-/// An interface that comes up again has some of its addresses still.
-fn there(outcome: Result<(), LinkError>) -> Result<(), LinkError> {
+/// Waits until the interface runs and its new addresses of IPv6 are its own: the kernel sees to that later, by a worker, and
+/// a socket that talks to one before would take it for a neighbour's, and for seconds.
+async fn until_ready<S>(
+    mut events: impl Stream<Item = (NetlinkMessage<RouteNetlinkMessage>, S)> + Unpin,
+    index: u32,
+    mut is_running: bool,
+    mut coming: BTreeSet<IpAddr>,
+) -> bool {
+    while !is_running || !coming.is_empty() {
+        let Some((message, _)) = events.next().await else { return false };
+        is_running |= reports_running(&message, index);
+        if let Some(address) = reports_address(&message, index) {
+            coming.remove(&address);
+        }
+    }
+    true
+}
+
+/// Whether it is new: an interface that comes up again has some of its addresses still.
+fn there(outcome: Result<(), LinkError>) -> Result<bool, LinkError> {
     match outcome {
         Err(LinkError::Refused { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {
-            Ok(())
+            Ok(false)
         }
-        outcome => outcome,
+        outcome => outcome.map(|()| true),
     }
 }
 
@@ -162,8 +177,17 @@ pub(super) async fn addresses() -> Result<Vec<AssignedAddress>, LinkError> {
 
 /// Gives an interface an address, usable at once.
 pub(super) async fn add_address(interface: &str, address: IpNet) -> Result<(), LinkError> {
-    let connection = Connection::open()?;
-    assign(&connection.handle, interface, index(interface)?, address).await
+    let groups = [MulticastGroup::Ipv6Ifaddr];
+    let (watching, _, events) =
+        new_multicast_connection(&groups).map_err(|source| LinkError::Socket { source })?;
+    let _watching = AbortOnDrop(spawn_local(watching));
+    let (connection, index) = (Connection::open()?, index(interface)?);
+    assign(&connection.handle, interface, index, address).await?;
+    let coming = Some(address.addr()).filter(IpAddr::is_ipv6).into_iter().collect();
+    match tokio::time::timeout(COMING_UP, until_ready(events, index, true, coming)).await {
+        Ok(true) => set_flag(&connection.handle, interface, index, true).await,
+        Ok(false) | Err(_) => Err(LinkError::Down { interface: interface.to_owned(), within: COMING_UP }),
+    }
 }
 
 /// Sets an interface up or down.
@@ -228,6 +252,19 @@ fn reports_running(message: &NetlinkMessage<RouteNetlinkMessage>, index: u32) ->
             link.header.index == index && running(link)
         }
         _ => false,
+    }
+}
+
+/// The address that an interface has been given.
+fn reports_address(message: &NetlinkMessage<RouteNetlinkMessage>, index: u32) -> Option<IpAddr> {
+    match &message.payload {
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewAddress(new)) if new.header.index == index => {
+            new.attributes.iter().find_map(|attribute| match attribute {
+                AddressAttribute::Address(address) => Some(*address),
+                _ => None,
+            })
+        }
+        _ => None,
     }
 }
 
