@@ -123,23 +123,29 @@ fn flows_come_from_the_same_ports_when_the_seed_is_given_again() {
     if !require::source_ports().met_or_skip() {
         return;
     }
-    let ports = |seed: &str| -> Vec<u16> {
+    let above = tempfile::tempdir().unwrap();
+    let file = above.path().join("feature/evidence.yaml");
+    fs::create_dir(above.path().join("feature")).unwrap();
+    fs::copy(FAILS, &file).unwrap();
+    let ports = |chosen: &Path, name: &str, seed: &str| -> Vec<u16> {
         let folder = tempfile::tempdir().unwrap();
         let arguments = ["--seed", seed, "--evidence", folder.path().to_str().unwrap()];
-        let printed = run(FAILS, "iptables-nft::ipv4", &arguments, folder.path());
+        let printed = run(chosen.to_str().unwrap(), "iptables-nft::ipv4", &arguments, folder.path());
         let stdout = String::from_utf8(printed.stdout).unwrap();
         assert!(
             stdout.contains(&format!("--seed {seed}\n")) && stdout.ends_with(&format!("seed {seed}\n")),
             "{stdout}"
         );
-        let file = folder.path().join("evidence.iptables-nft.ipv4/peer-eth0.pcap");
+        let file = folder.path().join(name).join("peer-eth0.pcap");
         let from = |frame: &Vec<u8>| u16::from_be_bytes([frame[34], frame[35]]);
         frames(&file).iter().filter(|frame| is_syn_to(frame, 9000)).map(from).collect()
     };
-    let first = ports("1");
+    let whole = |seed| ports(above.path(), "feature/evidence.iptables-nft.ipv4", seed);
+    let first = whole("1");
     assert_eq!(first.len(), 2);
-    assert_eq!(first, ports("1"));
-    assert_ne!(first, ports("2"));
+    assert_eq!(first, whole("1"));
+    assert_eq!(first, ports(&file, "evidence.iptables-nft.ipv4", "1"), "also when the file is run alone");
+    assert_ne!(first, whole("2"));
 }
 
 #[test]

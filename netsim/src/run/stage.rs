@@ -19,6 +19,7 @@ use super::kept::Kept;
 use super::mutant::{Mutant, Mutation};
 use super::ports::Ports;
 use super::proxy::Proxy;
+use super::testimony::alone;
 use super::{About, Check, Options, RunError, flavour, rules_program};
 use crate::actor::{Client, Seen};
 use crate::link::{Network, NetworkOptions};
@@ -90,7 +91,7 @@ impl Stage {
             added: RwLock::default(),
             kept: Kept::default(),
             seed: options.seed,
-            ports: Ports::new(options.seed, &variant.to_string()),
+            ports: Ports::new(options.seed, &alone(variant)),
             deeds: Watched::default(),
             facts: plan,
             installed: RwLock::new(None),

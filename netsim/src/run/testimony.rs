@@ -30,9 +30,13 @@ impl fmt::Display for Testimony {
 /// The command line that runs a variant alone: of its file, the id is the name.
 pub(super) fn command_line(variant: &Variant, seed: u64) -> String {
     let file = &variant.scenario.source.name;
-    let id = Path::new(file).file_stem().unwrap_or_default().to_string_lossy();
-    let name = format!("{id}::{}::{}", variant.backend, variant.family);
-    format!("netsim run {} --only {} --seed {seed}", quoted(file), quoted(&name))
+    format!("netsim run {} --only {} --seed {seed}", quoted(file), quoted(&alone(variant)))
+}
+
+/// A variant's name when its file is run alone, by which its ports are found again, however it was run the first time.
+pub(super) fn alone(variant: &Variant) -> String {
+    let id = Path::new(&variant.scenario.source.name).file_stem().unwrap_or_default().to_string_lossy();
+    format!("{id}::{}::{}", variant.backend, variant.family)
 }
 
 /// A word as a shell takes it.
