@@ -322,6 +322,25 @@ fn evidence_takes_the_place_of_that_of_an_earlier_run() {
 }
 
 #[test]
+fn evidence_of_an_earlier_run_goes_when_the_next_one_passes_and_nothing_else_does() {
+    need!(BackendId::IptablesNft);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("changing.yaml");
+    let expecting = |reaches: &str| {
+        let line = format!("  - {{ from: app, to: \"peer:80\", reaches: {reaches} }}\n");
+        fs::write(&file, format!("version: 1\nname: a file that is mended\nexpect:\n{line}")).unwrap();
+        let place = folder.path().join("evidence");
+        let arguments = ["--evidence", place.to_str().unwrap()];
+        fs::create_dir_all(place.join("mine")).unwrap();
+        let status = run(file.to_str().unwrap(), "nft::ipv4", &arguments, folder.path()).status;
+        (status.code(), names(&place))
+    };
+    let of_it = "changing.iptables-nft.ipv4".to_owned();
+    assert_eq!(expecting("peer"), (Some(1), vec![of_it, "mine".to_owned()]));
+    assert_eq!(expecting("sidecar-outbound"), (Some(0), vec!["mine".to_owned()]));
+}
+
+#[test]
 fn a_place_where_nothing_can_be_written_is_told_and_the_verdict_stands() {
     need!(BackendId::IptablesNft);
     let folder = tempfile::tempdir().unwrap();

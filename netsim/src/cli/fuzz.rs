@@ -26,7 +26,7 @@ pub(super) struct Fuzz {
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     first: u64,
     /// How many flows a random installation gets
-    #[arg(long, value_name = "NUMBER", default_value_t = 150)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 300)]
     flows: usize,
     /// Backends, repeatable; each is compared with the policy, and with the first
     #[arg(long, value_name = "ID", default_values = ["iptables-nft", "iptables-legacy"])]

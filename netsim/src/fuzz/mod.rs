@@ -13,7 +13,9 @@ mod reproduce;
 mod shrink;
 mod world;
 
+use std::panic::resume_unwind;
 use std::path::PathBuf;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tproxy::backend::BackendId;
@@ -172,17 +174,21 @@ fn one(
         }
     };
     found.cases += 1;
-    let mut of_first: Option<Vec<Outcome>> = None;
-    for lab in labs {
-        lab.install(drawn, plan.policy.sidecar_uid)?;
-        let begun = Instant::now();
-        let outcomes = lab.send(shots)?;
-        found.sending += begun.elapsed();
+    // Each backend has a network of its own, so that none waits for another.
+    let played: Vec<Result<Played, FuzzError>> = thread::scope(|scope| {
+        let started: Vec<_> =
+            labs.iter().map(|lab| scope.spawn(|| play(lab, drawn, shots, plan.policy.sidecar_uid))).collect();
+        started.into_iter().map(|one| one.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    let played = played.into_iter().collect::<Result<Vec<_>, _>>()?;
+    found.sending += played.iter().map(|played| played.sending).max().unwrap_or_default();
+    let of_first = played.first().map(|played| played.outcomes.as_slice());
+    for (number, (lab, Played { outcomes, .. })) in labs.iter().zip(&played).enumerate() {
         found.flows += shots.len() as u64;
         found.claimed += shots.iter().filter(|shot| shot.claim.is_some()).count() as u64;
         let wrong = shots
             .iter()
-            .zip(&outcomes)
+            .zip(outcomes)
             .find_map(|(shot, outcome)| Some((shot, judge::judge(shot, &plan, lab.topology(), outcome)?)));
         if let Some((shot, mismatch)) = wrong {
             let failure = Failure {
@@ -196,10 +202,23 @@ fn one(
             };
             found.failures.push(report(lab, failure)?);
         }
-        found.failures.extend(differing(lab, first, shots, of_first.as_deref(), &outcomes));
-        of_first = of_first.or(Some(outcomes));
+        let of_another = of_first.filter(|_| number > 0);
+        found.failures.extend(differing(lab, first, shots, of_another, outcomes));
     }
     Ok(())
+}
+
+/// What became of the flows of a case on one backend.
+struct Played {
+    outcomes: Vec<Outcome>,
+    sending: Duration,
+}
+
+fn play(lab: &Lab, drawn: &Drawn, shots: &[Shot], sidecar: u32) -> Result<Played, FuzzError> {
+    lab.install(drawn, sidecar)?;
+    let begun = Instant::now();
+    let outcomes = lab.send(shots)?;
+    Ok(Played { outcomes, sending: begun.elapsed() })
 }
 
 /// The first flow that went otherwise on another backend.

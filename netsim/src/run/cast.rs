@@ -4,17 +4,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use tproxy::config::ports::Port;
 use tproxy::family::IpFamily;
 use tproxy::plan::Plan;
 
-use super::RunError;
 use super::proxy::Proxy;
 use super::stage::{POD, PROGRAM_DEADLINE};
+use super::{About, Check, RunError};
 use crate::actor::{App, AppSpec, Client, Log, Mode, NameServer, NameServerSpec, Seen, SidecarSpec};
 use crate::link::Network;
-use crate::node::{Identity, Program, Running};
+use crate::node::{Exit, Identity, Program, Running};
 use crate::scenario::{self, Document, Endpoint, Expectation, Place, Protocol, RunsAs, Step, Who};
 use crate::topology::Topology;
 
@@ -27,7 +28,7 @@ pub(super) struct Cast {
     clients: BTreeMap<Who, Client>,
     servers: Vec<App>,
     name_servers: Vec<NameServer>,
-    _programs: Vec<Running>,
+    programs: Vec<(String, Running)>,
 }
 
 /// The sidecar, which listens on the ports of every installation.
@@ -92,6 +93,18 @@ impl Cast {
     /// The client of somebody who appears in the scenario.
     pub(super) fn client(&self, who: &Who) -> Option<&Client> {
         self.clients.get(who)
+    }
+
+    /// A check that failed for each program that has ended badly while others relied on it.
+    pub(super) fn failed_programs(&self) -> impl Iterator<Item = Check> {
+        let ended = self.programs.iter().filter_map(|(name, running)| {
+            let exit = running.wait(Duration::ZERO).filter(|exit| *exit != Exit::Code(0))?;
+            Some((name, exit, running.stderr()))
+        });
+        ended.map(|(name, exit, stderr)| {
+            let problem = format!("it ended before the scenario did: {exit}; it said `{}`", stderr.trim());
+            Check::new(About::Traffic, format!("program {name}"), exit.to_string(), vec![problem])
+        })
     }
 
     /// The last connections and queries that everybody ever saw.
@@ -209,14 +222,14 @@ impl Cast {
     }
 
     fn start_programs(&mut self, network: &Network, document: &Document) -> Result<(), RunError> {
-        for program in document.programs.values().map(|program| &program.value) {
+        for (called, program) in document.programs.iter().map(|(name, program)| (name, &program.value)) {
             let Some((name, arguments)) = program.run.split_first() else { continue };
             let node = network.node(&program.on)?;
             let running = Program::new(name)
                 .args(arguments.iter().cloned())
                 .deadline(PROGRAM_DEADLINE)
                 .spawn(node, &program.ready)?;
-            self._programs.push(running);
+            self.programs.push((called.clone(), running));
         }
         Ok(())
     }

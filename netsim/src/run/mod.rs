@@ -25,6 +25,7 @@ mod stage;
 mod state;
 mod support;
 mod testimony;
+mod trees;
 mod wires;
 
 use std::collections::BTreeSet;
@@ -124,6 +125,14 @@ pub enum RunError {
         times: usize,
         /// How long was waited.
         within: std::time::Duration,
+    },
+    /// Evidence of an earlier run that stays.
+    #[error("cannot remove the evidence of an earlier run, {}: {error}", folder.display())]
+    OldEvidence {
+        /// Its folder.
+        folder: PathBuf,
+        /// Why.
+        error: std::io::Error,
     },
     /// A rule that was to break what is installed.
     #[error("the kernel does not take a broken rule: {0}")]
@@ -288,6 +297,7 @@ fn conduct(
     let performed = script::perform(stage, before, &variant.scenario.document.script());
     pause(performed.as_deref(), &stage.network);
     let mut checks = performed?;
+    checks.extend(stage.failed_programs());
     let all_passed = checks.iter().all(Check::passed);
     let rules = if all_passed { String::new() } else { stage.rules()? };
     checks.push(stage.uninstall(&Ending::default())?);

@@ -79,7 +79,8 @@ impl Stage {
             None => scenario::plan(&Install::default(), &document.files, &topology)?,
         };
         let network = Network::up(&topology, &network_options(&document, &topology, options))?;
-        let witness = options.evidence.clone().map(|place| Witness::begin(&network, place)).transpose()?;
+        let witness =
+            options.evidence.clone().map(|place| Witness::begin(&network, variant, place)).transpose()?;
         let proxy = cast::proxy(&network, &plan, &plans, &document)?;
         let cast = Cast::start(&network, &document, &plan, &plans, variant.family)?;
         let stage = Self {
@@ -122,6 +123,11 @@ impl Stage {
     /// The client of somebody who appears in the scenario.
     pub(super) fn client(&self, who: &Who) -> Option<&Client> {
         self.cast.client(who)
+    }
+
+    /// A check for each program that has ended badly.
+    pub(super) fn failed_programs(&self) -> impl Iterator<Item = Check> {
+        self.cast.failed_programs()
     }
 
     /// The name of the node that somebody is in, and whether what they send arrives at the pod from outside. Whoever

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::RunError;
+use super::{RunError, trees};
 use crate::link::{self, Network};
 use crate::node::Program;
 
@@ -12,31 +12,23 @@ pub(super) struct State {
     lines: BTreeSet<String>,
 }
 
-/// Prints everything that iptables of any kind shows, sets, routes, settings, and all files where tproxy could leave
-/// some. Asking creates nothing. Routes that
-/// the kernel makes of addresses come some time after these, which are compared themselves. The xtables lock is not ours: every legacy program leaves its file behind. Of the
-/// settings those are left out that the kernel changes by itself, and those of conntrack, which appear when it is loaded.
+/// Prints everything that iptables of any kind shows, sets and routes. Asking creates nothing.
 const LOOK: &str = "for family in iptables ip6tables; do for flavour in nft legacy; do \
     echo \"#rules $family-$flavour\"; $family-$flavour-save 2>/dev/null; done; done; \
     echo '#sets'; if command -v ipset >/dev/null; then ipset list -name; fi; \
-    for family in -4 -6; do echo \"#routing $family\"; ip $family rule; \
-        ip $family route show table all | grep -v -e 'table local' -e '^fe80:'; done; \
-    echo '#settings'; cd /proc/sys/net && grep -rs '' core ipv4 ipv6 | \
-        grep -v -e stable_secret -e /neigh/ -e tcp_fastopen_key -e random -e flush; cd /; \
-    echo '#files'; \
-    find /run /tmp /etc/firewalld -not -path '/run/netsim*' -not -path /run/xtables.lock 2>/dev/null; \
-    find /etc/firewalld -type f -exec cksum {} + 2>/dev/null";
+    for family in -4 -6; do echo \"#routing $family\"; \
+        printf 'rule\\nroute show table all\\n' | ip $family -batch -; done";
 
 pub(super) fn observe(network: &Network) -> Result<State, RunError> {
     let mut lines = BTreeSet::new();
     for node in network.nodes() {
         let name = node.name();
         let seen = Program::new("sh").args(["-c", LOOK]).run(node)?;
-        lines.extend(normalise(&seen.stdout_text()).into_iter().map(|line| format!("{name}: {line}")));
         let addresses = link::addresses(node)?;
-        lines.extend(
-            addresses.into_iter().map(|own| format!("{name}: address {} on {}", own.address, own.interface)),
-        );
+        let addresses =
+            addresses.into_iter().map(|own| format!("address {} on {}", own.address, own.interface));
+        let all = normalise(&seen.stdout_text()).into_iter().chain(trees::of(node)?).chain(addresses);
+        lines.extend(all.map(|line| format!("{name}: {line}")));
     }
     Ok(State { lines })
 }
@@ -57,11 +49,15 @@ fn normalise(text: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut number = 0;
     for line in text.lines() {
-        if let Some(name) = ["#rules ", "#sets", "#routing ", "#settings", "#files"].iter().find_map(|mark| {
+        if let Some(name) = ["#rules ", "#sets", "#routing "].iter().find_map(|mark| {
             line.strip_prefix(mark).map(|rest| format!("{}{rest}", &mark.trim_start_matches('#')))
         }) {
             section = name;
             table.clear();
+            continue;
+        }
+        // Routes that the kernel makes of addresses come some time after these, which are compared themselves.
+        if section.starts_with("routing") && (line.contains("table local") || line.starts_with("fe80:")) {
             continue;
         }
         if !section.starts_with("rules") {
@@ -96,8 +92,8 @@ mod tests {
 
     #[test]
     fn empty_tables_and_counters_do_not_count_and_rules_do() {
-        let before = normalise("#rules iptables-nft\n#files\n/run\n");
-        let empty = "#rules iptables-nft\n# by\n*nat\n:OUTPUT ACCEPT [3:180]\nCOMMIT\n#files\n/run\n";
+        let before = normalise("#rules iptables-nft\n#sets\nwebs\n");
+        let empty = "#rules iptables-nft\n# by\n*nat\n:OUTPUT ACCEPT [3:180]\nCOMMIT\n#sets\nwebs\n";
         assert_eq!(normalise(empty), before);
         let rule = empty.replace("COMMIT", ":X - [0:0]\n-A OUTPUT -j X\nCOMMIT");
         assert_eq!(normalise(&rule).len(), before.len() + 2);

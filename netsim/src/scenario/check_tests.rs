@@ -38,6 +38,11 @@ expect:
     "version: 1\nname: n\ntopology: pd\nexpect: [{from: app, run: [x], exit-code: 0}]\n",
     "no topology \"pd\""
 )]
+#[case::number(
+    "version: 1\nname: n\nexpect: [{from: app, to: \"peer:80\", reaches: peer, source-port: 70000}]\n",
+    "it must be a whole number from 0 to 65535"
+)]
+#[case::truth("version: 1\nname: n\nheavy: perhaps\nexpect: []\n", "it must be `true` or `false`")]
 #[case::not_yaml("version: 1\nname: [\n", "x.yaml:2:")]
 fn a_wrong_file_is_refused_at_its_place(#[case] text: &str, #[case] message: &str) {
     let said = refused(text);

@@ -69,6 +69,46 @@ pub enum TopologyError {
         /// The interface.
         interface: String,
     },
+    /// A name that no node can have.
+    #[error(
+        "{name:?} is no name for a node: 1 to {longest} letters, digits, `-`, `_` and `.`, and no `-` or `.` first"
+    )]
+    NodeName {
+        /// The name.
+        name: String,
+        /// How many bytes it can have.
+        longest: usize,
+    },
+    /// A name that no interface can have.
+    #[error(
+        "{node}: {interface:?} is no name for an interface: 1 to {longest} bytes without blanks, quotes, `/`, `:` or `%`; `lo` is there already"
+    )]
+    InterfaceName {
+        /// The node.
+        node: String,
+        /// The interface.
+        interface: String,
+        /// How many bytes it can have.
+        longest: usize,
+    },
+    /// A packet size that no link can have.
+    #[error("an MTU is from {least} to {most}, not {mtu}")]
+    Mtu {
+        /// The size in bytes.
+        mtu: u32,
+        /// The least.
+        least: u32,
+        /// The most.
+        most: u32,
+    },
+    /// One address twice.
+    #[error("{address} is an address of {:?} and of {:?}: each has one place", places[0], places[1])]
+    DuplicateAddress {
+        /// The address.
+        address: IpAddr,
+        /// Where it is, each as `node interface`.
+        places: [String; 2],
+    },
     /// An interface that a node has not.
     #[error("{node} has no interface {interface:?}")]
     NoInterface {

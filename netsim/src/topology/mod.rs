@@ -4,6 +4,7 @@
 //! topology real.
 
 mod error;
+mod limits;
 mod names;
 mod ready;
 mod resolver;
@@ -116,6 +117,7 @@ impl Topology {
     pub fn new(name: &str, nodes: Vec<String>, links: Vec<Link>) -> Result<Self, TopologyError> {
         let mut known = BTreeSet::new();
         for node in &nodes {
+            limits::check_node(node)?;
             if names::is_reserved(node) {
                 return Err(TopologyError::ReservedName { name: node.clone() });
             }
@@ -123,6 +125,7 @@ impl Topology {
                 return Err(TopologyError::DuplicateNode { name: node.clone() });
             }
         }
+        links.iter().try_for_each(limits::check_mtu)?;
         let mut interfaces = BTreeSet::new();
         for end in links.iter().flat_map(|link| &link.ends) {
             if !known.contains(end.node.as_str()) {
@@ -132,8 +135,10 @@ impl Topology {
                 let (node, interface) = (end.node.clone(), end.interface.clone());
                 return Err(TopologyError::DuplicateInterface { node, interface });
             }
+            limits::check_interface(end)?;
             check_gateways(end)?;
         }
+        limits::check_addresses(links.iter().flat_map(|link| &link.ends))?;
         Ok(Self {
             name: name.to_owned(),
             nodes,
@@ -158,6 +163,8 @@ impl Topology {
         if let Some(port) = bridge.ports.iter().find(|port| !has(port)) {
             return Err(TopologyError::NoInterface { node, interface: port.clone() });
         }
+        limits::check_interface(&bridge.end)?;
+        limits::check_addresses(self.ends().chain([&bridge.end]))?;
         check_gateways(&bridge.end)?;
         self.bridges.push(bridge);
         Ok(self)

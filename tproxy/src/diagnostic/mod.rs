@@ -40,11 +40,29 @@ pub fn yaml_message(error: &serde_saphyr::Error) -> String {
     if let serde_saphyr::Error::Budget { breach, .. } = error {
         return excess(breach).to_owned();
     }
+    if let serde_saphyr::Error::InvalidScalar { ty, .. } = error {
+        return kind(ty);
+    }
     let said = error.to_string();
     let said = said.split(" at line ").next().unwrap_or_default();
     let said = said.split(", set DuplicateKeyPolicy").next().unwrap_or_default();
     // Some of them quote a whole key or number.
     visible::beginning(said.split("; use from_").next().unwrap_or_default(), 200)
+}
+
+/// What a value must be that is none of its type, whose name the parser gives in Rust's words.
+fn kind(ty: &str) -> String {
+    let most = match ty {
+        "bool" | "boolean" => return "it must be `true` or `false`".to_owned(),
+        "f32" | "f64" => return "it must be a number".to_owned(),
+        "u8" => u8::MAX.into(),
+        "u16" => u16::MAX.into(),
+        "u32" => u32::MAX.into(),
+        "u64" | "usize" => u64::MAX,
+        ty if ty.starts_with('i') => return "it must be a whole number".to_owned(),
+        ty => return format!("invalid {ty}"),
+    };
+    format!("it must be a whole number from 0 to {most}")
 }
 
 /// What there is too much of in a file that would cost more than any configuration does.

@@ -17,11 +17,14 @@ pub(super) fn name(variant: &Variant) -> String {
     variant.to_string().replace("::", ".")
 }
 
+/// Removes what an earlier run has left of the same variant; nothing that is not evidence.
+pub(super) fn forget(folder: &Path) -> io::Result<()> {
+    if folder.join(REPORT).is_file() { fs::remove_dir_all(folder) } else { Ok(()) }
+}
+
 /// Writes everything, in place of what an earlier run has left.
 pub(super) fn write(folder: &Path, evidence: &Evidence<'_>, topology: &Topology) -> io::Result<()> {
-    if folder.join(REPORT).is_file() {
-        fs::remove_dir_all(folder)?;
-    }
+    forget(folder)?;
     fs::create_dir_all(folder)?;
     // A link that carried nothing has a capture, too.
     for end in topology.links().iter().flat_map(|link| &link.ends) {

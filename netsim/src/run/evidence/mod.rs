@@ -52,8 +52,16 @@ struct Evidence<'a> {
 }
 
 impl Witness {
-    /// Begins to collect, for evidence in `place`.
-    pub(super) fn begin(network: &Network, place: EvidencePlace) -> Result<Self, RunError> {
+    /// Begins to collect, for evidence of `variant` in `place`. What an earlier run has left there goes: it would look
+    /// like this one's.
+    pub(super) fn begin(
+        network: &Network,
+        variant: &Variant,
+        place: EvidencePlace,
+    ) -> Result<Self, RunError> {
+        if let Some(folder) = place.known().map(|root| root.join(folder::name(variant))) {
+            folder::forget(&folder).map_err(|error| RunError::OldEvidence { folder, error })?;
+        }
         let room = ROOM / network.nodes().len().max(1);
         let capture = |node: &crate::node::Node| Ok((node.name().to_owned(), Capture::begin(node, room)?));
         let captures = network.nodes().iter().map(capture).collect::<Result<_, RunError>>()?;

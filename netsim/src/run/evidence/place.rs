@@ -1,6 +1,6 @@
 //! The folder with the evidence of all variants.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 /// Where evidence goes.
@@ -17,6 +17,14 @@ impl EvidencePlace {
     #[must_use]
     pub fn temporary() -> Self {
         Self::Temporary(Arc::default())
+    }
+
+    /// The folder, where there is one already.
+    pub(super) fn known(&self) -> Option<&Path> {
+        match self {
+            Self::Folder(folder) => Some(folder),
+            Self::Temporary(folder) => folder.get()?.as_deref().ok(),
+        }
     }
 
     /// The folder, or why there is none.
