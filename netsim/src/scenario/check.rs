@@ -8,14 +8,13 @@ use serde_saphyr::Location;
 use tproxy::config::Layers;
 use tproxy::config::settings;
 use tproxy::diagnostic::suggest;
-use tproxy::family::IpFamily;
 
 use super::expectation::{Endpoint, Expectation, Place, Protocol};
-use super::people::{self, POD};
+use super::people;
 use super::schema::{BACKENDS, Document};
 use super::spanned::Spanned;
 use super::step::{Install, Step};
-use super::{check_numbers, check_people, check_steps, install};
+use super::{check_families, check_numbers, check_people, check_steps, install};
 use crate::node::{check_file, check_sysctl};
 use crate::topology::Topology;
 
@@ -70,7 +69,7 @@ pub(super) fn problems(document: &Document) -> Vec<Problem> {
                     plans.filter_map(|(one, plan)| Some(problem(one.referenced, plan.err()?.to_string())));
                 problems.extend(refused);
             }
-            problems.extend(no_family(document, &topology));
+            problems.extend(check_families::none(document, &topology));
             problems.extend(places(document, &topology));
             problems.extend(check_people::problems(document, &topology));
             problems.extend(check_steps::problems(document, &topology));
@@ -110,14 +109,6 @@ fn only(document: &Document) -> Vec<Problem> {
         }
     }
     problems
-}
-
-/// Without a family nothing would be driven.
-fn no_family(document: &Document, topology: &Topology) -> Option<Problem> {
-    let only = document.only.as_ref().map(|only| only.value.families.as_slice()).unwrap_or_default();
-    let is_left = families(topology).into_iter().any(|family| only.is_empty() || only.contains(&family));
-    let message = "nothing would be driven: the pod has no address of a family that `only` leaves";
-    (!is_left).then(|| problem(document.topology.referenced, message))
 }
 
 /// The options are those of tproxy, and it would take them.
@@ -191,7 +182,9 @@ fn expected(expectation: &Spanned<Expectation>, document: &Document, topology: &
     }
     for name in wanted.run.iter().flat_map(|word| placeholders(word)) {
         let host = name.rsplit_once(':').map_or(name, |(host, _)| host);
-        let error = families(topology).into_iter().find_map(|family| topology.address(host, family).err());
+        let error = check_families::possible(topology)
+            .into_iter()
+            .find_map(|family| topology.address(host, family).err());
         problems.extend(error.map(|error| problem(here, error.to_string())));
     }
     problems.extend(foreign_source(wanted, document, topology));
@@ -200,13 +193,8 @@ fn expected(expectation: &Spanned<Expectation>, document: &Document, topology: &
     let addresses =
         [&wanted.source, &wanted.sees_source, &wanted.server, &wanted.answered_from].into_iter().flatten();
     for (location, name) in names.chain(addresses.map(|name| (name.referenced, name.value.as_str()))) {
-        // A literal address belongs to one family; a name must have all that the pod has.
-        let families = match name.parse() {
-            Ok(address) => vec![IpFamily::of(address)],
-            Err(_) => families(topology),
-        };
-        let error = families.into_iter().find_map(|family| topology.address(name, family).err());
-        problems.extend(error.map(|error| problem(location, error.to_string())));
+        let error = check_families::unfit(name, document, topology);
+        problems.extend(error.map(|error| problem(location, error)));
     }
     problems
 }
@@ -216,17 +204,13 @@ fn foreign_source(wanted: &Expectation, document: &Document, topology: &Topology
     let source = wanted.source.as_ref()?;
     let people = people::people(document, topology);
     let node = people.get(&wanted.from).map(|person| person.node.as_str())?;
-    let addresses =
-        families(topology).into_iter().filter_map(|family| topology.address(&source.value, family).ok());
+    let addresses = check_families::possible(topology)
+        .into_iter()
+        .filter_map(|family| topology.address(&source.value, family).ok());
     let owner = addresses.into_iter().find_map(|address| topology.owner(address))?;
     let message =
         format!("`source` must be an address of the {node}, and `{}` is the {owner}'s", source.value);
     (owner != node).then(|| problem(source.referenced, message))
-}
-
-/// The families that a scenario in this topology can be driven in.
-fn families(topology: &Topology) -> Vec<IpFamily> {
-    topology.families_of(POD)
 }
 
 /// What stands in braces and looks like `name:port`.

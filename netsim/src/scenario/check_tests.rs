@@ -51,6 +51,8 @@ fn a_wrong_file_is_refused_at_its_place(#[case] text: &str, #[case] message: &st
 
 #[rstest]
 #[case("{ from: app, to: \"per:80\", reaches: peer }", "did you mean \"peer\"?")]
+#[case("{ from: app, to: \"10.77.0.3:80\", reaches: peer }", "`only: { families: [ipv4], because: … }`")]
+#[case("{ from: app, to: \"[fd77::3]:80\", reaches: peer }", "fd77::3 is no ipv4 address")]
 #[case("{ from: app, to: peer, reaches: peer }", "`peer` is not of the form name:port")]
 #[case("{ from: app, to: \"peer:0\", reaches: peer }", "`peer:0`: a port is from 1 to 65535")]
 #[case("{ from: nobody, to: \"peer:80\", reaches: peer }", "nobody here is called `nobody`")]

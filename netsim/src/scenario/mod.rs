@@ -3,6 +3,7 @@
 //! Loading and checking need no root and change nothing. Must never run anything: that is `run`.
 
 mod check;
+mod check_families;
 mod check_numbers;
 mod check_people;
 mod check_steps;
