@@ -8,6 +8,8 @@ use super::install::{DEADLINE, pod, tproxy};
 use super::{Binaries, Failure, milliseconds};
 
 const ROUNDS: usize = 10;
+/// How many networks are excluded.
+const EXCLUSIONS: usize = 10_000;
 const FILE: &str = "/run/exclusions.yaml";
 const CONFIGURATION: &str = "--config=/run/exclusions.yaml";
 const FLAVOURS: [&str; 2] = ["nft", "legacy"];
@@ -15,7 +17,7 @@ const FLAVOURS: [&str; 2] = ["nft", "legacy"];
 pub(super) fn measure(binaries: &Binaries) -> Result<String, Failure> {
     let network = pod(binaries)?;
     let node = network.node("pod")?;
-    let networks = netsim::load::exclusions();
+    let networks = netsim::load::exclusions(EXCLUSIONS);
     let items: String = networks.iter().map(|network| format!("      - \"{network}\"\n")).collect();
     node.write_file(FILE, format!("redirect:\n  outbound:\n    excludePortsForIPs:\n{items}"))?;
     let mut text = format!("{} networks, half of each family, {ROUNDS} rounds\n\n", networks.len());

@@ -15,7 +15,7 @@ use tproxy::backend::BackendId;
 /// A bench of a few connections.
 fn bench(tproxy: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_netsim"))
-        .args(["bench", "--rounds=2", "--connections=10", "--json", "--tproxy"])
+        .args(["bench", "--rounds=2", "--pieces=10", "--json", "--tproxy"])
         .arg(tproxy)
         .args(arguments)
         .output()
@@ -33,34 +33,65 @@ fn named<'a>(cases: &'a [Value], name: &str) -> &'a Value {
 }
 
 #[test]
-fn every_case_is_measured_and_compared_in_either_family() {
+fn every_kind_of_case_is_measured_and_compared_in_either_family() {
     if !require::nodes().met_or_skip() {
         return;
     }
-    for family in ["--seed=7", "--ipv6"] {
-        let mut arguments = vec![family];
-        let mut names = vec!["direct", "straight"];
-        for backend in [BackendId::IptablesNft, BackendId::IptablesLegacy] {
-            if require::backend(backend).met_or_skip() {
-                names.extend(match backend {
-                    BackendId::IptablesNft => ["iptables-nft", "iptables-nft/sidecar"],
-                    BackendId::IptablesLegacy => ["iptables-legacy", "iptables-legacy/10000-exclusions"],
-                });
-            }
+    let mut names = Vec::new();
+    for load in ["connections", "round-trips", "bulk"] {
+        for direction in ["outbound", "inbound", "whole"] {
+            names.extend([format!("{load}/{direction}/direct"), format!("{load}/{direction}/straight")]);
         }
-        arguments.extend(names.iter().flat_map(|name| ["--case", name]));
+    }
+    names.extend(["queries/outbound/direct".to_owned(), "queries/outbound/straight".to_owned()]);
+    for backend in [BackendId::IptablesNft, BackendId::IptablesLegacy] {
+        if require::backend(backend).met_or_skip() {
+            let of = ["connections/whole", "round-trips/outbound", "bulk/inbound", "queries/outbound"];
+            names.extend(of.map(|what| format!("{what}/{backend}")));
+            names.push(format!("connections/outbound/{backend}/8-clients/mtu-1280"));
+            names.push(format!("connections/outbound/{backend}-sidecar/100-exclusions"));
+        }
+    }
+    for family in ["--seed=7", "--ipv6"] {
+        let mut arguments = vec![family.to_owned()];
+        arguments.extend(names.iter().map(|name| format!("--case={name}")));
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let ran = bench(&built::tproxy(), &arguments);
         let cases = cases(&ran);
         assert_eq!(ran.status.code(), Some(0), "{cases:?}");
         assert_eq!(cases.len(), names.len());
-        for name in names {
+        for name in &names {
             let figures = &named(&cases, name)["figures"];
-            for figure in ["connections_per_second", "pod_cpu", "both_cpu"] {
-                assert!(figures[figure]["median"].as_f64().unwrap() > 0.0, "{name}: {figures}");
+            for figure in ["rate", "p50", "p999"] {
+                assert!(figures[figure]["spread"]["median"].as_f64().unwrap() > 0.0, "{name}: {figures}");
+                assert_eq!(figures[figure]["rounds"].as_array().unwrap().len(), 2, "{name}: {figures}");
             }
-            assert_eq!(figures["to_straight"]["with"] == "straight", name != "straight", "{name}: {figures}");
         }
+        let compared = &named(&cases, "bulk/inbound/straight")["figures"]["rate"];
+        assert_eq!(compared["to-baseline"]["with"], "bulk/inbound/direct", "{compared}");
     }
+}
+
+#[test]
+fn figures_are_shown_again_from_what_was_printed_with_a_page_and_a_plot() {
+    if !require::nodes().met_or_skip() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let cases = ["--case=connections/outbound/direct", "--case=connections/outbound/straight"];
+    let ran = bench(Path::new("/bin/true"), &cases);
+    std::fs::write(at("bench.json"), &ran.stdout).unwrap();
+    let again = Command::new(env!("CARGO_BIN_EXE_netsim"))
+        .args(["bench", "--from", &at("bench.json"), "--html", &at("page.html"), "--svg", &at("plot.svg")])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(again.stdout).unwrap();
+    assert_eq!(again.status.code(), Some(0), "{text}");
+    assert!(text.contains("connections, outbound, 4 clients, MTU 1500, 10 a round"), "{text}");
+    let page = std::fs::read_to_string(at("page.html")).unwrap();
+    assert!(page.contains("What a redirection costs") && page.contains("<svg"), "{page}");
+    roxmltree::Document::parse(&std::fs::read_to_string(at("plot.svg")).unwrap()).unwrap();
 }
 
 #[test]
@@ -70,13 +101,19 @@ fn a_case_without_the_redirection_that_it_claims_is_void() {
     }
     // It is told to install, says that it did, and did not.
     let liar = Path::new("/bin/true");
-    let ran = bench(liar, &["--case=straight", "--case=iptables-nft", "--case=iptables-nft/sidecar"]);
+    let names =
+        ["straight", "iptables-nft", "iptables-nft-sidecar"].map(|way| format!("connections/outbound/{way}"));
+    let queries = "queries/outbound/iptables-nft";
+    let arguments: Vec<String> =
+        names.iter().map(String::as_str).chain([queries]).map(|name| format!("--case={name}")).collect();
+    let ran = bench(liar, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
     let cases = cases(&ran);
     assert_eq!(ran.status.code(), Some(1), "{cases:?}");
-    assert!(named(&cases, "straight")["figures"].is_object(), "{cases:?}");
+    assert!(named(&cases, &names[0])["figures"].is_object(), "{cases:?}");
     for (name, reason) in [
-        ("iptables-nft", "the sidecar accepted 0 connections"),
-        ("iptables-nft/sidecar", "the rules counted 0 of 30 connections"),
+        (names[1].as_str(), "the sidecar accepted 0 connections"),
+        (names[2].as_str(), "the rules of pod counted 0 of 30 flows"),
+        (queries, "sidecar-dns answered 0 of 10"),
     ] {
         let case = named(&cases, name);
         assert!(case["void"].as_str().unwrap().starts_with(reason), "{case}");
@@ -86,8 +123,12 @@ fn a_case_without_the_redirection_that_it_claims_is_void() {
 
 #[test]
 fn what_cannot_be_measured_is_refused() {
-    let ran = bench(Path::new("/bin/true"), &["--case=iptables"]);
-    assert_eq!(ran.status.code(), Some(2));
-    let said = String::from_utf8_lossy(&ran.stderr).into_owned();
-    assert!(said.contains("there is no case \"iptables\"; there are direct, straight"), "{said}");
+    let refused = |argument: &str, said: &str| {
+        let ran = bench(Path::new("/bin/true"), &[argument]);
+        assert_eq!(ran.status.code(), Some(2));
+        let told = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert!(told.contains(said), "{told}");
+    };
+    refused("--case=iptables", "there is no case \"iptables\"; a name is LOAD/DIRECTION/WAY");
+    refused("--html=/nowhere/page.html", "cannot write /nowhere/page.html");
 }

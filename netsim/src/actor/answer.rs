@@ -30,6 +30,8 @@ impl Answer {
     pub(super) async fn give(&self, stream: &mut TcpStream) -> io::Result<()> {
         let mut line = serde_json::to_vec(self)?;
         line.push(b'\n');
+        // What is echoed must not wait for the acknowledgement of what was before.
+        stream.set_nodelay(true)?;
         let (mut reader, mut writer) = stream.split();
         writer.write_all(&line).await?;
         tokio::io::copy(&mut reader, &mut writer).await?;

@@ -13,6 +13,7 @@ use super::burst::{self, Burst, Tally};
 use super::queries::{self, Queries};
 use super::query::{self, Asked, Query};
 use super::volley::{self, Flight};
+use super::work::{self, Done, Work};
 use super::{ActorError, Answer, Held, datagrams};
 use crate::node::{Actor, Identity, Node, Pending};
 
@@ -96,6 +97,14 @@ impl Client {
     /// The client's thread is gone, or does not come to an end within `within`.
     pub fn burst(&self, burst: Burst, within: Duration) -> Result<Tally, ActorError> {
         Ok(self.actor.submit(within, move || burst::run(burst)).wait()?)
+    }
+
+    /// Does work as fast as it goes, and times each piece of it.
+    ///
+    /// # Errors
+    /// It could not even be tried, or does not come to an end within `within`.
+    pub fn work(&self, work: Work, within: Duration) -> Result<Done, ActorError> {
+        self.actor.submit(within, move || work::run(work)).wait()?
     }
 
     /// Opens a connection and keeps it, or says how it ended.

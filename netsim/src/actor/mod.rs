@@ -20,6 +20,7 @@ mod query;
 mod seen;
 mod sidecar;
 mod volley;
+mod work;
 
 pub use answer::Answer;
 pub use app::{App, AppSpec};
@@ -36,3 +37,4 @@ pub use query::{Asked, Query};
 pub use seen::{Handled, Log, Seen};
 pub use sidecar::{Mode, Sidecar, SidecarSpec};
 pub use volley::Flight;
+pub use work::{Done, Kind, Work};

@@ -244,8 +244,16 @@ async fn connect(side: Side, destination: Option<SocketAddr>) -> Result<TcpStrea
     }
 }
 
+/// Sends at once what there is, as real proxies do: small writes would wait for acknowledgements otherwise.
+fn at_once(stream: &TcpStream) {
+    // It fails only for a socket that is gone already.
+    let _ = stream.set_nodelay(true);
+}
+
 /// Copies both ways until both sides have said all. When one side breaks, so does the other.
 async fn copy(mut near: TcpStream, mut onward: TcpStream) {
+    at_once(&near);
+    at_once(&onward);
     let outcome: io::Result<_> = tokio::io::copy_bidirectional(&mut near, &mut onward).await;
     if outcome.is_err() {
         reset(&near);

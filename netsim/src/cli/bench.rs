@@ -1,37 +1,47 @@
 //! `netsim bench`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use tproxy::family::IpFamily;
 
+use super::run::can_be_written;
 use super::selection::tproxy;
 use super::{End, say};
-use crate::load::{self, Case, Options};
+use crate::load::{self, Case, Effort, Options, Outcome, Suite};
 use crate::report;
 use crate::require::{self, Requirement};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 every case did what it claims; 1 a case is void: its connections were not redirected as it says; 2 nothing
-could be measured")]
+Exit codes: 0 every case did what it claims; 1 a case is void: its traffic was not redirected as it says; 2 nothing could \
+be measured")]
 pub(super) struct Bench {
-    /// 10 short rounds instead of 40 long ones: a picture in a minute
+    /// Fewer cases in 10 short rounds instead of 30 long ones: a picture in a minute
     #[arg(long)]
     quick: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Only this case, as in `iptables-nft`; repeat for more
+    /// Write a page with plots, too
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write the plot of a connection's processor time, too
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Measure nothing; take the JSON of an earlier bench
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["quick", "cases", "rounds", "pieces", "ipv6", "seed", "tproxy"])]
+    from: Option<PathBuf>,
+    /// Only this case, as in `connections/outbound/iptables-nft`; repeat for more
     #[arg(long = "case", value_name = "CASE", value_parser = Case::parse)]
     cases: Vec<Case>,
     /// How often each case is measured
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rounds: Option<u32>,
-    /// How many connections a round makes
+    /// How many connections, round trips, MiB or queries a round makes
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    connections: Option<u32>,
+    pieces: Option<u32>,
     /// Over IPv6 instead of IPv4
     #[arg(long)]
     ipv6: bool,
@@ -45,26 +55,22 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn run(&self) -> End {
-        self.measure().unwrap_or_else(End::Refused)
+        self.report().unwrap_or_else(End::Refused)
     }
 
-    fn measure(&self) -> Result<End, String> {
-        let tproxy = tproxy(self.tproxy.as_deref())?;
-        crate::node::support().map_err(|missing| missing.to_string())?;
-        let (rounds, connections) = if self.quick { (10, 500) } else { (40, 2000) };
-        let options = Options {
-            tproxy,
-            cases: self.possible()?,
-            family: if self.ipv6 { IpFamily::V6 } else { IpFamily::V4 },
-            rounds: self.rounds.map_or(rounds, |rounds| rounds as usize),
-            connections: self.connections.map_or(connections, |connections| connections as usize),
-            seed: self.seed.unwrap_or_else(any_seed),
+    fn report(&self) -> Result<End, String> {
+        let pictures =
+            [(&self.html, report::bench_page as fn(&Outcome) -> String), (&self.svg, report::bench_plot)];
+        let wanted = || pictures.iter().filter_map(|(file, draw)| Some((file.as_deref()?, draw)));
+        wanted().try_for_each(|(file, _)| can_be_written(file))?;
+        let outcome = match &self.from {
+            Some(file) => earlier(file)?,
+            None => self.measure()?,
         };
-        let outcome = load::run(&options, |round| match round {
-            0 => eprintln!("seed {}: warming up", options.seed),
-            round => eprintln!("round {round} of {}", options.rounds),
-        });
-        let outcome = outcome.map_err(|error| error.to_string())?;
+        for (file, draw) in wanted() {
+            std::fs::write(file, draw(&outcome))
+                .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+        }
         if self.json {
             let text = serde_json::to_string_pretty(&outcome).map_err(|error| error.to_string())?;
             say(&format!("{text}\n"));
@@ -75,10 +81,30 @@ impl Bench {
         Ok(if void { End::Failed } else { End::Passed })
     }
 
+    fn measure(&self) -> Result<Outcome, String> {
+        let tproxy = tproxy(self.tproxy.as_deref())?;
+        crate::node::support().map_err(|missing| missing.to_string())?;
+        let (rounds, times) = if self.quick { (10, 1) } else { (30, 2) };
+        let pieces = self.pieces.map(|pieces| Effort::Pieces(pieces as usize));
+        let options = Options {
+            tproxy,
+            cases: self.possible()?,
+            family: if self.ipv6 { IpFamily::V6 } else { IpFamily::V4 },
+            rounds: self.rounds.map_or(rounds, |rounds| rounds as usize),
+            effort: pieces.unwrap_or(Effort::Usual(times)),
+            seed: self.seed.unwrap_or_else(any_seed),
+        };
+        let outcome = load::run(&options, |round| match round {
+            0 => eprintln!("seed {}: {} cases, warming up", options.seed, options.cases.len()),
+            round => eprintln!("round {round} of {}", options.rounds),
+        });
+        outcome.map_err(|error| error.to_string())
+    }
+
     /// The cases asked for, else all whose backend works here.
     fn possible(&self) -> Result<Vec<Case>, String> {
-        let mut chosen: Vec<Case> =
-            if self.cases.is_empty() { Case::all().collect() } else { self.cases.clone() };
+        let suite = if self.quick { Suite::Quick } else { Suite::Full };
+        let mut chosen = if self.cases.is_empty() { suite.cases() } else { self.cases.clone() };
         chosen.sort();
         chosen.dedup();
         let mut possible = Vec::new();
@@ -93,6 +119,12 @@ impl Bench {
         }
         Ok(possible)
     }
+}
+
+/// What an earlier bench found.
+fn earlier(file: &Path) -> Result<Outcome, String> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    serde_json::from_str(&text).map_err(|error| format!("{} is no JSON of a bench: {error}", file.display()))
 }
 
 /// Another one each time.

@@ -201,7 +201,7 @@ impl Run {
 }
 
 /// Whether a file can be written, found out before anything is run.
-fn can_be_written(file: &Path) -> Result<(), String> {
+pub(super) fn can_be_written(file: &Path) -> Result<(), String> {
     let opened = std::fs::OpenOptions::new().append(true).create(true).open(file);
     opened.map(drop).map_err(|error| format!("cannot write {}: {error}", file.display()))
 }

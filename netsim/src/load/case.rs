@@ -2,57 +2,121 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tproxy::backend::BackendId;
 
-/// How many networks the cases with exclusions exclude.
-pub const EXCLUSIONS: usize = 10_000;
+use super::name;
+use crate::actor::Kind;
 
-/// One way to get a connection to the peer.
+/// The usual size of packets of a link.
+pub(super) const USUAL_MTU: u32 = 1500;
+/// The largest there is, as on `lo`: what a link between two pods of one machine can have.
+pub(super) const LARGEST_MTU: u32 = 65_535;
+
+/// One thing that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Case {
-    /// Who calls whom.
+    /// What is done.
+    pub load: Load,
+    /// Whose traffic it is.
+    pub direction: Direction,
+    /// How it goes.
     pub way: Way,
+    /// How many clients work side by side.
+    pub clients: usize,
     /// How many networks, none of them the peer's, are excluded.
     pub exclusions: usize,
+    /// The largest packet that the link carries, in bytes.
+    pub mtu: u32,
 }
 
-/// Who calls whom.
+/// What is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Load {
+    /// Connections, each until its first answer.
+    Connections,
+    /// 64 bytes there and back, on a connection that is kept.
+    RoundTrips,
+    /// A MiB there and back, on a connection that is kept.
+    Bulk,
+    /// DNS queries.
+    Queries,
+}
+
+/// Whose traffic it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Direction {
+    /// The pod's application calls the peer.
+    Outbound,
+    /// The peer calls the pod's application.
+    Inbound,
+    /// The pod's application calls the peer's, and both have a sidecar.
+    Whole,
+}
+
+/// How traffic goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Way {
-    /// The application calls the peer, and nothing is installed.
+    /// Without a sidecar, and nothing is installed.
     Direct,
-    /// The application calls the sidecar, which calls the peer; nothing is installed.
+    /// To the sidecar, which is called by its own address; nothing is installed.
     Straight,
-    /// The application calls the peer, is redirected to the sidecar, and that calls the peer.
+    /// To the sidecar, since tproxy has it redirected.
     Captured(BackendId),
-    /// The sidecar calls the peer of its own accord, and passes.
+    /// From the sidecar, which passes.
     Own(BackendId),
 }
 
-const BACKENDS: [BackendId; 2] = [BackendId::IptablesNft, BackendId::IptablesLegacy];
+/// Every backend, as cases know them.
+pub(super) const BACKENDS: [BackendId; 2] = [BackendId::IptablesNft, BackendId::IptablesLegacy];
+
+impl Load {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Connections, Self::RoundTrips, Self::Bulk, Self::Queries];
+
+    /// How many clients it has unless the case says otherwise.
+    pub(super) fn usual_clients(self) -> usize {
+        match self {
+            Self::Connections | Self::Queries => 4,
+            Self::RoundTrips | Self::Bulk => 1,
+        }
+    }
+
+    /// What a client does.
+    pub(super) fn kind(self) -> Kind {
+        match self {
+            Self::Connections => Kind::Connections,
+            Self::RoundTrips => Kind::RoundTrips,
+            Self::Bulk => Kind::Bulk,
+            Self::Queries => Kind::Queries,
+        }
+    }
+
+    /// What one piece of it is called.
+    #[must_use]
+    pub fn piece(self) -> &'static str {
+        match self {
+            Self::Connections => "connection",
+            Self::RoundTrips => "round trip",
+            Self::Bulk => "MiB",
+            Self::Queries => "query",
+        }
+    }
+}
 
 impl Case {
-    /// What others are compared with: the sidecar's work without any redirection.
-    pub const STRAIGHT: Self = Self { way: Way::Straight, exclusions: 0 };
-
-    /// All cases.
-    pub fn all() -> impl Iterator<Item = Self> {
-        let plain = [Way::Direct, Way::Straight].map(|way| Self { way, exclusions: 0 });
-        let ways = BACKENDS.map(Way::Captured).into_iter().chain(BACKENDS.map(Way::Own));
-        plain
-            .into_iter()
-            .chain(ways.flat_map(|way| [0, EXCLUSIONS].map(|exclusions| Self { way, exclusions })))
+    /// A case with nothing unusual.
+    #[must_use]
+    pub fn new(load: Load, direction: Direction, way: Way) -> Self {
+        Self { load, direction, way, clients: load.usual_clients(), exclusions: 0, mtu: USUAL_MTU }
     }
 
     /// The case of a name.
     ///
     /// # Errors
-    /// There is none, with the names that there are.
+    /// There is none, with how names are made.
     pub fn parse(name: &str) -> Result<Self, String> {
-        Self::all().find(|case| case.to_string() == name).ok_or_else(|| {
-            let known: Vec<String> = Self::all().map(|case| case.to_string()).collect();
-            format!("there is no case {name:?}; there are {}", known.join(", "))
-        })
+        name::parse(name)
     }
 
     /// The backend that it needs.
@@ -64,49 +128,55 @@ impl Case {
         }
     }
 
+    /// The sidecar's work in the same case without any redirection, which others are compared with.
+    #[must_use]
+    pub fn straight(self) -> Self {
+        Self { way: Way::Straight, exclusions: 0, ..self }
+    }
+
     /// The case with one thing less, whose cost is that thing's.
     #[must_use]
     pub fn baseline(self) -> Option<Self> {
         match self.way {
-            way if self.exclusions > 0 => Some(Self { way, exclusions: 0 }),
+            _ if self.exclusions > 0 => Some(Self { exclusions: 0, ..self }),
             Way::Direct => None,
-            Way::Straight | Way::Own(_) => Some(Self { way: Way::Direct, exclusions: 0 }),
-            Way::Captured(_) => Some(Self::STRAIGHT),
+            Way::Straight | Way::Own(_) => Some(Self { way: Way::Direct, ..self }),
+            Way::Captured(_) => Some(self.straight()),
         }
+    }
+
+    /// Why there is no such case.
+    pub(super) fn impossible(self) -> Option<&'static str> {
+        let is_own = matches!(self.way, Way::Own(_));
+        let is_outbound = self.direction == Direction::Outbound;
+        if self.load == Load::Queries && !is_outbound {
+            return Some("queries go out");
+        }
+        if is_own && (!is_outbound || self.load == Load::Queries) {
+            return Some("what the sidecar sends goes out, and is no query");
+        }
+        if self.exclusions > 0 && (self.backend().is_none() || !is_outbound || self.load == Load::Queries) {
+            return Some("exclusions are of connections that leave, and need a backend");
+        }
+        None
     }
 }
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut name = match self.way {
-            Way::Direct => "direct".to_owned(),
-            Way::Straight => "straight".to_owned(),
-            Way::Captured(backend) => backend.to_string(),
-            Way::Own(backend) => format!("{backend}/sidecar"),
-        };
-        if self.exclusions > 0 {
-            name.push_str(&format!("/{}-exclusions", self.exclusions));
-        }
-        f.pad(&name)
+        f.pad(&name::of(*self))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+impl Serialize for Case {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
 
-    #[test]
-    fn every_case_is_found_by_its_name_and_compared_with_a_case() {
-        let all: Vec<Case> = Case::all().collect();
-        for case in &all {
-            assert_eq!(Case::parse(&case.to_string()), Ok(*case));
-            assert!(case.baseline().is_none_or(|baseline| all.contains(&baseline)), "{case}");
-        }
-        assert_eq!(all.len(), 10);
-        let said = Case::parse("iptables-nftt").unwrap_err();
-        assert!(
-            said.contains("\"iptables-nftt\"") && said.contains("iptables-legacy/10000-exclusions"),
-            "{said}"
-        );
+impl<'de> Deserialize<'de> for Case {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Self::parse(&name).map_err(serde::de::Error::custom)
     }
 }

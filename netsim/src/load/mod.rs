@@ -1,22 +1,25 @@
-//! What a redirection costs: connections of an application through a sidecar to a peer, counted and timed.
+//! What a redirection costs: the work of clients through a sidecar to a server, counted and timed.
 //!
 //! All cases are set up at once, each in nodes of its own, and measured in turn, in random order, so that whatever else
 //! the machine does meets all of them. A case that did not redirect what it claims is void. Must never assert a time:
 //! figures are reported.
 
 mod case;
+mod conclude;
 mod environment;
 mod exclusions;
+mod name;
 mod outcome;
 mod proof;
-
 mod rig;
 mod statistics;
+mod suite;
 
-pub use case::{Case, EXCLUSIONS, Way};
+pub use case::{Case, Direction, Load, Way};
 pub use environment::Environment;
-pub use outcome::{Comparison, Figures, Measured, Outcome};
+pub use outcome::{Comparison, Figure, Measured, Metric, Outcome};
 pub use statistics::{Estimate, Sample, Spread};
+pub use suite::Suite;
 
 use std::io;
 use std::path::PathBuf;
@@ -25,19 +28,20 @@ use ipnet::IpNet;
 use tproxy::family::IpFamily;
 
 use crate::actor::ActorError;
-use crate::link::NetworkError;
+use crate::link::{LinkError, NetworkError};
 use crate::node::{NodeError, ProcessError};
 use crate::random::Random;
 use crate::topology::TopologyError;
+use conclude::Ran;
 use rig::{Rig, Round};
 
 /// Rounds that are not measured: caches fill, and the kernel allocates.
 const WARM_UP: usize = 1;
 
-/// As many networks as the cases with exclusions exclude, half of each family: the same in every run.
+/// So many networks, half of each family: the same in every run.
 #[must_use]
-pub fn exclusions() -> Vec<IpNet> {
-    IpFamily::ALL.iter().flat_map(|family| exclusions::networks(EXCLUSIONS / 2, *family, &[])).collect()
+pub fn exclusions(count: usize) -> Vec<IpNet> {
+    IpFamily::ALL.iter().flat_map(|family| exclusions::networks(count / 2, *family, &[])).collect()
 }
 
 /// What a bench shall do.
@@ -51,10 +55,36 @@ pub struct Options {
     pub family: IpFamily,
     /// How often each case is measured.
     pub rounds: usize,
-    /// How many connections a round makes.
-    pub connections: usize,
+    /// How much work a round is: of the usual amount, so many times.
+    pub effort: Effort,
     /// Chooses the order of cases, and resamples.
     pub seed: u64,
+}
+
+/// How much work a round is.
+#[derive(Clone, Copy, Debug)]
+pub enum Effort {
+    /// What each load usually does, so many times.
+    Usual(usize),
+    /// So many pieces, of whatever load.
+    Pieces(usize),
+}
+
+impl Effort {
+    /// How many pieces a case does in a round.
+    fn of(self, case: Case) -> usize {
+        // About a tenth of a second each.
+        let usual = match case.load {
+            Load::Connections => 400,
+            Load::RoundTrips => 2_000,
+            Load::Bulk => 48,
+            Load::Queries => 800,
+        };
+        match self {
+            Self::Usual(times) => (usual * times).max(case.clients),
+            Self::Pieces(pieces) => pieces,
+        }
+    }
 }
 
 /// A bench that could not be carried out; nothing is known of any case.
@@ -69,6 +99,9 @@ pub enum LoadError {
     /// One node.
     #[error(transparent)]
     Node(#[from] NodeError),
+    /// An address.
+    #[error(transparent)]
+    Link(#[from] LinkError),
     /// An actor.
     #[error(transparent)]
     Actor(#[from] ActorError),
@@ -103,14 +136,13 @@ pub fn run(options: &Options, mut progress: impl FnMut(usize)) -> Result<Outcome
         let rig = Rig::up(*case, options.family, &options.tproxy)?;
         running.push(Running { rig, rounds: Vec::new(), void: None });
     }
-    let mtu = running.first().map_or(Ok(0), |first| first.rig.mtu())?;
     let mut random = Random::new(options.seed);
     for round in 0..WARM_UP + options.rounds {
         progress(round);
         random.shuffle(&mut running);
         // What is void is not measured further.
         for case in running.iter_mut().filter(|case| case.void.is_none()) {
-            let (measured, void) = case.rig.round(options.connections)?;
+            let (measured, void) = case.rig.round(options.effort.of(case.rig.case))?;
             case.void = void;
             if round >= WARM_UP {
                 case.rounds.push(measured);
@@ -121,8 +153,8 @@ pub fn run(options: &Options, mut progress: impl FnMut(usize)) -> Result<Outcome
     let mut cases = Vec::new();
     for Running { rig, rounds, void } in running {
         let void = void.map_or_else(|| rig.counters(), |void| Ok(Some(void)))?;
-        cases.push((rig.case, rounds, void));
+        cases.push(Ran { case: rig.case, mtu: rig.mtu()?, rounds, void });
         rig.down()?;
     }
-    Ok(outcome::conclude(options, mtu, before, &cases))
+    Ok(conclude::conclude(options, before, &cases))
 }

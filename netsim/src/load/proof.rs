@@ -5,58 +5,74 @@
 
 use std::net::SocketAddr;
 
-use super::case::{Case, Way};
+use super::case::{Case, Direction, Load, Way};
 use crate::actor::{Handled, Seen, Tally};
 
-/// What was seen of the connections of one round.
+/// What was seen of the flows of one round.
 #[derive(Clone, Debug)]
 pub(super) struct Witness {
-    /// How the caller's connections ended.
+    /// How the caller's flows ended.
     pub(super) tally: Tally,
-    /// What the sidecar accepted.
-    pub(super) sidecar: Vec<Seen>,
-    /// What the peer accepted.
-    pub(super) peer: Vec<Seen>,
+    /// What each sidecar accepted.
+    pub(super) sidecars: Vec<Vec<Seen>>,
+    /// What each server accepted: that which is called, and of queries the sidecar's behind it.
+    pub(super) servers: Vec<Vec<Seen>>,
 }
 
-/// Why a round of `connections` to `peer` is void; `None` when it is what the case claims.
-pub(super) fn of_round(case: Case, connections: usize, peer: SocketAddr, seen: &Witness) -> Option<String> {
-    let answered = seen.tally.0.get("peer").copied().unwrap_or(0);
-    if answered != connections || seen.peer.len() != connections {
-        return Some(format!(
-            "the peer answered {answered} and saw {} of {connections} connections: {:?}",
-            seen.peer.len(),
-            seen.tally.0
-        ));
+/// Why a round of `flows` that were meant for `meant` is void; `None` when it is what the case claims.
+pub(super) fn of_round(case: Case, flows: usize, meant: SocketAddr, seen: &Witness) -> Option<String> {
+    let by_sidecar = case.load == Load::Queries && case.way != Way::Direct;
+    let who = if by_sidecar { "sidecar-dns" } else { "server" };
+    let answered = seen.tally.0.get(who).copied().unwrap_or(0);
+    let expected = if by_sidecar { [0, flows] } else { [flows, 0] };
+    for (number, accepted) in seen.servers.iter().map(Vec::len).enumerate() {
+        let expected = expected.get(number).copied().unwrap_or(0);
+        if answered != flows || accepted != expected {
+            return Some(format!(
+                "{who} answered {answered} of {flows}, and server {} of them saw {accepted}, not {expected}: {:?}",
+                number + 1,
+                seen.tally.0
+            ));
+        }
     }
+    if case.load == Load::Queries {
+        return None;
+    }
+    seen.sidecars.iter().find_map(|accepted| of_sidecar(case.way, flows, meant, accepted))
+}
+
+/// Why what a sidecar accepted is not what it must be.
+fn of_sidecar(way: Way, flows: usize, meant: SocketAddr, accepted: &[Seen]) -> Option<String> {
     let forwarded = |seen: &&Seen| seen.handled == Handled::Forwarded;
-    let to_peer = |seen: &&Seen| seen.original_destination == Some(peer);
-    let (what, counted, expected) = match case.way {
-        Way::Direct | Way::Own(_) => ("saw", seen.sidecar.len(), 0),
+    let as_meant = |seen: &&Seen| seen.original_destination == Some(meant);
+    let (what, counted, expected) = match way {
+        Way::Direct | Way::Own(_) => ("saw", accepted.len(), 0),
         Way::Straight => {
-            let called = seen.sidecar.iter().filter(forwarded).filter(|seen| !to_peer(seen));
-            ("forwarded without redirection", called.count(), connections)
+            let called = accepted.iter().filter(forwarded).filter(|seen| !as_meant(seen));
+            ("forwarded without redirection", called.count(), flows)
         }
         Way::Captured(_) => {
-            let redirected = seen.sidecar.iter().filter(forwarded).filter(to_peer);
-            ("was redirected to with the peer as original destination", redirected.count(), connections)
+            let redirected = accepted.iter().filter(forwarded).filter(as_meant);
+            ("was redirected to with their original destination", redirected.count(), flows)
         }
     };
-    (counted != expected || seen.sidecar.len() != expected).then(|| {
+    (counted != expected || accepted.len() != expected).then(|| {
         format!(
             "the sidecar accepted {} connections, and {counted} of the {expected} that it {what}",
-            seen.sidecar.len()
+            accepted.len()
         )
     })
 }
 
 /// How many packets, the first of a connection each, our rules for this case have counted, in the output of
 /// `iptables-save -c`.
-pub(super) fn counted(way: Way, saved: &str) -> u64 {
+pub(super) fn counted(way: Way, direction: Direction, saved: &str) -> u64 {
     let ours = saved.lines().filter(|line| line.contains("-A KUMA_MESH_"));
+    let port = if direction == Direction::Inbound { "15006" } else { "15001" };
+    let redirects = format!("-j REDIRECT --to-ports {port}");
     let decided = ours.filter(|line| match way {
         Way::Direct | Way::Straight => false,
-        Way::Captured(_) => line.ends_with("-j REDIRECT --to-ports 15001"),
+        Way::Captured(_) => line.ends_with(&redirects),
         Way::Own(_) => line.contains("outbound/sidecar ") || line.contains("outbound/sidecar\""),
     });
     decided.filter_map(packets).sum()
@@ -86,13 +102,13 @@ mod tests {
         Seen { actor: actor.to_owned(), local, source: local, original_destination, handled }
     }
 
-    fn witness(sidecar: Vec<Seen>) -> Witness {
-        let tally = Tally(BTreeMap::from([("peer".to_owned(), 2)]));
-        Witness { tally, sidecar, peer: vec![seen("peer", None, Handled::Answered); 2] }
+    fn witness(sidecars: Vec<Vec<Seen>>) -> Witness {
+        let tally = Tally(BTreeMap::from([("server".to_owned(), 2)]));
+        Witness { tally, sidecars, servers: vec![vec![seen("server", None, Handled::Answered); 2]] }
     }
 
-    fn judged(way: Way, sidecar: Vec<Seen>) -> Option<String> {
-        of_round(Case { way, exclusions: 0 }, 2, peer(), &witness(sidecar))
+    fn case(way: Way) -> Case {
+        Case::new(Load::Connections, Direction::Outbound, way)
     }
 
     #[test]
@@ -114,21 +130,49 @@ mod tests {
             (Way::Own(NFT), vec![], true),
             (Way::Own(NFT), vec![redirected(), redirected()], false),
         ] {
-            let verdict = judged(way, sidecar.clone());
+            let verdict = of_round(case(way), 2, peer(), &witness(vec![sidecar.clone()]));
             assert_eq!(verdict.is_none(), sound, "{way:?} {sidecar:?} {verdict:?}");
         }
     }
 
     #[test]
-    fn connections_that_do_not_arrive_are_void() {
+    fn each_of_two_sidecars_must_see_every_flow() {
+        let redirected = vec![seen("sidecar-inbound", Some(peer()), Handled::Forwarded); 2];
+        let whole = Case { direction: Direction::Whole, ..case(Way::Captured(NFT)) };
+        let both = witness(vec![redirected.clone(), redirected.clone()]);
+        assert_eq!(of_round(whole, 2, peer(), &both), None);
+        let one = witness(vec![redirected, vec![]]);
+        assert!(of_round(whole, 2, peer(), &one).unwrap().contains("accepted 0 connections"));
+    }
+
+    #[test]
+    fn queries_are_answered_by_whom_the_case_claims() {
+        let of = |way| Case::new(Load::Queries, Direction::Outbound, way);
+        let query = seen("any", None, Handled::Answered);
+        let by = |who: &str, servers: [usize; 2]| Witness {
+            tally: Tally(BTreeMap::from([(who.to_owned(), 2)])),
+            sidecars: vec![vec![]],
+            servers: servers.map(|count| vec![query.clone(); count]).to_vec(),
+        };
+        for (way, who, servers, sound) in [
+            (Way::Direct, "server", [2, 0], true),
+            (Way::Direct, "sidecar-dns", [0, 2], false),
+            (Way::Captured(NFT), "sidecar-dns", [0, 2], true),
+            (Way::Captured(NFT), "server", [2, 0], false),
+            (Way::Captured(NFT), "sidecar-dns", [1, 2], false),
+            (Way::Straight, "sidecar-dns", [0, 2], true),
+        ] {
+            let verdict = of_round(of(way), 2, peer(), &by(who, servers));
+            assert_eq!(verdict.is_none(), sound, "{way:?} {verdict:?}");
+        }
+    }
+
+    #[test]
+    fn flows_that_do_not_arrive_are_void() {
         let mut failed = witness(vec![]);
-        failed.tally = Tally(BTreeMap::from([("peer".to_owned(), 1), ("connection reset".to_owned(), 1)]));
-        let case = Case { way: Way::Direct, exclusions: 0 };
-        let reason = of_round(case, 2, peer(), &failed).unwrap();
-        assert!(
-            reason.contains("answered 1 and saw 2 of 2") && reason.contains("connection reset"),
-            "{reason}"
-        );
+        failed.tally = Tally(BTreeMap::from([("server".to_owned(), 1), ("connection reset".to_owned(), 1)]));
+        let reason = of_round(case(Way::Direct), 2, peer(), &failed).unwrap();
+        assert!(reason.contains("answered 1 of 2") && reason.contains("connection reset"), "{reason}");
     }
 
     #[test]
@@ -141,8 +185,10 @@ mod tests {
 [4:240] -A KUMA_MESH_OUTBOUND_REDIRECT -p tcp -j REDIRECT --to-ports 15001
 [5:300] -A OTHER -p tcp -j REDIRECT --to-ports 15001
 ";
-        assert_eq!(counted(Way::Captured(NFT), saved), 4);
-        assert_eq!(counted(Way::Own(NFT), saved), 3);
-        assert_eq!(counted(Way::Direct, saved), 0);
+        let outbound = |way| counted(way, Direction::Outbound, saved);
+        assert_eq!(outbound(Way::Captured(NFT)), 4);
+        assert_eq!(outbound(Way::Own(NFT)), 3);
+        assert_eq!(outbound(Way::Direct), 0);
+        assert_eq!(counted(Way::Captured(NFT), Direction::Inbound, saved), 0);
     }
 }

@@ -1,29 +1,35 @@
-//! What one case needs: a pod and a peer of its own, an application, a sidecar that forwards, and the real tproxy.
+//! What one case needs: a pod and a peer of its own, applications, sidecars that forward, and the real tproxy.
 //!
-//! Must never measure and read rules at the same time: programs in the pod count as the pod's work.
+//! Must never measure and read rules at the same time: programs in a node count as that node's work.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use hdrhistogram::Histogram;
+use ipnet::IpNet;
 use tproxy::backend::BackendId;
 use tproxy::family::IpFamily;
 
 use super::LoadError;
-use super::case::{Case, Way};
+use super::case::{Case, Direction, Load, Way};
 use super::exclusions;
 use super::proof::{self, Witness};
-use crate::actor::{App, AppSpec, Burst, Client, Enough, Mode, Sidecar, SidecarSpec};
-use crate::link::{Network, NetworkOptions};
-use crate::node::{Account, Finished, Identity, Program};
+use crate::actor::{
+    App, AppSpec, Client, Kind, Log, Mode, NameServer, NameServerSpec, Sidecar, SidecarSpec, Work,
+};
+use crate::link::{self, Network, NetworkOptions};
+use crate::node::{Account, Finished, Identity, Node, Program};
 use crate::topology::Topology;
 
-const POD: &str = "pod";
-const PEER: &str = "peer";
-/// Where the peer listens.
+pub(super) const POD: &str = "pod";
+pub(super) const PEER: &str = "peer";
+/// Where applications listen.
 const PORT: u16 = 80;
-/// How many connections the caller has open at a time.
-const AT_ONCE: usize = 4;
+/// Where the sidecar takes queries.
+const QUERIES: u16 = 15053;
+/// More than any case has open at a time.
+const CONNECTIONS: usize = 4096;
 /// Longer than any round or program takes on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(120);
 /// The configuration of the cases with exclusions, inside the pod.
@@ -32,103 +38,221 @@ const CONFIGURATION: &str = "/run/netsim/exclusions.yaml";
 /// A case, ready to be measured. Dropping it ends all of it.
 pub(super) struct Rig {
     pub(super) case: Case,
-    peer_address: SocketAddr,
-    call: SocketAddr,
     family: IpFamily,
+    /// Whom the client calls.
+    call: SocketAddr,
+    /// What a redirected flow was meant for.
+    meant: SocketAddr,
     client: Client,
-    sidecar: Sidecar,
-    peer: App,
-    /// The connections that were made, warm-up included.
+    sidecars: Vec<Sidecar>,
+    servers: Vec<App>,
+    name_servers: Vec<NameServer>,
+    /// The flows that were made, warm-up included.
     made: u64,
     // Last: the nodes outlive their actors.
     network: Network,
 }
 
 /// One measured round.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Round {
+    pub(super) pieces: usize,
     pub(super) wall: Duration,
     /// Of the pod's cgroup.
     pub(super) pod: Duration,
     /// Of the peer's.
     pub(super) peer: Duration,
+    /// What each piece took, in ns.
+    pub(super) took: Histogram<u64>,
 }
 
 impl Rig {
     /// Brings it all up and installs what the case needs.
     pub(super) fn up(case: Case, family: IpFamily, tproxy: &Path) -> Result<Self, LoadError> {
-        let topology = Topology::ready("pod-and-peer")?;
+        let topology = Topology::ready("pod-and-peer")?.with_mtu(case.mtu)?;
         let mut options = NetworkOptions::default();
         options.base.deadline = DEADLINE;
         options.base.programs.push(("tproxy".to_owned(), tproxy.to_owned()));
         let network = Network::up(&topology, &options)?;
-        let peer_address = SocketAddr::new(topology.address(PEER, family)?, PORT);
-        let (pod, peer) = (network.node(POD)?, network.node(PEER)?);
-        let mut spec = SidecarSpec::new(usual("kuma-dp"));
-        let straight = case.way == Way::Straight;
-        spec.mode = if straight { Mode::ForwardTo(peer_address) } else { Mode::Forward };
-        let to_sidecar = SocketAddr::new(family.localhost(), spec.outbound_port);
-        let own = matches!(case.way, Way::Own(_));
-        let client = Client::start(pod, "caller", if own { spec.identity } else { usual("app") })?;
-        let sidecar = Sidecar::start(pod, spec)?;
-        let answering = AppSpec::new(PEER, Identity::ROOT, [PORT]);
-        let peer = App::start(peer, answering)?;
-        let call = if straight { to_sidecar } else { peer_address };
-        let rig = Self { case, peer_address, call, family, client, sidecar, peer, made: 0, network };
+        let at =
+            |node: &str, port| Ok::<_, LoadError>(SocketAddr::new(topology.address(node, family)?, port));
+        let served = if case.direction == Direction::Inbound { POD } else { PEER };
+        let server = if case.load == Load::Queries { at("nameserver", 53)? } else { at(served, PORT)? };
+        let spec = SidecarSpec::new(usual("kuma-dp"));
+        let own = |port| SocketAddr::new(family.localhost(), port);
+        let straight = match (case.load, case.direction) {
+            (Load::Queries, _) => own(QUERIES),
+            (_, Direction::Inbound) => at(POD, spec.inbound_port)?,
+            _ => own(spec.outbound_port),
+        };
+        let caller = match (case.direction, case.way) {
+            (Direction::Inbound, _) => (PEER, Identity::ROOT),
+            (_, Way::Own(_)) => (POD, spec.identity),
+            _ => (POD, usual("app")),
+        };
+        let client = Client::start(network.node(caller.0)?, "caller", caller.1)?;
+        let mut rig = Self {
+            case,
+            family,
+            call: if case.way == Way::Straight { straight } else { server },
+            meant: server,
+            client,
+            sidecars: Vec::new(),
+            servers: Vec::new(),
+            name_servers: Vec::new(),
+            made: 0,
+            network,
+        };
+        rig.lend_passthrough()?;
+        rig.start_servers(served, server)?;
+        rig.start_sidecars(&spec)?;
         rig.install()?;
         Ok(rig)
     }
 
-    fn install(&self) -> Result<(), LoadError> {
-        let Some(backend) = self.case.backend() else { return Ok(()) };
-        let pod = self.network.node(POD)?;
-        let mut install = Program::new("tproxy").args(["install", &format!("--backend={backend}")]);
-        if self.case.exclusions > 0 {
-            let own = self.network.topology().addresses().map(|(_, network)| network.addr());
-            let spared: Vec<IpAddr> = own.collect();
-            let networks = exclusions::networks(self.case.exclusions, self.family, &spared);
-            let items: String = networks.iter().map(|network| format!("      - \"{network}\"\n")).collect();
-            let text = format!("redirect:\n  outbound:\n    excludePortsForIPs:\n{items}");
-            pod.write_file(CONFIGURATION, text)?;
-            install = install.arg(format!("--config={CONFIGURATION}"));
+    /// Where tproxy is not installed, nobody gives the host the address from which a sidecar calls its application over
+    /// IPv6: calling from another one would be less work than it has otherwise.
+    fn lend_passthrough(&self) -> Result<(), LoadError> {
+        if self.case.way == Way::Straight && self.family == IpFamily::V6 {
+            for node in self.with_sidecar() {
+                let passthrough = IpNet::from(self.family.passthrough());
+                link::add_address(self.network.node(node)?, "lo", passthrough)?;
+            }
         }
-        install.run(pod)?.checked()?;
         Ok(())
     }
 
-    /// Makes this many connections. The reason is there when the round is not what the case claims.
-    pub(super) fn round(&mut self, connections: usize) -> Result<(Round, Option<String>), LoadError> {
+    fn start_servers(&mut self, node: &str, server: SocketAddr) -> Result<(), LoadError> {
+        if self.case.load != Load::Queries {
+            let spec =
+                AppSpec::new("server", if node == POD { usual("app") } else { Identity::ROOT }, [PORT]);
+            self.servers.push(App::start(self.network.node(node)?, spec)?);
+            return Ok(());
+        }
+        let own = SocketAddr::new(self.family.localhost(), QUERIES);
+        let specs = [(PEER, "server", server, Identity::ROOT), (POD, "sidecar-dns", own, usual("kuma-dp"))];
+        for (node, name, address, identity) in specs {
+            let spec = NameServerSpec {
+                name: name.to_owned(),
+                identity,
+                addresses: vec![address],
+                upstream: None,
+                known_by: std::net::Ipv4Addr::new(192, 0, 2, 53),
+                zone: std::collections::BTreeMap::new(),
+            };
+            self.name_servers.push(NameServer::start(self.network.node(node)?, spec)?);
+        }
+        Ok(())
+    }
+
+    /// One in each node whose traffic shall be captured; those that are called themselves are told where to go on.
+    fn start_sidecars(&mut self, spec: &SidecarSpec) -> Result<(), LoadError> {
+        let inbound_of_peer = SocketAddr::new(self.meant.ip(), spec.inbound_port);
+        let whole = self.case.direction == Direction::Whole;
+        let onward = [(POD, if whole { inbound_of_peer } else { self.meant }), (PEER, self.meant)];
+        for (node, onward) in onward.into_iter().take(if whole { 2 } else { 1 }) {
+            let straight = self.case.way == Way::Straight;
+            let mode = if straight { Mode::ForwardTo(onward) } else { Mode::Forward };
+            let spec = SidecarSpec { mode, connections: CONNECTIONS, ..spec.clone() };
+            self.sidecars.push(Sidecar::start(self.network.node(node)?, spec)?);
+        }
+        Ok(())
+    }
+
+    fn install(&self) -> Result<(), LoadError> {
+        let Some(backend) = self.case.backend() else { return Ok(()) };
+        for node in self.with_sidecar() {
+            let node = self.network.node(node)?;
+            let mut install = Program::new("tproxy").args(["install", &format!("--backend={backend}")]);
+            if self.case.load == Load::Queries {
+                install = install.arg("--redirect-all-dns-traffic");
+            }
+            if self.case.exclusions > 0 {
+                node.write_file(CONFIGURATION, self.configuration())?;
+                install = install.arg(format!("--config={CONFIGURATION}"));
+            }
+            install.deadline(DEADLINE).run(node)?.checked()?;
+        }
+        Ok(())
+    }
+
+    /// The nodes whose traffic a sidecar takes.
+    fn with_sidecar(&self) -> &'static [&'static str] {
+        if self.case.direction == Direction::Whole { &[POD, PEER] } else { &[POD] }
+    }
+
+    fn configuration(&self) -> String {
+        let own = self.network.topology().addresses().map(|(_, network)| network.addr());
+        let spared: Vec<IpAddr> = own.collect();
+        let networks = exclusions::networks(self.case.exclusions, self.family, &spared);
+        let items: String = networks.iter().map(|network| format!("      - \"{network}\"\n")).collect();
+        format!("redirect:\n  outbound:\n    excludePortsForIPs:\n{items}")
+    }
+
+    /// Does so much work. The reason is there when the round is not what the case claims.
+    pub(super) fn round(&mut self, pieces: usize) -> Result<(Round, Option<String>), LoadError> {
         let (pod, peer) = (self.network.node(POD)?, self.network.node(PEER)?);
-        let burst = Burst { to: self.call, connections, at_once: AT_ONCE, enough: Enough::default() };
+        let work = Work { kind: self.case.load.kind(), to: self.call, pieces, clients: self.case.clients };
         let (pod_before, peer_before, started) = (pod.cpu_time()?, peer.cpu_time()?, Instant::now());
-        let tally = self.client.burst(burst, DEADLINE)?;
+        let done = self.client.work(work, DEADLINE)?;
         let wall = started.elapsed();
         let (pod, peer) = (pod.cpu_time()?, peer.cpu_time()?);
-        self.made += connections as u64;
-        let round =
-            Round { wall, pod: pod.saturating_sub(pod_before), peer: peer.saturating_sub(peer_before) };
-        let witness = Witness { tally, sidecar: self.sidecar.log().take(), peer: self.peer.log().take() };
-        Ok((round, proof::of_round(self.case, connections, self.peer_address, &witness)))
+        self.made += work.flows() as u64;
+        let round = Round {
+            pieces,
+            wall,
+            pod: pod.saturating_sub(pod_before),
+            peer: peer.saturating_sub(peer_before),
+            took: done.took,
+        };
+        let witness = Witness {
+            tally: done.tally,
+            sidecars: self.sidecars.iter().map(|one| one.log().take()).collect(),
+            servers: self.server_logs().map(Log::take).collect(),
+        };
+        let timed = round.took.len();
+        let void = (timed != pieces as u64).then(|| format!("{timed} of {pieces} pieces came to their end"));
+        Ok((round, void.or_else(|| proof::of_round(self.case, work.flows(), self.meant, &witness))))
     }
 
-    /// What our rules counted against all connections that were made; the reason when they differ.
+    fn server_logs(&self) -> impl Iterator<Item = &Log> {
+        self.servers.iter().map(App::log).chain(self.name_servers.iter().map(NameServer::log))
+    }
+
+    /// What our rules counted against all flows that were made; the reason when they differ. Of queries rules count the
+    /// first of a port in a while only, so that the sidecar's word must do.
     pub(super) fn counters(&self) -> Result<Option<String>, LoadError> {
         let flavour = match self.case.backend() {
-            None => return Ok(None),
-            Some(BackendId::IptablesNft) => "nft",
-            Some(BackendId::IptablesLegacy) => "legacy",
+            Some(BackendId::IptablesNft) if self.case.load.kind() != Kind::Queries => "nft",
+            Some(BackendId::IptablesLegacy) if self.case.load.kind() != Kind::Queries => "legacy",
+            _ => return Ok(None),
         };
         let base = if self.family == IpFamily::V4 { "iptables" } else { "ip6tables" };
-        let save = Program::new(&format!("{base}-{flavour}-save")).args(["-c", "-t", "nat"]);
-        let saved = save.run(self.network.node(POD)?).and_then(Finished::checked)?.stdout_text();
-        let (counted, made) = (proof::counted(self.case.way, &saved), self.made);
-        Ok((counted != made).then(|| format!("the rules counted {counted} of {made} connections")))
+        for (node, direction) in self.counting() {
+            let save = Program::new(&format!("{base}-{flavour}-save")).args(["-c", "-t", "nat"]);
+            let saved = save.run(self.network.node(node)?).and_then(Finished::checked)?.stdout_text();
+            let (counted, made) = (proof::counted(self.case.way, *direction, &saved), self.made);
+            if counted != made {
+                return Ok(Some(format!("the rules of {node} counted {counted} of {made} flows")));
+            }
+        }
+        Ok(None)
     }
 
-    /// The largest packet that the pod's link carries.
+    /// In which nodes rules redirect, and what.
+    fn counting(&self) -> &'static [(&'static str, Direction)] {
+        match self.case.direction {
+            Direction::Outbound => &[(POD, Direction::Outbound)],
+            Direction::Inbound => &[(POD, Direction::Inbound)],
+            Direction::Whole => &[(POD, Direction::Outbound), (PEER, Direction::Inbound)],
+        }
+    }
+
+    /// The largest packet that the pod's link really carries.
     pub(super) fn mtu(&self) -> Result<u32, LoadError> {
         let file = "/sys/class/net/eth0/mtu";
-        let read = self.network.node(POD)?.run(move || async move { std::fs::read_to_string(file) })?;
+        let node: &Node = self.network.node(POD)?;
+        let read = node.run(move || async move { std::fs::read_to_string(file) })?;
         let text = read.map_err(|source| LoadError::Read { file, source })?;
         let number = text.trim().parse();
         number.map_err(|_| LoadError::Read { file, source: std::io::ErrorKind::InvalidData.into() })
@@ -136,10 +260,11 @@ impl Rig {
 
     /// Ends it all, and tells what did not end well.
     pub(super) fn down(self) -> Result<(), LoadError> {
-        let Self { client, sidecar, peer, network, .. } = self;
-        sidecar.health()?;
-        peer.health()?;
-        drop((client, sidecar, peer));
+        let Self { client, sidecars, servers, name_servers, network, .. } = self;
+        sidecars.iter().try_for_each(Sidecar::health)?;
+        servers.iter().try_for_each(App::health)?;
+        name_servers.iter().try_for_each(NameServer::health)?;
+        drop((client, sidecars, servers, name_servers));
         Ok(network.down()?)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Must never use a mean: one disturbed round must not move the figure.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::random::Random;
 
@@ -13,8 +13,8 @@ const RESAMPLES: usize = 2000;
 #[derive(Clone, Debug, Default)]
 pub struct Sample(Vec<f64>);
 
-/// A sample in three numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// A sample in a few numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// The median.
     pub median: f64,
@@ -22,10 +22,12 @@ pub struct Spread {
     pub low: f64,
     /// The upper quartile.
     pub high: f64,
+    /// The lowest and the highest decile: the better one of them is what a busy machine disturbs least.
+    pub deciles: [f64; 2],
 }
 
 /// A median, and where it lies with 95 % confidence.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The median.
     pub median: f64,
@@ -55,7 +57,7 @@ impl Sample {
     #[must_use]
     pub fn spread(&self) -> Spread {
         let [low, median, high] = [25, 50, 75].map(|percent| self.percentile(percent));
-        Spread { median, low, high }
+        Spread { median, low, high, deciles: [10, 90].map(|percent| self.percentile(percent)) }
     }
 
     /// The median with its bootstrap interval (Efron: percentiles of the medians of samples drawn from this one).

@@ -1,6 +1,6 @@
 //! Reports as text. Must never judge: it shows what a run found.
 
-mod bench;
+mod figures;
 mod flows;
 mod html;
 mod json;
@@ -11,7 +11,7 @@ mod table;
 mod tap;
 mod text;
 
-pub use bench::bench;
+pub use figures::{page as bench_page, plot as bench_plot, text as bench};
 pub use flows::flows;
 pub use html::html;
 pub use json::json;

@@ -150,6 +150,16 @@ impl Topology {
         })
     }
 
+    /// The same with links that carry packets of this size.
+    ///
+    /// # Errors
+    /// No link can.
+    pub fn with_mtu(mut self, mtu: u32) -> Result<Self, TopologyError> {
+        self.links.iter_mut().for_each(|link| link.mtu = Some(mtu));
+        self.links.iter().try_for_each(limits::check_mtu)?;
+        Ok(self)
+    }
+
     /// The same with a bridge.
     ///
     /// # Errors
