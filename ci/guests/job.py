@@ -20,6 +20,8 @@ def script(repository, programs, userland, names, tests=()):
     lines = [
         *_beginning(repository, userland),
         "facts >/results/facts",
+        # An emulated guest is slow, and its host may be busy.
+        f"export NETSIM_PATIENCE=10 NETSIM_REQUIRE={','.join(userland.required)}",
         "code=0",
         f"{programs}/netsim run scenarios --jobs 1 --format junit --evidence /results/evidence {chosen} "
         ">/results/scenarios.xml || code=$?",

@@ -23,6 +23,8 @@ class Userland:
     what: str
     prelude: str = ""
     arguments: tuple = field(default=())
+    # What must not be skipped there, as NETSIM_REQUIRE names it.
+    required: tuple = ("root",)
 
 
 KERNELS = (
@@ -78,4 +80,4 @@ SETS = {"smoke": SMOKE, "core": CORE, "all": ()}
 
 def own(kernel):
     """The userland that a kernel comes with: its suite's."""
-    return Userland(kernel.suite, kernel.suite, "its own")
+    return Userland(kernel.suite, kernel.suite, "its own", required=("root", "iptables-nft", "iptables-legacy"))

@@ -15,6 +15,7 @@ use super::stage::{POD, PROGRAM_DEADLINE};
 use crate::actor::{App, AppSpec, Client, Log, Mode, NameServer, NameServerSpec, Seen, SidecarSpec};
 use crate::link::Network;
 use crate::node::{Identity, Program, Running};
+use crate::patience::patient;
 use crate::scenario::{self, Document, Endpoint, Expectation, Place, Protocol, RunsAs, Step, Who};
 use crate::topology::Topology;
 
@@ -214,7 +215,7 @@ impl Cast {
             let node = network.node(&program.on)?;
             let running = Program::new(name)
                 .args(arguments.iter().cloned())
-                .deadline(PROGRAM_DEADLINE)
+                .deadline(patient(PROGRAM_DEADLINE))
                 .spawn(node, &program.ready)?;
             self._programs.push(running);
         }

@@ -31,7 +31,8 @@ pub fn supports(backend: BackendId) -> Result<(), Missing> {
 /// # Errors
 /// What is missing.
 pub fn supports_family(backend: BackendId, family: IpFamily) -> Result<(), Missing> {
-    static KNOWN: OnceLock<Mutex<BTreeMap<(BackendId, IpFamily), Result<(), Missing>>>> = OnceLock::new();
+    type Answers = BTreeMap<(BackendId, IpFamily), Result<(), Missing>>;
+    static KNOWN: OnceLock<Mutex<Answers>> = OnceLock::new();
     let known = KNOWN.get_or_init(Mutex::default);
     let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
     known.entry((backend, family)).or_insert_with(|| probe(backend, family)).clone()
