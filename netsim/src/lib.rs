@@ -13,6 +13,7 @@ pub mod keep;
 pub mod link;
 pub mod load;
 pub mod node;
+mod patience;
 mod random;
 pub mod reference;
 pub mod report;

@@ -3,9 +3,10 @@
 use std::io::Write;
 
 use tproxy::backend::BackendId;
+use tproxy::family::IpFamily;
 
 use crate::node;
-use crate::run::supports;
+use crate::run::{Missing, supports, supports_family};
 
 /// The environment variable with the comma-separated names of what must not be skipped, as in `root,iptables-nft`.
 pub const VARIABLE: &str = "NETSIM_REQUIRE";
@@ -50,12 +51,19 @@ pub fn nodes() -> Requirement {
     demanded("root", node::support().map_err(|reason| reason.to_string()))
 }
 
-/// Whether nodes can be made and the backend works in them. Without nodes it is `root` that is missing.
+/// Whether nodes can be made and the backend works in them, in both families. Without nodes it is `root` that is missing.
 pub fn backend(backend: BackendId) -> Requirement {
+    working(backend, || supports(backend))
+}
+
+/// Whether nodes can be made and the backend works in them in this family.
+pub fn variant(backend: BackendId, family: IpFamily) -> Requirement {
+    working(backend, || supports_family(backend, family))
+}
+
+fn working(backend: BackendId, tried: impl FnOnce() -> Result<(), Missing>) -> Requirement {
     match nodes() {
-        Requirement::Met => {
-            demanded(&backend.to_string(), supports(backend).map_err(|missing| missing.to_string()))
-        }
+        Requirement::Met => demanded(&backend.to_string(), tried().map_err(|missing| missing.to_string())),
         // Whoever demands the backend demands what it needs.
         Requirement::Skip(reason) => demanded(&backend.to_string(), Err(reason)),
         missing => missing,

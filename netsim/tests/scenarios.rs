@@ -62,7 +62,7 @@ fn wrong_trial(variant: Variant) -> Trial {
 }
 
 fn test(name: String, variant: Variant, judge: fn(&Variant) -> Result<(), Failed>) -> Trial {
-    match require::backend(variant.backend) {
+    match require::variant(variant.backend, variant.family) {
         Requirement::Met => Trial::test(name, move || judge(&variant)),
         Requirement::Skip(reason) => {
             Trial::test(name, || Ok(())).with_ignored_flag(true).with_kind(format!("skipped: {reason}"))

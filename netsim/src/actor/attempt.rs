@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::client::of_error;
 use super::port::WantedPort;
 use super::{ActorError, Outcome};
+use crate::patience::patient;
 
 /// What a client says once it was answered, to see it come back.
 pub(super) const WORDS: &[u8] = b"netsim says hello";
@@ -34,7 +35,7 @@ pub struct Attempt {
 impl Attempt {
     /// A connection from wherever the kernel chooses, that may take two seconds.
     pub fn to(to: SocketAddr) -> Self {
-        Self { to, from: None, port: None, within: Duration::from_secs(2), bytes: WORDS.len() }
+        Self { to, from: None, port: None, within: patient(Duration::from_secs(2)), bytes: WORDS.len() }
     }
 
     /// From this address.

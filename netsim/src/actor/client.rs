@@ -16,6 +16,7 @@ use super::volley::{self, Flight};
 use super::work::{self, Done, Work};
 use super::{ActorError, Answer, Held, datagrams};
 use crate::node::{Actor, Identity, Node, Pending};
+use crate::patience::patient;
 
 /// How a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -79,7 +80,7 @@ impl Client {
     /// # Errors
     /// When it could not even be sent.
     pub fn send(&self, attempt: Attempt) -> Result<Outcome, ActorError> {
-        let patience = attempt.within + Duration::from_secs(1);
+        let patience = attempt.within + patient(Duration::from_secs(1));
         self.actor.submit(patience, move || datagrams::exchange(attempt)).wait()?
     }
 
@@ -88,7 +89,7 @@ impl Client {
     /// # Errors
     /// When it could not even be sent.
     pub fn ask(&self, query: Query) -> Result<Asked, ActorError> {
-        self.actor.submit(query.within + Duration::from_secs(1), move || query::ask(query)).wait()?
+        self.actor.submit(query.within + patient(Duration::from_secs(1)), move || query::ask(query)).wait()?
     }
 
     /// Makes many connections, and says how they ended, when all have.
@@ -112,7 +113,7 @@ impl Client {
     /// # Errors
     /// When it could not even be tried.
     pub fn hold(&self, attempt: Attempt) -> Result<Result<Held, Outcome>, ActorError> {
-        let patience = attempt.within + Duration::from_secs(1);
+        let patience = attempt.within + patient(Duration::from_secs(1));
         self.actor.submit(patience, move || hold(attempt)).wait()?
     }
 
@@ -140,7 +141,7 @@ impl Client {
     /// Begins to try a connection, so that several can go on side by side.
     pub fn begin(&self, attempt: Attempt) -> Pending<Result<Outcome, ActorError>> {
         // The attempt keeps its own time; the thread's is only for a thread that hangs.
-        let patience = attempt.within + Duration::from_secs(1);
+        let patience = attempt.within + patient(Duration::from_secs(1));
         self.actor.submit(patience, move || run(attempt))
     }
 }

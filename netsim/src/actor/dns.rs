@@ -20,6 +20,7 @@ use tokio::time::timeout;
 
 use super::{ActorError, Answer, Handled, Log, Seen};
 use crate::node::{Actor, Identity, Node, NodeError};
+use crate::patience::patient;
 
 /// The largest datagram that is read; longer queries are cut, and then no queries.
 const LARGEST: usize = 4096;
@@ -132,7 +133,7 @@ async fn serve(socket: UdpSocket, local: SocketAddr, spec: NameServerSpec, log: 
             let socket = Rc::clone(&socket);
             spawn_local(async move {
                 // Whoever asked hears nothing where nobody answers, as with a real one.
-                if let Ok(Ok(reply)) = timeout(ANSWERING, forward(&query, upstream)).await {
+                if let Ok(Ok(reply)) = timeout(patient(ANSWERING), forward(&query, upstream)).await {
                     let _ = socket.send_to(&reply, source).await;
                 }
             });

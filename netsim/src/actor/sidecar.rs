@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use super::listen::{accept, listen};
 use super::{ActorError, Answer, Handled, Log, Seen};
 use crate::node::{Actor, Identity, Node, NodeError};
+use crate::patience::patient;
 use crate::topology::IpFamily;
 
 /// How long the original destination may take to accept a forwarded connection.
@@ -237,10 +238,10 @@ async fn connect(side: Side, destination: Option<SocketAddr>) -> Result<TcpStrea
             .bind((source, 0).into())
             .map_err(|error| format!("cannot call from {source}: {error}; is it an address of this host?"))?;
     }
-    match timeout(CONNECTING, socket.connect(destination)).await {
+    match timeout(patient(CONNECTING), socket.connect(destination)).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(error)) => Err(format!("cannot connect to {destination}: {error}")),
-        Err(_) => Err(format!("{destination} does not accept within {CONNECTING:?}")),
+        Err(_) => Err(format!("{destination} does not accept within {:?}", patient(CONNECTING))),
     }
 }
 

@@ -80,6 +80,10 @@ fn say(text: &str) {
 /// Runs the command with the process's arguments.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Err(reason) = crate::patience::asked() {
+        eprintln!("error: {reason}");
+        return ExitCode::from(2);
+    }
     let end = match Cli::try_parse() {
         Ok(cli) => match cli.verb {
             Verb::Run(run) => run.run(),

@@ -152,7 +152,7 @@ impl Run {
     }
 
     fn one(&self, variant: &Variant, options: &Options) -> Outcome {
-        match require::backend(variant.backend) {
+        match require::variant(variant.backend, variant.family) {
             Requirement::Met if self.keep => {
                 Outcome::Ran(run::kept(variant, options, |found, network| keep(variant, found, network)))
             }

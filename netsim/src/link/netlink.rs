@@ -19,6 +19,7 @@ use rtnetlink::{
 use tokio::task::{JoinHandle, spawn_local};
 
 use super::{AssignedAddress, COMING_UP, LinkError};
+use crate::patience::patient;
 use crate::topology::{End, Link, Route};
 
 /// A connection to the kernel, worked by a task that ends with it.
@@ -102,11 +103,13 @@ pub(super) async fn configure(end: &End) -> Result<(), LinkError> {
     }
     let is_running = is_running(&connection.handle, interface, index).await?;
     let ready = until_ready(events, index, is_running, coming);
-    match tokio::time::timeout(COMING_UP, ready).await {
+    match tokio::time::timeout(patient(COMING_UP), ready).await {
         // The kernel tells of an address a moment before it takes what is sent there; it serves one request of this kind
         // after the other, so that the next one finds it done.
         Ok(true) => set_flag(&connection.handle, interface, index, true).await,
-        Ok(false) | Err(_) => Err(LinkError::Down { interface: interface.to_owned(), within: COMING_UP }),
+        Ok(false) | Err(_) => {
+            Err(LinkError::Down { interface: interface.to_owned(), within: patient(COMING_UP) })
+        }
     }
 }
 
@@ -184,9 +187,11 @@ pub(super) async fn add_address(interface: &str, address: IpNet) -> Result<(), L
     let (connection, index) = (Connection::open()?, index(interface)?);
     assign(&connection.handle, interface, index, address).await?;
     let coming = Some(address.addr()).filter(IpAddr::is_ipv6).into_iter().collect();
-    match tokio::time::timeout(COMING_UP, until_ready(events, index, true, coming)).await {
+    match tokio::time::timeout(patient(COMING_UP), until_ready(events, index, true, coming)).await {
         Ok(true) => set_flag(&connection.handle, interface, index, true).await,
-        Ok(false) | Err(_) => Err(LinkError::Down { interface: interface.to_owned(), within: COMING_UP }),
+        Ok(false) | Err(_) => {
+            Err(LinkError::Down { interface: interface.to_owned(), within: patient(COMING_UP) })
+        }
     }
 }
 

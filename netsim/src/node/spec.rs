@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::accounts::Account;
 use super::error::{NodeError, SetupError};
 use super::{files, sysctl};
+use crate::patience::patient;
 
 /// Longest name of a node or an actor.
 const LONGEST_NAME: usize = 60;
@@ -44,7 +45,7 @@ impl NodeSpec {
             programs: Vec::new(),
             files: Vec::new(),
             sysctls: Vec::new(),
-            deadline: Duration::from_secs(10),
+            deadline: patient(Duration::from_secs(10)),
         }
     }
 

@@ -18,6 +18,7 @@ use tokio::task::{LocalSet, spawn_local};
 
 use super::error::{NodeError, SetupError};
 use super::namespaces::Namespaces;
+use crate::patience::patient;
 
 /// How much longer than the job's own deadline the caller waits to hear of it.
 const GRACE: Duration = Duration::from_millis(500);
@@ -105,7 +106,7 @@ impl Worker {
     {
         let (reply, answer) = sync_channel(1);
         let deadline = Instant::now() + within;
-        let pending = Pending { worker: self.clone(), answer, within, deadline: deadline + GRACE };
+        let pending = Pending { worker: self.clone(), answer, within, deadline: deadline + patient(GRACE) };
         let name = Arc::clone(&self.name);
         let run = move || -> LocalFuture { Box::pin(supervise(name, within, job, reply)) };
         // A send fails when the thread has ended. Then the reply channel is closed, and `wait` says so.
@@ -204,7 +205,7 @@ impl<P> Starting<P> {
         match prepared.recv_timeout(within) {
             Ok(Ok(value)) => Ok((worker, value)),
             Ok(Err(source)) => {
-                worker.join(GRACE)?;
+                worker.join(patient(GRACE))?;
                 Err(NodeError::Setup { thread, source })
             }
             Err(RecvTimeoutError::Timeout) => {
@@ -212,7 +213,7 @@ impl<P> Starting<P> {
                 Err(NodeError::Deadline { thread, what: "setting up", within })
             }
             Err(RecvTimeoutError::Disconnected) => {
-                worker.join(GRACE)?;
+                worker.join(patient(GRACE))?;
                 Err(worker.ended())
             }
         }
@@ -305,7 +306,7 @@ fn work(runtime: Runtime, mut queue: UnboundedReceiver<Message>) {
         let _context = runtime.enter();
         drop(tasks);
     }
-    runtime.shutdown_timeout(POOL_GRACE);
+    runtime.shutdown_timeout(patient(POOL_GRACE));
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {

@@ -16,6 +16,7 @@ use super::{About, Check, RunError};
 use crate::actor::{App, AppSpec, Client, Log, Mode, NameServer, NameServerSpec, Seen, SidecarSpec};
 use crate::link::Network;
 use crate::node::{Exit, Identity, Program, Running};
+use crate::patience::patient;
 use crate::scenario::{self, Document, Endpoint, Expectation, Place, Protocol, RunsAs, Step, Who};
 use crate::topology::Topology;
 
@@ -227,7 +228,7 @@ impl Cast {
             let node = network.node(&program.on)?;
             let running = Program::new(name)
                 .args(arguments.iter().cloned())
-                .deadline(PROGRAM_DEADLINE)
+                .deadline(patient(PROGRAM_DEADLINE))
                 .spawn(node, &program.ready)?;
             self.programs.push((called.clone(), running));
         }

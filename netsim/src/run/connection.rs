@@ -10,6 +10,7 @@ use super::stage::Stage;
 use super::wires::Watch;
 use super::{About, Check, RunError, flow, oracle};
 use crate::actor::{Attempt, Outcome, Seen};
+use crate::patience::patient;
 use crate::scenario::{self, Endpoint, Expectation, Place};
 
 /// How long a connection with much to say may take.
@@ -70,7 +71,7 @@ fn connect(
     let port = Some(stage.ports.next(&wanted.from));
     let attempt = Attempt { from: source, port, ..Attempt::to(to) };
     let attempt = match wanted.bytes {
-        Some(bytes) => attempt.bytes(bytes).within(MANY_BYTES),
+        Some(bytes) => attempt.bytes(bytes).within(patient(MANY_BYTES)),
         None => attempt,
     };
     let outcome = match (stage.client(&wanted.from), wanted.protocol) {

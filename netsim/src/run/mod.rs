@@ -50,7 +50,7 @@ use testimony::command_line;
 pub use evidence::EvidencePlace;
 pub use mutant::Mutant;
 pub(crate) use stage::legacy_programs;
-pub use support::{Missing, supports};
+pub use support::{Missing, supports, supports_family};
 pub use testimony::Testimony;
 
 /// What a run needs besides the variant.

@@ -3,6 +3,7 @@
 use super::stage::{PROGRAM_DEADLINE, Stage};
 use super::{About, Check, RunError};
 use crate::node::{Exit, Program};
+use crate::patience::patient;
 use crate::scenario::{Endpoint, Expectation};
 
 pub(super) fn check(stage: &Stage, wanted: &Expectation) -> Result<Check, RunError> {
@@ -17,7 +18,7 @@ pub(super) fn check(stage: &Stage, wanted: &Expectation) -> Result<Check, RunErr
     let finished = Program::new(name)
         .args(arguments.iter().cloned())
         .identity(identity)
-        .deadline(PROGRAM_DEADLINE)
+        .deadline(patient(PROGRAM_DEADLINE))
         .run(stage.network.node(stage.whereabouts(&wanted.from).0)?)?;
     let mut problems = Vec::new();
     let expected = Exit::Code(wanted.exit_code.unwrap_or(0));

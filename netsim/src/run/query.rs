@@ -9,6 +9,7 @@ use super::stage::Stage;
 use super::wires::Watch;
 use super::{About, Check, RunError, flow};
 use crate::actor::{Asked, Query};
+use crate::patience::patient;
 use crate::scenario::{Expectation, Place};
 
 const PORT: u16 = 53;
@@ -30,7 +31,7 @@ fn check(stage: &Stage, wanted: &Expectation, name: &str, connected: bool) -> Re
         (source, port) => Some(SocketAddr::new(source.unwrap_or(any(server)), port.unwrap_or(0))),
     };
     let port = Some(stage.ports.next(&wanted.from));
-    let query = Query { name: name.to_owned(), server, from, port, connected, within: WITHIN };
+    let query = Query { name: name.to_owned(), server, from, port, connected, within: patient(WITHIN) };
     let watch = Watch::begin(stage, wanted)?;
     let happened = match stage.client(&wanted.from) {
         Some(client) => client.ask(query)?,

@@ -24,6 +24,7 @@ use super::{About, Check, Options, RunError, flavour, rules_program};
 use crate::actor::{Client, Seen};
 use crate::link::{Network, NetworkOptions};
 use crate::node::{Exit, Node, Program, Watched};
+use crate::patience::patient;
 use crate::scenario::{self, Deed, Document, Ending, Endpoint, Install, Person, Variant, Who, WirePlace};
 use crate::topology::Topology;
 
@@ -260,7 +261,7 @@ impl Stage {
         ending: &Ending,
     ) -> Result<Check, RunError> {
         let title = format!("tproxy {}", arguments.join(" "));
-        let mut program = Program::new("tproxy").args(arguments).deadline(PROGRAM_DEADLINE);
+        let mut program = Program::new("tproxy").args(arguments).deadline(patient(PROGRAM_DEADLINE));
         for (name, value) in variables {
             program = program.env(name, value.as_str());
         }

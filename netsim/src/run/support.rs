@@ -1,9 +1,11 @@
 //! Whether a backend can be run here: tried once in a node of its own, never guessed from versions.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use tproxy::backend::BackendId;
+use tproxy::family::IpFamily;
 
 use crate::node::{self, Node, NodeSpec, Program};
 
@@ -16,28 +18,43 @@ pub struct Missing(String);
 const PROBE: &str =
     "*nat\n-A OUTPUT -p tcp -m owner --uid-owner 1 -m comment --comment x -j REDIRECT --to-ports 1\nCOMMIT\n";
 
-/// Whether nodes can be made here and this backend works in them. The answer is kept.
+/// Whether nodes can be made here and this backend works in them, in every family.
 ///
 /// # Errors
 /// What is missing.
 pub fn supports(backend: BackendId) -> Result<(), Missing> {
-    static KNOWN: OnceLock<Mutex<BTreeMap<BackendId, Result<(), Missing>>>> = OnceLock::new();
-    let known = KNOWN.get_or_init(Mutex::default);
-    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-    known.entry(backend).or_insert_with(|| probe(backend)).clone()
+    IpFamily::ALL.into_iter().try_for_each(|family| supports_family(backend, family))
 }
 
-fn probe(backend: BackendId) -> Result<(), Missing> {
+/// Whether nodes can be made here and this backend works in them in one family. The answer is kept.
+///
+/// # Errors
+/// What is missing.
+pub fn supports_family(backend: BackendId, family: IpFamily) -> Result<(), Missing> {
+    type Answers = BTreeMap<(BackendId, IpFamily), Result<(), Missing>>;
+    static KNOWN: OnceLock<Mutex<Answers>> = OnceLock::new();
+    let known = KNOWN.get_or_init(Mutex::default);
+    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    known.entry((backend, family)).or_insert_with(|| probe(backend, family)).clone()
+}
+
+fn probe(backend: BackendId, family: IpFamily) -> Result<(), Missing> {
     node::support().map_err(|missing| Missing(missing.to_string()))?;
     let flavour = match backend {
         BackendId::IptablesNft => "nft",
         BackendId::IptablesLegacy => "legacy",
     };
-    let failed = |error: &dyn std::fmt::Display| Missing(format!("{backend} does not work here: {error}"));
+    let failed = |error: &dyn std::fmt::Display| {
+        Missing(format!("{backend} does not work here for {family}: {error}"))
+    };
+    let program = match family {
+        IpFamily::V4 => "iptables",
+        IpFamily::V6 if !Path::new("/proc/sys/net/ipv6").exists() => {
+            return Err(failed(&"the kernel has no IPv6"));
+        }
+        IpFamily::V6 => "ip6tables",
+    };
     let node = Node::start(NodeSpec::new("probe")).map_err(|error| failed(&error))?;
-    for family in ["iptables", "ip6tables"] {
-        let restore = Program::new(&format!("{family}-{flavour}-restore")).arg("--noflush").stdin(PROBE);
-        restore.run(&node).and_then(crate::node::Finished::checked).map_err(|error| failed(&error))?;
-    }
-    Ok(())
+    let restore = Program::new(&format!("{program}-{flavour}-restore")).arg("--noflush").stdin(PROBE);
+    restore.run(&node).and_then(crate::node::Finished::checked).map(drop).map_err(|error| failed(&error))
 }

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use pnet_datalink::{Channel, Config, DataLinkReceiver, DataLinkSender, MacAddr};
 
 use crate::node::Node;
+use crate::patience::patient;
 
 /// How long the kernel may take to show a frame that was sent.
 const SHOWING: Duration = Duration::from_secs(5);
@@ -80,12 +81,14 @@ impl Wire {
         let mark = self.mark();
         self.send(&mark)?;
         let mut seen = Vec::new();
-        let deadline = Instant::now() + SHOWING;
+        let deadline = Instant::now() + patient(SHOWING);
         loop {
             match self.next(deadline)? {
                 Some(frame) if frame.bytes() == mark => return Ok(seen),
                 Some(frame) => seen.push(frame),
-                None => return Err(WireError::Unseen { interface: self.name.clone(), within: SHOWING }),
+                None => {
+                    return Err(WireError::Unseen { interface: self.name.clone(), within: patient(SHOWING) });
+                }
             }
         }
     }
@@ -95,7 +98,7 @@ impl Wire {
     /// # Errors
     /// The socket fails.
     pub fn wait_for(&mut self, wanted: impl Fn(&Frame) -> bool) -> Result<Option<Frame>, WireError> {
-        let deadline = Instant::now() + SHOWING;
+        let deadline = Instant::now() + patient(SHOWING);
         while let Some(frame) = self.next(deadline)? {
             if wanted(&frame) {
                 return Ok(Some(frame));

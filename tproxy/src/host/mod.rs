@@ -2,6 +2,7 @@
 //!
 //! Must never change the system, and must never decide what the facts mean: that is the plan's part.
 
+mod account;
 mod addresses;
 pub mod clock;
 pub mod conntrack;

@@ -3,9 +3,8 @@
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use nix::unistd::{Uid, User};
-
 use super::HostError;
+use super::account::Account;
 use crate::check::DnsListener;
 
 /// The user that systemd-resolved runs as (systemd's sysusers.d).
@@ -29,17 +28,17 @@ pub(super) fn list() -> Result<Vec<DnsListener>, HostError> {
         }
     }
     let failed = |error| HostError::User { user: RESOLVED.to_owned(), error };
-    if let Some(user) = User::from_name(RESOLVED).map_err(failed)?
-        && found.iter().all(|known| known.uid != user.uid.as_raw())
+    if let Some(user) = Account::named(RESOLVED).map_err(failed)?
+        && found.iter().all(|known| known.uid != user.uid)
     {
-        found.push(DnsListener { uid: user.uid.as_raw(), name: Some(user.name), address: None });
+        found.push(DnsListener { uid: user.uid, name: Some(user.name), address: None });
     }
     Ok(found)
 }
 
 fn name(uid: u32) -> Result<Option<String>, HostError> {
     let failed = |error| HostError::User { user: uid.to_string(), error };
-    Ok(User::from_uid(Uid::from_raw(uid)).map_err(failed)?.map(|user| user.name))
+    Ok(Account::with_uid(uid).map_err(failed)?.map(|user| user.name))
 }
 
 /// The local address and the owner of a socket: the second and the eighth word of a line (proc_net_udp).

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nix::unistd::{Uid, User};
 use serde::Serialize;
 
 use super::HostError;
+use super::account::Account;
 use crate::config::{Config, SidecarUser};
 
 /// The users that were asked for and exist.
@@ -47,13 +47,13 @@ pub(super) fn look_up(config: &Config) -> Result<Users, HostError> {
         None => {}
     }
     let failed = |user: String| move |error| HostError::User { user, error };
-    if let Some(user) = User::from_uid(Uid::from_raw(asked_uid)).map_err(failed(asked_uid.to_string()))? {
-        users.uids.insert(user.uid.as_raw());
+    if let Some(user) = Account::with_uid(asked_uid).map_err(failed(asked_uid.to_string()))? {
+        users.uids.insert(user.uid);
     }
     for name in names {
-        if let Some(user) = User::from_name(&name).map_err(failed(name.clone()))? {
-            users.uids.insert(user.uid.as_raw());
-            users.named.insert(name, user.uid.as_raw());
+        if let Some(user) = Account::named(&name).map_err(failed(name.clone()))? {
+            users.uids.insert(user.uid);
+            users.named.insert(name, user.uid);
         }
     }
     Ok(users)

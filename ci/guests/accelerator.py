@@ -1,0 +1,31 @@
+"""Whether KVM can be used: found out by booting, since a device may be there and not work."""
+
+import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from . import machine
+
+DEVICE = "/dev/kvm"
+# Seconds in which a guest that really has KVM is up several times over.
+BOOTING = 15
+
+
+def probed(example, cache):
+    """`kvm` or `tcg`: whether this machine boots by KVM; what was found is kept until the host boots again."""
+    if not os.access(DEVICE, os.R_OK | os.W_OK):
+        return "tcg"
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    known = cache / f"accelerator-{boot}"
+    if known.exists():
+        return known.read_text()
+    with tempfile.TemporaryDirectory() as folder:
+        results = Path(folder)
+        (results / "job").write_text(f"echo {machine.MARK}\necho o >/proc/sysrq-trigger\nwhile :; do sleep 60; done\n")
+        tried = replace(example, accelerator="kvm", shares=(machine.Share("results", results, "/results", writable=True),))
+        found = "tcg" if machine.run(tried, results / "console.log", BOOTING) else "kvm"
+    for old in cache.glob("accelerator-*"):
+        old.unlink()
+    known.write_text(found)
+    return found

@@ -1,0 +1,60 @@
+"""The programs that guests run, built once on the host and static, since older userlands have an older libc."""
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from .trouble import Trouble
+
+TARGET = "x86_64-unknown-linux-gnu"
+# Privileged tests: a package's folder, a test program in it, and what of that is left out of guests.
+TESTS = (
+    # They measure, or take hours where a second takes fifteen.
+    ("netsim", "nodes", ("figures::", "growth::")),
+    # It runs what the README says, a Rust toolchain included.
+    ("tproxy", "binary", ("readme::",)),
+)
+
+
+@dataclass(frozen=True)
+class Test:
+    """A program of tests, and the folder that it is run in."""
+
+    name: str
+    package: Path
+    program: Path
+    left_out: tuple
+
+
+def programs(repository, cache):
+    """The folder with tproxy and netsim."""
+    _cargo(repository, cache, "build", "--bins")
+    return cache / "build" / TARGET / "debug"
+
+
+def tests(repository, cache):
+    """The privileged tests."""
+    chosen = [word for _, name, _ in TESTS for word in ("--test", name)]
+    told = _cargo(repository, cache, "test", "--no-run", "--message-format=json-render-diagnostics", *chosen)
+    built = {}
+    for line in told.splitlines():
+        message = json.loads(line)
+        if message.get("executable") and "test" in message["target"]["kind"]:
+            built[message["target"]["name"]] = Path(message["executable"])
+    return [Test(name, repository / package, built[name], left_out) for package, name, left_out in TESTS]
+
+
+def _cargo(repository, cache, verb, *words):
+    command = ["cargo", verb, "--locked", "--quiet", "--workspace", *words, "--target", TARGET,
+               "--target-dir", str(cache / "build")]
+    flags = f"{os.environ.get('RUSTFLAGS', '')} -C target-feature=+crt-static".strip()
+    try:
+        done = subprocess.run(command, cwd=repository, env={**os.environ, "RUSTFLAGS": flags}, check=False,
+                              stdout=subprocess.PIPE, text=True)
+    except FileNotFoundError:
+        raise Trouble("cannot build tproxy: there is no cargo in PATH") from None
+    if done.returncode != 0:
+        raise Trouble("cannot build tproxy and netsim for the guests: what cargo says stands above")
+    return done.stdout

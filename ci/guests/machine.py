@@ -1,0 +1,135 @@
+"""One guest: the command of QEMU, and its life from start to end.
+
+Must never outlive its deadline, nor leave a process: QEMU dies with the program that started it.
+"""
+
+import contextlib
+import ctypes
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .trouble import Trouble
+
+QEMU = "qemu-system-x86_64"
+# The job's first line; a kernel that does not come so far in BOOTING seconds has hung.
+MARK = "guest: up"
+BOOTING = 300
+# A host that is busy must not look like a broken timer; one processor needs no guard against clocks that differ.
+LINE = "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check tsc=reliable"
+DEATH = 1  # PR_SET_PDEATHSIG
+
+
+@dataclass(frozen=True)
+class Share:
+    """A folder of the host in the guest."""
+
+    tag: str
+    host: Path
+    guest: str
+    writable: bool = False
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a guest is made of."""
+
+    kernel: object
+    root: Path
+    shares: tuple
+    accelerator: str = "tcg"
+    arguments: tuple = field(default=())
+    memory: int = 2048
+
+    def command(self, interactive=False):
+        """The command line of QEMU."""
+        named = ",".join(f"{s.tag}:{s.guest}:{'rw' if s.writable else 'ro'}" for s in self.shares)
+        line = (LINE, f"guest.shares={named}", *self.arguments)
+        command = [
+            QEMU, "-machine", "q35", "-accel", self.accelerator, "-cpu", "host" if self.accelerator == "kvm" else "qemu64",
+            "-smp", "1", "-m", str(self.memory), "-nodefaults", "-no-user-config", "-no-reboot",
+            "-display", "none", "-serial", "mon:stdio" if interactive else "stdio",
+            "-kernel", str(self.kernel.image), "-initrd", str(self.kernel.initramfs), "-append", " ".join(line),
+        ]
+        fixed = (Share("root", self.root, ""), Share("modules", self.kernel.modules, ""))
+        for share in (*fixed, *self.shares):
+            readonly = "" if share.writable else ",readonly=on"
+            command += [
+                "-fsdev", f"local,id={share.tag},path={share.host},security_model=none,multidevs=remap{readonly}",
+                "-device", f"virtio-9p-pci,fsdev={share.tag},mount_tag={share.tag}",
+            ]
+        return command
+
+
+def run(machine, console, limit, booting=BOOTING):
+    """Runs a guest until it powers off; its console goes to a file. Returns why it ended otherwise, or None."""
+    with console.open("wb") as output, _started(machine.command(), stdout=output) as process:
+        begun = time.monotonic()
+        while process.poll() is None:
+            passed = time.monotonic() - begun
+            if passed > limit:
+                return f"had not ended after {limit} seconds, and was ended"
+            if passed > booting and not is_up(console):
+                return f"had not booted after {booting} seconds, and was ended"
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(1)
+    return ending(console, process.returncode)
+
+
+def ending(console, code):
+    """What a console shows of an end before its time."""
+    text = console.read_text(errors="replace")
+    panic = re.search(r"Kernel panic - not syncing: (.*)", text)
+    if panic:
+        return f"its kernel panicked: {panic[1].strip()}"
+    if code != 0:
+        return f"QEMU ended with {code}: {text.strip().splitlines()[-1] if text.strip() else 'it says nothing'}"
+    if not is_up(console):
+        return "ended before it had booted"
+    return None
+
+
+def is_up(console):
+    """Whether the job has begun."""
+    return MARK.encode() in console.read_bytes()
+
+
+def enter(machine):
+    """Runs a guest with this terminal as its console."""
+    with _started(machine.command(interactive=True), stdin=None) as process:
+        return process.wait()
+
+
+@contextlib.contextmanager
+def _started(command, **options):
+    parent = os.getpid()
+    library = ctypes.CDLL(None)
+
+    def die_with_parent():
+        library.prctl(DEATH, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    options = {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT, **options}
+    try:
+        # Its own process group: Ctrl-C is for this program, which ends the guest.
+        process = subprocess.Popen(command, preexec_fn=die_with_parent, **options)
+    except FileNotFoundError:
+        raise Trouble(f"there is no {QEMU}; install qemu-system-x86") from None
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def needed():
+    """Refuses early where QEMU is not there."""
+    if shutil.which(QEMU) is None:
+        raise Trouble(f"there is no {QEMU}; install qemu-system-x86")

@@ -1,0 +1,83 @@
+"""Which kernels and userlands there are, and what is run in each: data alone.
+
+Must never name a backend: the results say which backends netsim has.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel by the name that people give it, and the Debian suite that it comes from."""
+
+    name: str
+    suite: str
+
+
+@dataclass(frozen=True)
+class Userland:
+    """A root file system: a suite's, changed by a shell script that runs in the guest before anything else."""
+
+    name: str
+    suite: str
+    what: str
+    prelude: str = ""
+    arguments: tuple = field(default=())
+    # What must not be skipped there, as NETSIM_REQUIRE names it.
+    required: tuple = ("root",)
+
+
+KERNELS = (
+    Kernel("5.10", "bullseye"),
+    Kernel("6.1", "bookworm"),
+    Kernel("6.12", "trixie"),
+    Kernel("newest", "forky"),
+)
+
+# The kernel with which userlands are tried that are not its own.
+USERLAND_KERNEL = "6.1"
+
+# What scenarios and tests call. `mount` is not essential any more in newer suites.
+PACKAGES = (
+    "iptables", "nftables", "iproute2", "kmod", "mount", "curl", "bind9-dnsutils", "python3", "procps", "netbase",
+)
+
+HYBRID = """
+umount /sys/fs/cgroup
+mount -t tmpfs tmpfs /sys/fs/cgroup
+mkdir /sys/fs/cgroup/unified /sys/fs/cgroup/cpu /sys/fs/cgroup/memory /sys/fs/cgroup/net_cls
+mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified
+for controller in cpu memory net_cls; do mount -t cgroup -o $controller cgroup /sys/fs/cgroup/$controller; done
+"""
+
+USERLANDS = (
+    Userland("bullseye", "bullseye", "iptables of Debian 11"),
+    Userland("trixie", "trixie", "iptables of Debian 13"),
+    Userland("forky", "forky", "the newest iptables"),
+    Userland("nft-only", "bookworm", "without legacy programs", "rm /usr/sbin/*tables-legacy* /usr/sbin/xtables-legacy-multi"),
+    Userland("legacy-only", "bookworm", "without nft programs", "rm /usr/sbin/*tables-nft* /usr/sbin/xtables-nft-multi /usr/sbin/nft"),
+    Userland("no-ip6tables", "bookworm", "without ip6tables", "rm /usr/sbin/ip6tables*"),
+    Userland("no-ipv6", "bookworm", "IPv6 off at boot", arguments=("ipv6.disable=1",)),
+    Userland("no-bpffs", "bookworm", "no bpf file system", "umount /sys/fs/bpf"),
+    Userland("cgroup-hybrid", "bookworm", "cgroup v1 with an empty v2 beside it", HYBRID),
+)
+
+# One of each kind of traffic: enough to see that a kernel and a userland are fit at all.
+SMOKE = ("outbound/default", "inbound/default", "dns/listed-servers", "self/sidecar", "lifecycle/replaced")
+
+# Something of each feature, and all that needs what not every kernel has.
+CORE = (
+    *SMOKE,
+    "outbound/wire", "inbound/forwarded", "dns/all-servers", "dns/same-source-port", "exclusions/users-and-ports",
+    "exclusions/interfaces", "exclusions/groups", "foreign/side", "iptables/invalid-packets", "iptables/logs",
+    "iptables/lock-held", "iptables/without-comments", "lifecycle/again", "network/loss", "network/link-down",
+    "ports/ranges", "ports/ipv6-disabled", "programs/curl", "sidecar/killed", "topologies/without-ipv6", "vnet/captured",
+    "vnet/bridge",
+)
+
+SETS = {"smoke": SMOKE, "core": CORE, "all": ()}
+
+
+def own(kernel):
+    """The userland that a kernel comes with: its suite's."""
+    return Userland(kernel.suite, kernel.suite, "its own", required=("root", "iptables-nft", "iptables-legacy"))

@@ -1,0 +1,92 @@
+"""The table of the README: kernel × userland × backend, from results that were recorded.
+
+Pure but for reading and writing the README's text between its marks.
+"""
+
+import re
+from collections import Counter, defaultdict
+
+from . import matrix
+from .trouble import Trouble
+
+BEGIN = "<!-- made by ci/kernels --record from ci/guests/recorded -->"
+END = "<!-- end of the table -->"
+
+
+def markdown(results):
+    """The table, and below it the reason of each gap."""
+    ordered = sorted(results, key=_place)
+    backends = sorted({backend for result in results for backend in _by_backend(result)})
+    lines = ["| Linux | userland | iptables | " + " | ".join(backends) + " |", "|---|---|---|" + "---|" * len(backends)]
+    notes = []
+    for result in ordered:
+        cells = _by_backend(result)
+        row = [_cell(cells.get(backend, {}), notes) for backend in backends]
+        lines.append(f"| {result.facts.get('kernel', result.kernel)} | {_userland(result)} | "
+                     f"{result.facts.get('iptables', '?')} | " + " | ".join(row) + " |")
+    lines += ["", *(f"{number}. {note}" for number, note in enumerate(notes, 1))]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def written(readme, results):
+    """The README's text with the table in its place."""
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise Trouble(f"README.md lacks the lines between which the table stands: {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n{markdown(results)}{END}{after}"
+
+
+def _place(result):
+    kernels = [kernel.name for kernel in matrix.KERNELS]
+    userlands = [userland.name for userland in matrix.USERLANDS]
+    own = result.userland == dict(((k.name, k.suite) for k in matrix.KERNELS)).get(result.kernel)
+    return (not own, kernels.index(result.kernel), userlands.index(result.userland) if not own else 0)
+
+
+def _userland(result):
+    own = dict((k.name, k.suite) for k in matrix.KERNELS).get(result.kernel) == result.userland
+    if own:
+        return f"Debian {result.facts.get('debian', result.userland)}"
+    what = next(userland for userland in matrix.USERLANDS if userland.name == result.userland)
+    return f"{what.what} (Debian {result.facts.get('debian', what.suite)})"
+
+
+def _by_backend(result):
+    """Counts and reasons by backend, of scenarios alone: `name::backend::family`."""
+    cells = defaultdict(lambda: {"passed": 0, "failed": 0, "skipped": Counter()})
+    for kind in ("passed", "failed"):
+        for name in getattr(result, kind):
+            backend = _backend(name)
+            if backend:
+                cells[backend][kind] += 1
+    for name, reason in result.skipped.items():
+        backend = _backend(name)
+        if backend:
+            cells[backend]["skipped"][_short(reason)] += 1
+    return cells
+
+
+def _backend(name):
+    parts = name.split("::")
+    return parts[1] if len(parts) == 3 and re.fullmatch(r"ipv[46]", parts[2]) else None
+
+
+def _cell(cell, notes):
+    if not cell:
+        return "–"
+    text = f"{cell['passed']} passed"
+    if not cell["passed"]:
+        text = "–"
+    if cell["failed"]:
+        text += f", **{cell['failed']} failed**"
+    for reason, number in sorted(cell["skipped"].items()):
+        if reason not in notes:
+            notes.append(reason)
+        text += f", {number} skipped ({notes.index(reason) + 1})"
+    return text
+
+
+def _short(reason):
+    """The first sentence of a reason."""
+    return reason.splitlines()[0].rstrip(".") + "." if reason else "no reason was given."

@@ -1,0 +1,41 @@
+"""What sets mean, and that the scenarios they name are there."""
+
+import unittest
+from pathlib import Path
+
+from guests import matrix, selection
+from guests.trouble import Trouble
+
+SCENARIOS = Path(__file__).resolve().parents[3] / "scenarios"
+LISTED = [f"{name}::{backend}::{family}" for name in ("a/x", "a/xy") for backend in ("one", "two") for family in ("ipv4", "ipv6")]
+
+
+class Choosing(unittest.TestCase):
+    def test_no_scenario_means_all_variants(self):
+        self.assertEqual(selection.chosen(LISTED, ()), LISTED)
+
+    def test_each_backend_runs_each_scenario_once_and_both_families_have_their_turn(self):
+        self.assertEqual(selection.chosen(LISTED, ("a/x", "a/xy")),
+                         ["a/x::one::ipv4", "a/x::two::ipv6", "a/xy::one::ipv6", "a/xy::two::ipv4"])
+
+    def test_a_scenario_of_one_backend_and_family_is_run_there(self):
+        self.assertEqual(selection.chosen(["b::two::ipv6"], ("b",)), ["b::two::ipv6"])
+
+    def test_a_scenario_that_is_gone_is_named(self):
+        with self.assertRaisesRegex(Trouble, "the scenario a/z, and there is none"):
+            selection.chosen(LISTED, ("a/z",))
+
+
+class Sets(unittest.TestCase):
+    def test_the_scenarios_that_they_name_are_there(self):
+        for name in matrix.CORE:
+            self.assertTrue((SCENARIOS / f"{name}.yaml").is_file(), name)
+
+    def test_core_has_something_of_each_folder_of_scenarios(self):
+        # Crowds need more processors than a guest has; examples show keys, not features.
+        folders = {path.parent.name for path in SCENARIOS.glob("*/*.yaml")} - {"crowds", "examples"}
+        self.assertEqual(folders - {name.split("/")[0] for name in matrix.CORE}, set())
+
+
+if __name__ == "__main__":
+    unittest.main()
