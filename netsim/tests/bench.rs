@@ -14,8 +14,14 @@ use tproxy::backend::BackendId;
 
 /// A bench of a few connections.
 fn bench(tproxy: &Path, arguments: &[&str]) -> Output {
+    bench_of(["--rounds=2", "--pieces=10"], tproxy, arguments)
+}
+
+fn bench_of(size: [&str; 2], tproxy: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_netsim"))
-        .args(["bench", "--rounds=2", "--pieces=10", "--json", "--tproxy"])
+        .arg("bench")
+        .args(size)
+        .args(["--json", "--tproxy"])
         .arg(tproxy)
         .args(arguments)
         .output()
@@ -119,6 +125,39 @@ fn a_case_without_the_redirection_that_it_claims_is_void() {
         assert!(case["void"].as_str().unwrap().starts_with(reason), "{case}");
         assert!(case["figures"].is_null(), "{case}");
     }
+}
+
+#[test]
+fn a_revision_that_makes_the_kernel_work_more_is_worse_and_is_told() {
+    if !require::backend(BackendId::IptablesNft).met_or_skip() {
+        return;
+    }
+    // What it installs is right, and stands behind 3,000 rules that match nothing: far more than noise can hide.
+    let folder = tempfile::tempdir().unwrap();
+    let slower = folder.path().join("slower");
+    let tproxy = built::tproxy();
+    let script = "#!/bin/sh -e\n\
+        { echo '*filter'; for number in $(seq 3000); do echo '-A OUTPUT -d 192.0.2.1/32 -p udp -j ACCEPT'; done; \
+        echo COMMIT; } | iptables-nft-restore --noflush\n\
+        sed '1,/^# tproxy:$/d' \"$0\" >/run/tproxy.behind\nchmod 755 /run/tproxy.behind\n\
+        exec /run/tproxy.behind \"$@\"\n# tproxy:\n";
+    // The node sees no other file of this test.
+    let program = [script.as_bytes(), &std::fs::read(&tproxy).unwrap()].concat();
+    std::fs::write(&slower, program).unwrap();
+    std::fs::set_permissions(&slower, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let case = "connections/outbound/iptables-nft";
+    let against = |now: &Path, before: &Path| {
+        let before = format!("--against={}", before.display());
+        let ran = bench_of(["--rounds=10", "--pieces=60"], now, &[&format!("--case={case}"), &before]);
+        (ran.status.code(), named(&cases(&ran), case).clone())
+    };
+    let (code, worse) = against(&slower, &tproxy);
+    assert_eq!(code, Some(1), "{worse}");
+    assert!(worse["void"].is_null(), "{worse}");
+    let ratio = &worse["figures"]["both-cpu"]["to-before"]["ratio"];
+    assert!(ratio["from"].as_f64().unwrap() > 1.01, "{ratio}");
+    let (code, better) = against(&tproxy, &slower);
+    assert_eq!(code, Some(0), "{better}");
 }
 
 #[test]

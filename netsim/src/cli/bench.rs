@@ -9,14 +9,14 @@ use tproxy::family::IpFamily;
 use super::run::can_be_written;
 use super::selection::tproxy;
 use super::{End, say};
-use crate::load::{self, Case, Effort, Options, Outcome, Suite};
+use crate::load::{self, Case, Change, Effort, Options, Outcome, Suite};
 use crate::report;
 use crate::require::{self, Requirement};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 every case did what it claims; 1 a case is void: its traffic was not redirected as it says; 2 nothing could \
-be measured")]
+Exit codes: 0 every case did what it claims; 1 a case is void, since its traffic was not redirected as it says, or costs \
+more than with `--against`; 2 nothing could be measured")]
 pub(super) struct Bench {
     /// Fewer cases in 10 short rounds instead of 30 long ones: a picture in a minute
     #[arg(long)]
@@ -33,6 +33,9 @@ pub(super) struct Bench {
     /// Measure nothing; take the JSON of an earlier bench
     #[arg(long, value_name = "FILE", conflicts_with_all = ["quick", "cases", "rounds", "pieces", "ipv6", "seed", "tproxy"])]
     from: Option<PathBuf>,
+    /// A tproxy of another revision, measured in turn with this one; worse than that is exit code 1
+    #[arg(long, value_name = "PATH", conflicts_with = "from")]
+    against: Option<PathBuf>,
     /// Only this case, as in `connections/outbound/iptables-nft`; repeat for more
     #[arg(long = "case", value_name = "CASE", value_parser = Case::parse)]
     cases: Vec<Case>,
@@ -78,7 +81,8 @@ impl Bench {
             say(&report::bench(&outcome));
         }
         let void = outcome.cases.iter().any(|measured| measured.void.is_some());
-        Ok(if void { End::Failed } else { End::Passed })
+        let worse = load::judge(&outcome).iter().any(|judged| judged.change == Change::Worse);
+        Ok(if void || worse { End::Failed } else { End::Passed })
     }
 
     fn measure(&self) -> Result<Outcome, String> {
@@ -87,7 +91,8 @@ impl Bench {
         let (rounds, times) = if self.quick { (10, 1) } else { (30, 2) };
         let pieces = self.pieces.map(|pieces| Effort::Pieces(pieces as usize));
         let options = Options {
-            tproxy,
+            tproxy: program(tproxy)?,
+            against: self.against.clone().map(program).transpose()?,
             cases: self.possible()?,
             family: if self.ipv6 { IpFamily::V6 } else { IpFamily::V4 },
             rounds: self.rounds.map_or(rounds, |rounds| rounds as usize),
@@ -119,6 +124,11 @@ impl Bench {
         }
         Ok(possible)
     }
+}
+
+/// A program's path, as nodes will find it, too.
+fn program(path: PathBuf) -> Result<PathBuf, String> {
+    path.canonicalize().map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// What an earlier bench found.

@@ -8,9 +8,19 @@ use super::outcome::{Comparison, Figure, Measured, Metric, Outcome};
 use super::rig::Round;
 use super::{Case, Environment, Estimate, Options, Sample, environment};
 
+/// Whose installation a case was measured with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Revision {
+    /// That of the tproxy that is measured.
+    Now,
+    /// That of the one that it is compared with.
+    Before,
+}
+
 /// A case with its rounds.
 pub(super) struct Ran {
     pub(super) case: Case,
+    pub(super) revision: Revision,
     pub(super) mtu: u32,
     pub(super) rounds: Vec<Round>,
     pub(super) void: Option<String>,
@@ -24,28 +34,40 @@ pub(super) fn conclude(options: &Options, before: Environment, cases: &[Ran]) ->
         family: options.family.to_string(),
         seed: options.seed,
         rounds: options.rounds,
-        cases: cases.iter().map(|ran| measured(options, ran, cases)).collect(),
+        cases: cases
+            .iter()
+            .filter(|ran| ran.revision == Revision::Now)
+            .map(|ran| measured(options, ran, cases))
+            .collect(),
     }
 }
 
 fn measured(options: &Options, ran: &Ran, all: &[Ran]) -> Measured {
-    let rounds_of = |wanted: Case| {
-        let found = all.iter().find(|other| other.case == wanted && other.void.is_none());
-        found.filter(|_| wanted != ran.case).map(|found| found.rounds.as_slice())
+    let rounds_of = |wanted: Case, revision: Revision| {
+        let mut sound = all.iter().filter(|other| other.void.is_none());
+        let found = sound.find(|other| other.case == wanted && other.revision == revision);
+        found.filter(|_| (wanted, revision) != (ran.case, ran.revision)).map(|found| found.rounds.as_slice())
     };
     let figure = |metric: Metric| {
         let rounds: Vec<f64> = ran.rounds.iter().map(|round| value(metric, round)).collect();
-        let compared = |with: Case| {
-            let others = rounds_of(with)?;
+        let compared = |with: Case, revision: Revision| {
+            let others = rounds_of(with, revision)?;
             let others: Vec<f64> = others.iter().map(|round| value(metric, round)).collect();
             Some(compare(options, with, &rounds, &others))
         };
-        let to_straight = compared(ran.case.straight());
-        let to_baseline = ran.case.baseline().and_then(compared);
+        let to_straight = compared(ran.case.straight(), Revision::Now);
+        let to_baseline = ran.case.baseline().and_then(|with| compared(with, Revision::Now));
+        let to_before = compared(ran.case, Revision::Before);
         let spread = rounds.iter().copied().collect::<Sample>().spread();
-        Figure { to_straight, to_baseline, spread, rounds }
+        Figure { to_straight, to_baseline, to_before, spread, rounds }
     };
-    let figures = match ran.void {
+    // A comparison with what was void would be none.
+    let void_before = all.iter().find_map(|other| {
+        let reason = other.void.as_ref().filter(|_| other.case == ran.case)?;
+        (other.revision == Revision::Before).then(|| format!("before: {reason}"))
+    });
+    let void = ran.void.clone().or(void_before);
+    let figures = match void {
         Some(_) => BTreeMap::new(),
         None => Metric::ALL.into_iter().map(|metric| (metric, figure(metric))).collect(),
     };
@@ -53,7 +75,7 @@ fn measured(options: &Options, ran: &Ran, all: &[Ran]) -> Measured {
         case: ran.case,
         mtu: ran.mtu,
         pieces: ran.rounds.first().map_or(0, |round| round.pieces),
-        void: ran.void.clone(),
+        void,
         figures,
     }
 }

@@ -8,6 +8,7 @@ mod case;
 mod conclude;
 mod environment;
 mod exclusions;
+mod judgement;
 mod name;
 mod outcome;
 mod proof;
@@ -17,12 +18,13 @@ mod suite;
 
 pub use case::{Case, Direction, Load, Way};
 pub use environment::Environment;
+pub use judgement::{Change, Judgement, judge};
 pub use outcome::{Comparison, Figure, Measured, Metric, Outcome};
 pub use statistics::{Estimate, Sample, Spread};
 pub use suite::Suite;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use tproxy::family::IpFamily;
@@ -32,7 +34,7 @@ use crate::link::{LinkError, NetworkError};
 use crate::node::{NodeError, ProcessError};
 use crate::random::Random;
 use crate::topology::TopologyError;
-use conclude::Ran;
+use conclude::{Ran, Revision};
 use rig::{Rig, Round};
 
 /// Rounds that are not measured: caches fill, and the kernel allocates.
@@ -49,6 +51,8 @@ pub fn exclusions(count: usize) -> Vec<IpNet> {
 pub struct Options {
     /// The tproxy binary that installs.
     pub tproxy: PathBuf,
+    /// Another one, of another revision: what it installs is measured in turn with that.
+    pub against: Option<PathBuf>,
     /// The cases.
     pub cases: Vec<Case>,
     /// The family of all addresses.
@@ -121,6 +125,8 @@ pub enum LoadError {
 /// A case with what was measured of it so far.
 struct Running {
     rig: Rig,
+    /// Whose installation it is.
+    revision: Revision,
     rounds: Vec<Round>,
     void: Option<String>,
 }
@@ -132,9 +138,9 @@ struct Running {
 pub fn run(options: &Options, mut progress: impl FnMut(usize)) -> Result<Outcome, LoadError> {
     let before = Environment::now();
     let mut running = Vec::new();
-    for case in &options.cases {
-        let rig = Rig::up(*case, options.family, &options.tproxy)?;
-        running.push(Running { rig, rounds: Vec::new(), void: None });
+    for (case, revision, tproxy) in set_ups(options) {
+        let rig = Rig::up(case, options.family, tproxy)?;
+        running.push(Running { rig, revision, rounds: Vec::new(), void: None });
     }
     let mut random = Random::new(options.seed);
     for round in 0..WARM_UP + options.rounds {
@@ -149,12 +155,22 @@ pub fn run(options: &Options, mut progress: impl FnMut(usize)) -> Result<Outcome
             }
         }
     }
-    running.sort_by_key(|case| case.rig.case);
+    running.sort_by_key(|case| (case.rig.case, case.revision));
     let mut cases = Vec::new();
-    for Running { rig, rounds, void } in running {
+    for Running { rig, revision, rounds, void } in running {
         let void = void.map_or_else(|| rig.counters(), |void| Ok(Some(void)))?;
-        cases.push(Ran { case: rig.case, mtu: rig.mtu()?, rounds, void });
+        cases.push(Ran { case: rig.case, revision, mtu: rig.mtu()?, rounds, void });
         rig.down()?;
     }
     Ok(conclude::conclude(options, before, &cases))
+}
+
+/// Every case by the tproxy that is measured, and those with a backend by the one that it is compared with, too.
+fn set_ups(options: &Options) -> Vec<(Case, Revision, &Path)> {
+    let now = options.cases.iter().map(|case| (*case, Revision::Now, options.tproxy.as_path()));
+    let before = options.against.iter().flat_map(|tproxy| {
+        let cases = options.cases.iter().filter(|case| case.backend().is_some());
+        cases.map(|case| (*case, Revision::Before, tproxy.as_path()))
+    });
+    now.chain(before).collect()
 }

@@ -76,6 +76,9 @@ pub struct Figure {
     /// Against the case with one thing less.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to_baseline: Option<Comparison>,
+    /// Against the same case as another revision of tproxy installs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_before: Option<Comparison>,
 }
 
 /// Two cases, round by round, with the interval that holds the true median with 95 % confidence.

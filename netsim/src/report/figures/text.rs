@@ -2,7 +2,7 @@
 
 use super::super::table::table;
 use super::{ENOUGH, Group, groups, way};
-use crate::load::{Comparison, Measured, Metric, Outcome};
+use crate::load::{self, Change, Comparison, Judgement, Measured, Metric, Outcome};
 
 /// The figures of all cases, and what they were measured on.
 #[must_use]
@@ -15,8 +15,27 @@ pub fn text(outcome: &Outcome) -> String {
         "{environment}, after it {load_after}\n\
          {rounds} rounds{few}, {family}, seed {seed}\n\
          median [quartiles]; ratios and differences: median [95 % interval]; to straight: against a sidecar that is called\n\
-         by its own address, without redirection\n{tables}{void}"
+         by its own address, without redirection\n{tables}{void}{}",
+        changes(&load::judge(outcome))
     )
+}
+
+/// What costs more or less than with the other revision.
+fn changes(judged: &[Judgement]) -> String {
+    if judged.is_empty() {
+        return String::new();
+    }
+    let heading = ["case", "processor time to before", ""].map(str::to_owned).to_vec();
+    let line = |one: &Judgement| {
+        let word = match one.change {
+            Change::Better => "better",
+            Change::Worse => "worse",
+            Change::WithinNoise => "within noise",
+        };
+        vec![one.case.to_string(), one.ratio.show(3), word.to_owned()]
+    };
+    let lines: Vec<_> = std::iter::once(heading).chain(judged.iter().map(line)).collect();
+    format!("\nagainst the other revision of tproxy, pod and peer\n{}", table(&lines))
 }
 
 fn of_group(group: &Group, cases: &[&Measured]) -> String {

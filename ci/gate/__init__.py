@@ -1,0 +1,1 @@
+"""Whether one revision costs more than another: what `ci/bench --against` does."""
