@@ -44,7 +44,7 @@ fn every_case_is_measured_and_compared_in_either_family() {
             if require::backend(backend).met_or_skip() {
                 names.extend(match backend {
                     BackendId::IptablesNft => ["iptables-nft", "iptables-nft/sidecar"],
-                    BackendId::IptablesLegacy => ["iptables-legacy", "iptables-legacy/10000-exclusions"],
+                    _ => ["iptables-legacy", "iptables-legacy/10000-exclusions"],
                 });
             }
         }

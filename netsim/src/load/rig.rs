@@ -114,7 +114,8 @@ impl Rig {
     /// What our rules counted against all connections that were made; the reason when they differ.
     pub(super) fn counters(&self) -> Result<Option<String>, LoadError> {
         let flavour = match self.case.backend() {
-            None => return Ok(None),
+            // Programs count calls, and `status` shows them.
+            None | Some(BackendId::Ebpf) => return Ok(None),
             Some(BackendId::IptablesNft) => "nft",
             Some(BackendId::IptablesLegacy) => "legacy",
         };

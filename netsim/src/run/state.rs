@@ -23,7 +23,7 @@ const LOOK: &str = "for family in iptables ip6tables; do for flavour in nft lega
         ip $family route show table all | grep -v -e 'table local' -e '^fe80:'; done; \
     echo '#settings'; cd /proc/sys/net && grep -rs '' core ipv4 ipv6 | \
         grep -v -e stable_secret -e /neigh/ -e tcp_fastopen_key -e random -e flush; cd /; \
-    echo '#files'; \
+    echo '#files'; find /sys/fs/bpf -mindepth 1 2>/dev/null; \
     find /run /tmp /etc/firewalld -not -path '/run/netsim*' -not -path /run/xtables.lock 2>/dev/null; \
     find /etc/firewalld -type f -exec cksum {} + 2>/dev/null";
 

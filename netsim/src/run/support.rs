@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use tproxy::backend::BackendId;
+use tproxy::ebpf;
 
 use crate::node::{self, Node, NodeSpec, Program};
 
@@ -30,6 +31,10 @@ pub fn supports(backend: BackendId) -> Result<(), Missing> {
 fn probe(backend: BackendId) -> Result<(), Missing> {
     node::support().map_err(|missing| Missing(missing.to_string()))?;
     let flavour = match backend {
+        BackendId::Ebpf => {
+            let refused = |error| Missing(format!("{backend} does not work here: {error}"));
+            return ebpf::kernel::try_to_load().map_err(refused);
+        }
         BackendId::IptablesNft => "nft",
         BackendId::IptablesLegacy => "legacy",
     };
