@@ -44,7 +44,8 @@ impl Requirement {
 }
 
 /// The names that `NETSIM_REQUIRE` may hold.
-const NAMES: [&str; 6] = ["root", "iptables-nft", "iptables-legacy", "source-ports", "chromium", "tcpdump"];
+const NAMES: [&str; 7] =
+    ["root", "iptables-nft", "iptables-legacy", "ebpf", "source-ports", "chromium", "tcpdump"];
 
 /// Whether nodes can be made, named `root` in `NETSIM_REQUIRE`.
 pub fn nodes() -> Requirement {

@@ -50,7 +50,7 @@ fn every_kind_of_case_is_measured_and_compared_in_either_family() {
         }
     }
     names.extend(["queries/outbound/direct".to_owned(), "queries/outbound/straight".to_owned()]);
-    for backend in [BackendId::IptablesNft, BackendId::IptablesLegacy] {
+    for backend in [BackendId::IptablesNft, BackendId::IptablesLegacy, BackendId::Ebpf] {
         if require::backend(backend).met_or_skip() {
             let of = ["connections/whole", "round-trips/outbound", "bulk/inbound", "queries/outbound"];
             names.extend(of.map(|what| format!("{what}/{backend}")));

@@ -38,7 +38,8 @@ fn main() {
     }
 }
 
-const SMALL: &str = "redirect:\n  outbound: {excludePorts: [22, 5432, 9000]}\n  inbound: {excludePorts: \"22,9901\"}\n";
+const SMALL: &str =
+    "redirect:\n  outbound: {excludePorts: [22, 5432, 9000]}\n  inbound: {excludePorts: \"22,9901\"}\n";
 
 fn configuration() {
     for _ in 0..100 {
@@ -91,7 +92,9 @@ fn verdicts() {
 /// The rules of a busy host, none of them ours.
 fn saved_rules() {
     let chains: String = (0..500).map(|n| format!(":KUBE-SVC-{n} - [0:0]\n")).collect();
-    let rule = |n: usize| format!("-A KUBE-SVC-{n} -m comment --comment \"default/service-{n}\" -j KUBE-MARK-MASQ\n");
+    let rule = |n: usize| {
+        format!("-A KUBE-SVC-{n} -m comment --comment \"default/service-{n}\" -j KUBE-MARK-MASQ\n")
+    };
     let rules: String = (0..500).map(rule).collect();
     let text = format!("*nat\n:OUTPUT ACCEPT [0:0]\n{chains}{rules}COMMIT\n");
     black_box(save::parse(&text).unwrap());

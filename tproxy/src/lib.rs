@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod conntrack;
 pub mod diagnostic;
+pub mod ebpf;
 pub mod family;
 pub mod firewalld;
 pub mod host;

@@ -1,4 +1,5 @@
-//! Starting programs, and the system calls that no crate wraps. The only file with `unsafe`.
+//! Starting programs, and the system calls that no crate wraps. The only file with `unsafe` beside
+//! `ebpf::kernel::call`.
 //!
 //! A program started here dies with the thread that started it, reads its input from memory that is complete before it
 //! starts, and holds whatever descriptors are inheritable (the installation lock). It may be set apart from the caller's
@@ -289,4 +290,13 @@ pub(crate) fn netns_cookie(socket: RawFd) -> Option<u64> {
         )
     };
     (result == 0).then_some(cookie)
+}
+
+/// The user namespace that a namespace belongs to (`NS_GET_USERNS` of ioctl_nsfs(2)); `None` where this process may not know.
+pub(crate) fn owner_of_namespace(namespace: &File) -> Option<File> {
+    use std::os::fd::{AsRawFd, FromRawFd};
+    // SAFETY: the request takes no argument.
+    let owner = unsafe { libc::ioctl(namespace.as_raw_fd(), libc::NS_GET_USERNS) };
+    // SAFETY: the kernel gave the descriptor to this process, and nobody else has it.
+    (owner >= 0).then(|| File::from(unsafe { OwnedFd::from_raw_fd(owner) }))
 }

@@ -175,7 +175,7 @@ impl Proxy {
             Mode::Record | Mode::Forward => None,
         };
         let destination = fixed.or(original_destination);
-        if destination.is_some_and(|destination| self.is_own_listener(destination, local)) {
+        if destination.is_some_and(|destination| self.is_own_listener(destination)) {
             record(Handled::Loop);
             return reset(&stream);
         }
@@ -199,9 +199,10 @@ impl Proxy {
         }
     }
 
-    fn is_own_listener(&self, destination: SocketAddr, local: SocketAddr) -> bool {
+    /// Not whether it is where the connection was accepted: eBPF hands an arriving connection over as it was sent.
+    fn is_own_listener(&self, destination: SocketAddr) -> bool {
         let own_port = self.spec.ports().iter().any(|(port, _)| *port == destination.port());
-        destination == local || (own_port && is_local(destination.ip()))
+        own_port && is_local(destination.ip())
     }
 }
 

@@ -66,10 +66,12 @@ impl Fuzz {
 
     fn options(&self) -> Result<Options, String> {
         let backends = self.backend.iter().map(|name| {
-            [BackendId::IptablesNft, BackendId::IptablesLegacy]
+            [BackendId::IptablesNft, BackendId::IptablesLegacy, BackendId::Ebpf]
                 .into_iter()
                 .find(|known| known.to_string() == *name)
-                .ok_or_else(|| format!("`{name}` is no backend; there are: iptables-nft, iptables-legacy"))
+                .ok_or_else(|| {
+                    format!("`{name}` is no backend; there are: iptables-nft, iptables-legacy, ebpf")
+                })
         });
         let backends = backends.collect::<Result<Vec<_>, _>>()?;
         for backend in &backends {

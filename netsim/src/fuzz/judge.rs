@@ -118,7 +118,7 @@ fn claimed(verdict: Verdict) -> Option<Claim> {
     match verdict {
         Verdict::Pass => Some(Claim::Passes),
         Verdict::Redirect(port) => Some(Claim::Redirected(port.get())),
-        Verdict::Drop => None,
+        Verdict::Drop | Verdict::Refuse => None,
     }
 }
 
@@ -127,7 +127,10 @@ fn ended_as(claim: Option<Claim>, shot: &Shot, topology: &Topology, outcome: &Ou
     match (claim, outcome) {
         (None, outcome) => *outcome == Outcome::TimedOut,
         (Some(Claim::Redirected(port)), Outcome::Answered { answer, .. }) => {
-            answer.actor.starts_with("sidecar") && answer.local.port() == port
+            // eBPF hands an arriving connection to the listener as it was sent, to the address it was sent to.
+            let is_handed_over =
+                || answer.original_destination == Some(answer.local) && answer.actor == sidecar_by(port);
+            answer.actor.starts_with("sidecar") && (answer.local.port() == port || is_handed_over())
         }
         (Some(Claim::Passes), Outcome::Answered { answer, .. }) => {
             answer.actor == destination(shot, topology) && answer.local.port() == shot.to.port()
@@ -153,7 +156,12 @@ fn destination(shot: &Shot, topology: &Topology) -> String {
 }
 
 fn sidecar_at(at: SocketAddr) -> String {
-    let side = if super::world::INBOUND.contains(&at.port()) { "inbound" } else { "outbound" };
+    sidecar_by(at.port())
+}
+
+/// The sidecar's listener on a port.
+fn sidecar_by(port: u16) -> String {
+    let side = if super::world::INBOUND.contains(&port) { "inbound" } else { "outbound" };
     format!("sidecar-{side}")
 }
 

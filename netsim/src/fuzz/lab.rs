@@ -97,7 +97,7 @@ impl Lab {
     /// Installs with these options, over what was there, with a sidecar of this user.
     pub(super) fn install(&self, options: &Options, sidecar: u32) -> Result<(), FuzzError> {
         self.take_queries_as(sidecar)?;
-        let Install { flags, config, .. } = options.install();
+        let Install { flags, config, .. } = options.install().by(self.backend);
         let mut arguments = vec!["install".to_owned(), "--quiet".to_owned()];
         arguments.extend(flags.iter().map(|(name, value)| format!("--{name}={}", value.value)));
         if self.backend == BackendId::IptablesLegacy {

@@ -68,7 +68,8 @@ pub enum Way {
 }
 
 /// Every backend, as cases know them.
-pub(super) const BACKENDS: [BackendId; 2] = [BackendId::IptablesNft, BackendId::IptablesLegacy];
+pub(super) const BACKENDS: [BackendId; 3] =
+    [BackendId::IptablesNft, BackendId::IptablesLegacy, BackendId::Ebpf];
 
 impl Load {
     /// All of them.

@@ -5,6 +5,8 @@
 
 use std::net::SocketAddr;
 
+use serde_json::Value;
+
 use super::case::{Case, Direction, Load, Way};
 use crate::actor::{Handled, Seen, Tally};
 
@@ -76,6 +78,20 @@ pub(super) fn counted(way: Way, direction: Direction, saved: &str) -> u64 {
         Way::Own(_) => line.contains("outbound/sidecar ") || line.contains("outbound/sidecar\""),
     });
     decided.filter_map(packets).sum()
+}
+
+/// The same in the output of `tproxy status --json`.
+pub(super) fn counted_by_line(way: Way, direction: Direction, status: &str) -> u64 {
+    let line = match (way, direction) {
+        (Way::Direct | Way::Straight, _) => return 0,
+        (Way::Own(_), _) => "outbound/sidecar",
+        (Way::Captured(_), Direction::Inbound) => "inbound/captured",
+        (Way::Captured(_), _) => "outbound/captured",
+    };
+    let status: Value = serde_json::from_str(status).unwrap_or_default();
+    let lines = status.get("counters").and_then(Value::as_array).into_iter().flatten();
+    let packets = lines.filter(|counted| counted.get("line").and_then(Value::as_str) == Some(line));
+    packets.filter_map(|counted| counted.get("packets")?.as_u64()).sum()
 }
 
 /// The packets in `[packets:bytes] -A CHAIN …`.
@@ -190,5 +206,13 @@ mod tests {
         assert_eq!(outbound(Way::Own(NFT)), 3);
         assert_eq!(outbound(Way::Direct), 0);
         assert_eq!(counted(Way::Captured(NFT), Direction::Inbound, saved), 0);
+    }
+
+    #[test]
+    fn programs_tell_by_the_line_that_decides() {
+        let status = r#"{"counters": [{"line": "outbound/captured", "packets": 4}, {"line": "inbound/captured", "packets": 3}]}"#;
+        assert_eq!(counted_by_line(Way::Captured(BackendId::Ebpf), Direction::Outbound, status), 4);
+        assert_eq!(counted_by_line(Way::Captured(BackendId::Ebpf), Direction::Inbound, status), 3);
+        assert_eq!(counted_by_line(Way::Own(BackendId::Ebpf), Direction::Outbound, "{}"), 0);
     }
 }

@@ -223,6 +223,7 @@ impl Rig {
     /// first of a port in a while only, so that the sidecar's word must do.
     pub(super) fn counters(&self) -> Result<Option<String>, LoadError> {
         let flavour = match self.case.backend() {
+            Some(BackendId::Ebpf) => return self.counted_by_programs(),
             Some(BackendId::IptablesNft) if self.case.load.kind() != Kind::Queries => "nft",
             Some(BackendId::IptablesLegacy) if self.case.load.kind() != Kind::Queries => "legacy",
             _ => return Ok(None),
@@ -234,6 +235,22 @@ impl Rig {
             let (counted, made) = (proof::counted(self.case.way, *direction, &saved), self.made);
             if counted != made {
                 return Ok(Some(format!("the rules of {node} counted {counted} of {made} flows")));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The same of programs, which count calls and connections by the policy's lines.
+    fn counted_by_programs(&self) -> Result<Option<String>, LoadError> {
+        if self.case.load == Load::Queries {
+            return Ok(None);
+        }
+        for (node, direction) in self.counting() {
+            let status = Program::new("tproxy").args(["status", "--json"]).run(self.network.node(node)?);
+            let status = status.and_then(Finished::checked)?.stdout_text();
+            let counted = proof::counted_by_line(self.case.way, *direction, &status);
+            if counted != self.made {
+                return Ok(Some(format!("the programs of {node} counted {counted} of {} flows", self.made)));
             }
         }
         Ok(None)

@@ -16,7 +16,7 @@ pub(super) fn first_listener(verdict: Verdict, destination: SocketAddr, plan: &P
         Verdict::Redirect(port) => port.get(),
         // Whoever calls a listener by its own address reaches it without any redirection.
         Verdict::Pass if plan.host.owns(destination.ip()) => destination.port(),
-        Verdict::Pass | Verdict::Drop => return None,
+        Verdict::Pass | Verdict::Drop | Verdict::Refuse => return None,
     };
     match port {
         port if port == outbound.get() => Some(Place::SidecarOutbound),

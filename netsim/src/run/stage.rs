@@ -73,11 +73,11 @@ impl Stage {
         let installations = document.installations().into_iter().map(|install| install.value);
         let plans = installations
             .filter(Install::succeeds)
-            .map(|install| scenario::plan(&install, &document.files, &topology))
+            .map(|install| scenario::plan(&install.by(variant.backend), &document.files, &topology))
             .collect::<Result<Vec<_>, _>>()?;
         let plan = match plans.first() {
             Some(plan) => plan.clone(),
-            None => scenario::plan(&Install::default(), &document.files, &topology)?,
+            None => scenario::plan(&Install::default().by(variant.backend), &document.files, &topology)?,
         };
         let network = Network::up(&topology, &network_options(&document, &topology, options))?;
         let witness =
@@ -196,6 +196,7 @@ impl Stage {
 
     /// Installs tproxy as the scenario says.
     pub(super) fn install(&self, install: &Install) -> Result<Check, RunError> {
+        let install = &install.by(self.backend);
         let mut arguments = vec!["install".to_owned()];
         arguments.extend(install.flags.iter().map(|(name, value)| format!("--{name}={}", value.value)));
         if let Some(config) = &install.config {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use tproxy::backend::BackendId;
+use tproxy::ebpf;
 use tproxy::family::IpFamily;
 
 use crate::node::{self, Node, NodeSpec, Program};
@@ -41,6 +42,10 @@ pub fn supports_family(backend: BackendId, family: IpFamily) -> Result<(), Missi
 fn probe(backend: BackendId, family: IpFamily) -> Result<(), Missing> {
     node::support().map_err(|missing| Missing(missing.to_string()))?;
     let flavour = match backend {
+        BackendId::Ebpf => {
+            let refused = |error| Missing(format!("{backend} does not work here: {error}"));
+            return ebpf::kernel::try_to_load().map_err(refused);
+        }
         BackendId::IptablesNft => "nft",
         BackendId::IptablesLegacy => "legacy",
     };

@@ -14,8 +14,8 @@ use crate::node::{Node, NodeError};
 const SETTINGS: [&str; 3] = ["core", "ipv4", "ipv6"];
 /// Parts of names of what the kernel changes by itself.
 const RESTLESS: [&str; 5] = ["stable_secret", "/neigh/", "tcp_fastopen_key", "random", "flush"];
-/// Where tproxy could leave a file.
-const FOLDERS: [&str; 3] = ["/run", "/tmp", FIREWALLD];
+/// Where tproxy could leave a file, or a pin.
+const FOLDERS: [&str; 4] = ["/run", "/tmp", FIREWALLD, "/sys/fs/bpf"];
 /// Where it changes files that are there.
 const FIREWALLD: &str = "/etc/firewalld";
 /// What netsim itself keeps, and the lock of iptables-legacy, which every such program leaves behind.

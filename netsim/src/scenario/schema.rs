@@ -238,4 +238,5 @@ impl fmt::Display for FlagValue {
 }
 
 /// The backends that scenarios run on, by id.
-pub(super) const BACKENDS: [BackendId; 2] = [BackendId::IptablesNft, BackendId::IptablesLegacy];
+pub(super) const BACKENDS: [BackendId; 3] =
+    [BackendId::IptablesNft, BackendId::IptablesLegacy, BackendId::Ebpf];

@@ -9,6 +9,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tproxy::backend::BackendId;
 use tproxy::config::value::{Spelling, Value};
 
 use super::crowd::{Burst, Queries};
@@ -106,6 +107,17 @@ pub struct Install {
 }
 
 impl Install {
+    /// The same by a backend. Of iptables, what is installed is decided by which programs there are.
+    #[must_use]
+    pub fn by(&self, backend: BackendId) -> Self {
+        let mut install = self.clone();
+        if backend == BackendId::Ebpf {
+            let choice = || Spanned::unwritten(FlagValue::Text(backend.to_string()));
+            install.flags.entry("backend".to_owned()).or_insert_with(choice);
+        }
+        install
+    }
+
     /// Whether it shall succeed.
     #[must_use]
     pub fn succeeds(&self) -> bool {

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ebpf::render::Capture;
 use crate::iptables::Tool;
 
 /// One reversible step on the system.
@@ -30,6 +31,9 @@ pub enum Change {
     RemoveAddress(LoopbackAddress),
     /// Replaces a file of another program's configuration in which rules of ours are kept.
     Store(StoredFile),
+    /// Gives a network namespace other contents of the maps of eBPF programs, which are attached where they are not, and
+    /// removed with the last of them.
+    Capture(Capture),
 }
 
 /// A file before and after a change; `None` where there is none.
@@ -64,6 +68,12 @@ impl Change {
             }
             Self::AddAddress(address) => Self::RemoveAddress(address.clone()),
             Self::RemoveAddress(address) => Self::AddAddress(address.clone()),
+            Self::Capture(Capture { place, netns, before, after }) => Self::Capture(Capture {
+                place: place.clone(),
+                netns: *netns,
+                before: after.clone(),
+                after: before.clone(),
+            }),
             Self::Store(StoredFile { path, before, after }) => {
                 Self::Store(StoredFile { path: path.clone(), before: after.clone(), after: before.clone() })
             }
@@ -81,6 +91,7 @@ impl fmt::Display for Change {
             Self::RemoveAddress(address) => write!(f, "remove {address}"),
             Self::Store(StoredFile { path, after: Some(_), .. }) => write!(f, "write {}", path.display()),
             Self::Store(StoredFile { path, after: None, .. }) => write!(f, "remove {}", path.display()),
+            Self::Capture(capture) => capture.fmt(f),
         }
     }
 }

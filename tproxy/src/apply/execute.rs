@@ -8,6 +8,7 @@ use super::interruption::Rest;
 use super::partial::{self, Way};
 use super::patience::Patience;
 use super::stored::{self, StoreError};
+use crate::ebpf::kernel::{self, EbpfError};
 use crate::host::iptables::ToolError;
 use crate::host::xtables_lock::{self, LockHolder};
 use crate::iptables::{Flavour, Tool};
@@ -39,6 +40,14 @@ pub enum ExecuteError {
         change: String,
         /// What the kernel said.
         error: std::io::Error,
+    },
+    /// The kernel refused programs, maps or links.
+    #[error("cannot {change}: {error}")]
+    Capture {
+        /// The change, in words.
+        change: String,
+        /// What the kernel said.
+        error: EbpfError,
     },
     /// A file was not replaced.
     #[error("cannot {change}: {error}")]
@@ -94,6 +103,9 @@ pub(super) fn perform(
         }
         Change::AddAddress(address) => address::add_and_wait(address).map(|()| 1).map_err(refused),
         Change::RemoveAddress(address) => address::remove(address).map(|()| 1).map_err(refused),
+        Change::Capture(capture) => kernel::carry_out(capture)
+            .map(|()| 1)
+            .map_err(|error| Failure::whole(ExecuteError::Capture { change: change.to_string(), error })),
         Change::Store(file) => stored::store(file)
             .map(|()| 1)
             .map_err(|error| Failure::whole(ExecuteError::Stored { change: change.to_string(), error })),

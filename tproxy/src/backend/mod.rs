@@ -3,6 +3,7 @@
 //!
 //! A new backend is one implementation of [`Backend`]. Must never change the system: changes are carried out by `apply`.
 
+pub mod ebpf;
 pub mod iptables;
 
 use std::fmt;
@@ -18,6 +19,8 @@ pub enum BackendId {
     IptablesNft,
     /// iptables over x_tables.
     IptablesLegacy,
+    /// eBPF programs.
+    Ebpf,
 }
 
 impl fmt::Display for BackendId {
@@ -25,6 +28,7 @@ impl fmt::Display for BackendId {
         f.pad(match self {
             Self::IptablesNft => "iptables-nft",
             Self::IptablesLegacy => "iptables-legacy",
+            Self::Ebpf => "ebpf",
         })
     }
 }

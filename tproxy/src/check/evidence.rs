@@ -35,6 +35,8 @@ pub struct Evidence {
     pub logs: bool,
     /// Whether firewalld is configured here.
     pub has_firewalld: bool,
+    /// Whether the kernel takes the programs of the eBPF backend; `None` where that was not tried.
+    pub programs_of_ebpf: Option<Result<(), String>>,
     /// Mounted file systems of the kinds that the eBPF backend needs.
     pub mounts: Vec<Mount>,
 }

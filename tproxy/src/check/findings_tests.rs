@@ -60,6 +60,7 @@ fn host() -> Host {
             dns_listeners: Vec::new(),
             logs: true,
             has_firewalld: true,
+            programs_of_ebpf: Some(Ok(())),
             mounts: ["cgroup2", "bpf"].map(|kind| Mount { kind: kind.to_owned(), path: "/x".into() }).into(),
         },
         tools,
@@ -230,12 +231,21 @@ const NATIVE: &str = r#"{"nftables":[{"chain":{"family":"inet","table":"t","name
 #[case::chains_that_cannot_be_read(QUIET, |host: &mut Host| {
     host.evidence.others.as_mut().unwrap().chains = Some(Ok("?".to_owned()));
 }, &["unknown other-rules/nftables"])]
-#[case::ebpf("backend: ebpf\nredirect: { inbound: { enabled: false } }", |_: &mut Host| (), &[
-    "missing ebpf/backend", "unknown ebpf/kernel",
-])]
+#[case::ebpf("backend: ebpf\nredirect: { inbound: { enabled: false } }", |_: &mut Host| (), &[])]
+#[case::ebpf_that_the_kernel_refuses("backend: ebpf\nredirect: { inbound: { enabled: false } }", |host: &mut Host| {
+    host.evidence.programs_of_ebpf = Some(Err("refused".to_owned()));
+}, &["missing ebpf/kernel"])]
+#[case::ebpf_without_root("backend: ebpf\nredirect: { inbound: { enabled: false } }", |host: &mut Host| {
+    host.evidence.programs_of_ebpf = None;
+}, &["unknown ebpf/kernel"])]
+#[case::ebpf_that_is_asked_for_too_much(
+    "backend: ebpf\ndropInvalidPackets: true\nredirect: { inbound: { enabled: false } }",
+    |_: &mut Host| (),
+    &["missing ebpf/options"]
+)]
 #[case::ebpf_without_mounts("backend: ebpf\nredirect: { inbound: { enabled: false } }", |host: &mut Host| {
     host.evidence.mounts.clear();
-}, &["missing ebpf/backend", "unknown ebpf/kernel", "missing ebpf/cgroup2", "missing ebpf/bpffs"])]
+}, &["missing ebpf/cgroup2"])]
 fn a_host_has_these_troubles(#[case] yaml: &str, #[case] change: fn(&mut Host), #[case] expected: &[&str]) {
     assert_eq!(troubles(yaml, change), expected, "{:#?}", judged(yaml, change));
 }

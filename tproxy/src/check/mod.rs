@@ -30,7 +30,7 @@ pub fn findings(case: &Case, evidence: &Evidence) -> Vec<Finding> {
     let ebpf = case.config.backend == BackendChoice::Ebpf;
     findings.extend(people::findings(case, evidence));
     if ebpf {
-        findings.extend(ebpf::findings(evidence));
+        findings.extend(ebpf::findings(case, evidence));
     } else {
         findings.extend(flavour::findings(evidence));
         findings.extend(features::findings(case, evidence));

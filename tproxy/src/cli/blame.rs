@@ -9,6 +9,7 @@ use crate::config::problem::{Origin, Problem, Problems};
 use crate::config::value::Value;
 use crate::config::{Resolved, settings};
 use crate::diagnostic::in_words;
+use crate::ebpf::kernel::EbpfError;
 use crate::host::HostError;
 use crate::host::iptables::ToolError;
 use crate::plan::PlanError;
@@ -33,7 +34,17 @@ fn about(error: &CliError, resolved: &Resolved) -> Option<(&'static str, String)
         CliError::DirectRead(error) => Some(("storeFirewalld", error.to_string())),
         CliError::Direct(error) => Some(("storeFirewalld", error.to_string())),
         CliError::Tools(error) => Some((of_tool(error, resolved)?, error.to_string())),
-        CliError::WithoutEbpf => Some(("backend", error.to_string())),
+        CliError::NotByEbpf(error) => Some((error.key(), error.reason().to_owned())),
+        CliError::Ebpf(error) => Some((of_ebpf(error)?, error.to_string())),
+        _ => None,
+    }
+}
+
+fn of_ebpf(error: &EbpfError) -> Option<&'static str> {
+    match error {
+        EbpfError::WithoutPrograms | EbpfError::NoCookie => Some("backend"),
+        EbpfError::NotCgroup { .. } | EbpfError::NoCgroup { .. } => Some("ebpf.cgroupPath"),
+        EbpfError::Object { .. } => Some("ebpf.programsSourcePath"),
         _ => None,
     }
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::Surroundings;
 use super::error::CliError;
 use crate::apply::change::{Change, LoopbackAddress, StoredFile};
+use crate::ebpf::render::Capture;
 use crate::iptables::{Tool, rule};
 
 /// With `--json`.
@@ -40,6 +41,7 @@ enum Shown<'a> {
     AddAddress(&'a LoopbackAddress),
     RemoveAddress(&'a LoopbackAddress),
     Store(&'a StoredFile),
+    Capture(&'a Capture),
 }
 
 impl<'a> From<&'a Change> for Shown<'a> {
@@ -49,6 +51,7 @@ impl<'a> From<&'a Change> for Shown<'a> {
             Change::AddAddress(address) => Self::AddAddress(address),
             Change::RemoveAddress(address) => Self::RemoveAddress(address),
             Change::Store(file) => Self::Store(file),
+            Change::Capture(capture) => Self::Capture(capture),
         }
     }
 }
@@ -96,6 +99,11 @@ pub(super) fn print(
         write!(out, "{gap}### {heading} ###\n\n{text}\n")?;
         gap = "\n";
     }
+    for change in changes {
+        if let Change::Capture(Capture { after: Some(contents), .. }) = change {
+            write!(out, "{}### {change} ###\n\n{contents}\n", std::mem::replace(&mut gap, "\n"))?;
+        }
+    }
     for address in changes.iter().filter(|change| !is_text(change)) {
         writeln!(out, "{}# {address}", std::mem::take(&mut gap))?;
     }
@@ -104,5 +112,10 @@ pub(super) fn print(
 
 /// Whether a change is shown as the text that it loads or writes.
 fn is_text(change: &Change) -> bool {
-    matches!(change, Change::Restore { .. } | Change::Store(StoredFile { after: Some(_), .. }))
+    matches!(
+        change,
+        Change::Restore { .. }
+            | Change::Store(StoredFile { after: Some(_), .. })
+            | Change::Capture(Capture { after: Some(_), .. })
+    )
 }

@@ -16,6 +16,8 @@ use crate::apply::lock::LockError;
 use crate::backend::iptables::Lacking;
 use crate::config::Problems;
 use crate::diagnostic::{Colours, in_words, visible};
+use crate::ebpf;
+use crate::ebpf::kernel::EbpfError;
 use crate::firewalld::DirectError;
 use crate::host::HostError;
 use crate::host::firewalld::DirectReadError;
@@ -53,8 +55,16 @@ pub(super) enum CliError {
     Lacking(Box<Lacking>),
     #[error("{error}; {lacking}")]
     Blocked { error: ApplyError, lacking: Box<Lacking> },
-    #[error("this build has no eBPF backend; leave --backend and --ebpf-enabled out")]
-    WithoutEbpf,
+    #[error(transparent)]
+    Ebpf(#[from] EbpfError),
+    #[error(transparent)]
+    NotByEbpf(#[from] ebpf::Unsupported),
+    #[error(
+        "{0} is installed here, and one backend does not take the place of the other yet: run `tproxy uninstall` first"
+    )]
+    OtherBackend(&'static str),
+    #[error("{0}")]
+    Refused(String),
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
     #[error("{0} needs root: run tproxy as root{1}")]
@@ -115,7 +125,16 @@ impl CliError {
             | Self::Plan(_)
             | Self::Unsupported(_)
             | Self::Lacking(_)
-            | Self::WithoutEbpf
+            | Self::NotByEbpf(_)
+            | Self::OtherBackend(_)
+            | Self::Refused(_)
+            | Self::Ebpf(
+                EbpfError::WithoutPrograms
+                | EbpfError::NoCookie
+                | EbpfError::NoCgroup { .. }
+                | EbpfError::NotCgroup { .. }
+                | EbpfError::Object { .. },
+            )
             | Self::Host(HostError::ResolvConf { .. })
             | Self::DirectRead(_)
             | Self::Direct(_)
@@ -133,6 +152,7 @@ impl CliError {
                 | ToolError::MixedFlavours { .. },
             ) => REFUSED,
             Self::Tools(_)
+            | Self::Ebpf(_)
             | Self::Host(_)
             | Self::Lock(_)
             | Self::Apply(_)

@@ -10,7 +10,7 @@ use super::error::CliError;
 use super::flow::FlowFlags;
 use super::limits::NoLimits;
 use super::{sources, table};
-use crate::config::{BackendChoice, Layers, Resolved};
+use crate::config::{Layers, Resolved};
 use crate::host;
 use crate::plan::assumed::Assumption;
 use crate::plan::entry::Entry;
@@ -50,10 +50,6 @@ impl Explain {
         let (plan, notes) = plan::resolve(&resolved.config, &facts, Sidecar::MayBeAssumed)?;
         for note in notes {
             surroundings.warn(note);
-        }
-        if resolved.config.backend == BackendChoice::Ebpf {
-            surroundings
-                .warn("this build has no eBPF backend: these are the verdicts of the iptables backends");
         }
         match &self.flow {
             Some(flow) => one(&plan, &flow.flow(&plan.host)?, resolved, surroundings),

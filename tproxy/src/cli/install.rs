@@ -7,6 +7,7 @@ use clap::Args;
 use super::Surroundings;
 use super::arguments::ConfigurationFlags;
 use super::blame::blame;
+use super::capture;
 use super::changes;
 use super::confirm::{Guarded, dismiss, permit_install};
 use super::course::{Course, Way};
@@ -59,7 +60,7 @@ impl Install {
     fn install(&self, resolved: &Resolved, surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {
         let config = &resolved.config;
         if config.backend == BackendChoice::Ebpf {
-            return Err(CliError::WithoutEbpf);
+            return capture::install(resolved, &self.limits, &self.confirmation, surroundings);
         }
         if config.dry_run {
             return dry_run(config, surroundings);
@@ -70,6 +71,7 @@ impl Install {
         let lock = Lock::acquire(patience.left())?;
         let journal = Journal::of_this_namespace(Path::new(journal::DIRECTORY))?;
         let before = read_record(&journal, surroundings);
+        capture::permit_iptables()?;
         permit_install(before.as_ref())?;
         let waited = before.as_ref().is_some_and(|record| record.unconfirmed.is_some());
         let purpose = Purpose::of(config);
@@ -305,7 +307,7 @@ fn commit(
 }
 
 /// A journal that cannot be written is said and done without.
-fn note(result: Result<(), JournalError>, surroundings: &mut Surroundings<'_>) {
+pub(super) fn note(result: Result<(), JournalError>, surroundings: &mut Surroundings<'_>) {
     if let Err(error) = result {
         surroundings.warn(format!("{error}; going on without it"));
     }

@@ -5,6 +5,7 @@
 mod arguments;
 mod back;
 mod blame;
+mod capture;
 mod changes;
 mod check;
 mod config;

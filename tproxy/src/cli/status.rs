@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Surroundings;
+use super::capture;
 use super::error::{CliError, DAMAGED, DONE, NOT_INSTALLED};
 use super::install::read_record;
 use super::table::aligned;
@@ -15,14 +16,17 @@ use crate::apply::guardian;
 use crate::apply::journal::{self, Journal};
 use crate::apply::lock::Lock;
 use crate::apply::record::Record;
+use crate::backend::BackendId;
 use crate::backend::iptables::Iptables;
 use crate::config::Config;
+use crate::ebpf::render::Installed;
 use crate::family::IpFamily;
 use crate::firewalld::DirectFile;
 use crate::host::{self, clock};
 use crate::verify::assess::{Assessment, Author, assess};
 use crate::verify::counters::{LineCounters, by_line};
 use crate::verify::finding::{Finding, What};
+use crate::verify::programs::{LineCalls, calls, ebpf};
 
 /// Said where an installation is of IPv4 alone, and the host has IPv6, perhaps only since.
 const IPV6_PASSES: &str =
@@ -63,8 +67,25 @@ struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     configuration: Option<Value>,
     /// What each line of the policy counted; nothing where rules do not name their lines and no record does.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    counters: Vec<LineCounters>,
+    #[serde(skip_serializing_if = "Counted::is_empty")]
+    counters: Counted,
+}
+
+/// What was counted: by rules packets and bytes, by programs calls and connections.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+enum Counted {
+    Packets(Vec<LineCounters>),
+    Calls(Vec<LineCalls>),
+}
+
+impl Counted {
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Packets(lines) => lines.is_empty(),
+            Self::Calls(lines) => lines.is_empty(),
+        }
+    }
 }
 
 /// What waits to be confirmed.
@@ -141,6 +162,9 @@ impl Report {
         let facts = host::facts(&Config::default())?;
         let journal = Journal::of_this_namespace(Path::new(journal::DIRECTORY))?;
         let record = read_record(&journal, surroundings);
+        if let Some(captured) = capture::installed(&facts.loopback, record.clone())? {
+            return Ok(Self::of_programs(&captured));
+        }
         let backend = Iptables::for_removal(record.as_ref(), &facts.loopback)?;
         backend.sees_all_of(record.as_ref())?;
         let unconfirmed = Waiting::of(record.as_ref())?;
@@ -158,6 +182,31 @@ impl Report {
         let mut report = Self::of(assessment, unconfirmed, counters);
         report.warnings.extend(leaves_ipv6.then_some(IPV6_PASSES));
         Ok(report)
+    }
+
+    /// Where programs capture.
+    fn of_programs(installed: &Installed) -> Self {
+        let record = installed.record.as_ref();
+        let damage = ebpf(installed);
+        let state = match (installed.found.is_empty(), damage.is_empty()) {
+            (true, true) => State::NotInstalled,
+            (false, true) => State::Installed,
+            (_, false) => State::Damaged,
+        };
+        let digests = installed.found.iter().map(|found| format!("{:016x}", found.contents.instance.digest));
+        Self {
+            state,
+            damage: damage.into_iter().map(|finding| Damage { says: finding.to_string(), finding }).collect(),
+            warnings: Vec::new(),
+            installed_by: (state != State::NotInstalled).then(|| name(Author::Tproxy, record)),
+            unconfirmed: None,
+            backends: installed.found.iter().map(|_| BackendId::Ebpf.to_string()).collect(),
+            digests: digests.collect(),
+            configuration: record
+                .map(|record| record.configuration.clone())
+                .filter(|chosen| !chosen.is_null()),
+            counters: Counted::Calls(calls(installed)),
+        }
     }
 
     fn of(assessment: Assessment<'_>, unconfirmed: Option<Waiting>, counters: Vec<LineCounters>) -> Self {
@@ -179,7 +228,7 @@ impl Report {
             configuration: record
                 .map(|record| record.configuration.clone())
                 .filter(|chosen| !chosen.is_null()),
-            counters,
+            counters: Counted::Packets(counters),
         }
     }
 
@@ -233,15 +282,18 @@ impl Report {
     }
 
     fn counters_text(&self) -> String {
-        if self.counters.is_empty() {
+        let lines = match &self.counters {
+            Counted::Calls(lines) => return calls_text(lines),
+            Counted::Packets(lines) => lines,
+        };
+        if lines.is_empty() {
             return "counters       not known by line: the rules do not name their lines, and no record does\n".to_owned();
         }
         let of_family = |line: &LineCounters, family| match line.families.get(&family) {
             Some(counters) => (counters.packets.to_string(), counters.bytes.to_string()),
             None => ("-".to_owned(), "-".to_owned()),
         };
-        let rows: Vec<[String; 7]> = self
-            .counters
+        let rows: Vec<[String; 7]> = lines
             .iter()
             .map(|line| {
                 let (v4, v6) = (of_family(line, IpFamily::V4), of_family(line, IpFamily::V6));
@@ -253,6 +305,19 @@ impl Report {
             ["counters", "packets", "bytes", "IPv4 packets", "IPv4 bytes", "IPv6 packets", "IPv6 bytes"];
         aligned(headings, &rows)
     }
+}
+
+fn calls_text(lines: &[LineCalls]) -> String {
+    let rows: Vec<[String; 4]> = lines
+        .iter()
+        .map(|line| {
+            let numbers =
+                [line.packets, line.ipv4.packets, line.ipv6.packets].map(|number| number.to_string());
+            let [sum, v4, v6] = numbers;
+            [line.line.clone(), sum, v4, v6]
+        })
+        .collect();
+    aligned(["counters", "packets", "IPv4 packets", "IPv6 packets"], &rows)
 }
 
 /// Whether rules of ours are in firewalld's configuration. What cannot be read is not missing.

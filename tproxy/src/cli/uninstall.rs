@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::Surroundings;
 use super::back::lead;
+use super::capture::{self, Capturing};
 use super::changes::{self, Removal};
 use super::confirm::dismiss;
 use super::error::CliError;
@@ -17,6 +18,7 @@ use crate::apply::change::Change;
 use crate::apply::fault;
 use crate::apply::journal::{self, Journal};
 use crate::apply::lock::Lock;
+use crate::apply::patience::Patience;
 use crate::apply::record::Record;
 use crate::backend::Backend;
 use crate::backend::iptables::Iptables;
@@ -63,8 +65,25 @@ impl Uninstall {
         let lock = if self.dry_run { None } else { Some(Lock::acquire(patience.left())?) };
         let journal = Journal::of_this_namespace(Path::new(journal::DIRECTORY))?;
         let record = read_record(&journal, surroundings);
-        let backend = Iptables::for_removal(record.as_ref(), &facts.loopback)?;
-        backend.sees_all_of(record.as_ref())?;
+        let loopback = facts.loopback.as_str();
+        if let Some(captured) = capture::installed(loopback, record.clone())? {
+            let capturing = Capturing { loopback, journal: &journal, patience: &patience };
+            return capturing.remove(&captured, self.dry_run, self.verbose, surroundings);
+        }
+        self.remove_rules(record, loopback, &journal, &patience, lock, surroundings)
+    }
+
+    /// Removes rules of iptables, under the lock, unless it is a dry run.
+    fn remove_rules(
+        &self,
+        record: Option<Record>,
+        loopback: &str,
+        journal: &Journal,
+        patience: &Patience,
+        lock: Option<Lock>,
+        surroundings: &mut Surroundings<'_>,
+    ) -> Result<(), CliError> {
+        let backend = rules(record.as_ref(), loopback)?;
         let waits = record.as_ref().is_some_and(|record| record.unconfirmed.is_some());
         let look = |record: Option<Record>, surroundings: &mut Surroundings<'_>| {
             let mut installed = backend.observe(record)?;
@@ -86,7 +105,7 @@ impl Uninstall {
             surroundings.tell("# no transparent proxy is installed: nothing to clean up");
         }
         let to_nothing = |installed: &Installed| backend.remove(installed);
-        let made = lead(look, installed, to_nothing, &patience, self.verbose, surroundings)?;
+        let made = lead(look, installed, to_nothing, patience, self.verbose, surroundings)?;
         traffic::settle_queries(None, &redirects, surroundings);
         fault::reach("settled");
         if let Err(error) = journal.remove() {
@@ -98,7 +117,7 @@ impl Uninstall {
             dismiss(surroundings);
         }
         if has_address_of_others {
-            tell_of_address(&facts.loopback, surroundings);
+            tell_of_address(loopback, surroundings);
         }
         tell_open(open, surroundings);
         if surroundings.output.json {
@@ -123,6 +142,13 @@ impl Uninstall {
         tell_open(removal.open_connections, surroundings);
         changes::print(foretold, self.verbose, surroundings)
     }
+}
+
+/// What sees all rules that may be there.
+fn rules(record: Option<&Record>, loopback: &str) -> Result<Iptables, CliError> {
+    let backend = Iptables::for_removal(record, loopback)?;
+    backend.sees_all_of(record)?;
+    Ok(backend)
 }
 
 fn warn_of_backup(surroundings: &mut Surroundings<'_>) {

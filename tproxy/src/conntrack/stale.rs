@@ -89,7 +89,7 @@ fn sent(plan: &Plan, entry: &Entry, sockets: &[Socket]) -> BTreeSet<Option<u16>>
 fn port(plan: &Plan, flow: &Flow) -> Option<u16> {
     match plan.verdict(flow).verdict {
         Verdict::Redirect(port) => Some(port.get()),
-        Verdict::Pass | Verdict::Drop => None,
+        Verdict::Pass | Verdict::Drop | Verdict::Refuse => None,
     }
 }
 

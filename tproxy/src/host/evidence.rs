@@ -10,6 +10,7 @@ use nix::unistd::{AccessFlags, access};
 
 use super::{HostError, mounts, others, privileges, probe, resolvers};
 use crate::check::{Case, Chosen, Evidence, Lack, Program};
+use crate::config::BackendChoice;
 use crate::iptables::{Flavour, Tool};
 use crate::process;
 
@@ -38,6 +39,8 @@ pub fn collect(
         // This switch exists in the machine's first network namespace only, where the kernel always logs.
         logs: Path::new("/proc/sys/net/netfilter/nf_log_all_netns").exists(),
         has_firewalld: super::firewalld::is_configured(),
+        programs_of_ebpf: (privileges.uid == 0 && case.config.backend == BackendChoice::Ebpf)
+            .then(|| crate::ebpf::kernel::try_to_load().map_err(|error| error.to_string())),
         mounts: mounts::list()?,
     })
 }

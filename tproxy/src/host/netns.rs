@@ -87,11 +87,31 @@ pub fn record_name() -> Result<String, HostError> {
     }
 }
 
-/// `SO_NETNS_COOKIE`, Linux 5.14.
-fn cookie() -> Option<u64> {
+/// The cookie of the calling thread's network namespace (`SO_NETNS_COOKIE`, Linux 5.14).
+#[must_use]
+pub fn cookie() -> Option<u64> {
     use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
     let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None).ok()?;
     crate::process::netns_cookie(socket.as_raw_fd())
+}
+
+/// Whether user ids in the calling thread's network namespace are others than those of the kernel: it belongs to a user
+/// namespace that translates them.
+///
+/// # Errors
+/// /proc is not mounted.
+pub fn has_own_ids() -> Result<bool, HostError> {
+    let read = |path: &str, error| HostError::Read { path: path.to_owned(), error };
+    let (namespace, own, map) =
+        ("/proc/thread-self/ns/net", "/proc/thread-self/ns/user", "/proc/thread-self/uid_map");
+    let file = std::fs::File::open(namespace).map_err(|error| read(namespace, error))?;
+    let own = std::fs::metadata(own).map_err(|error| read(own, error))?;
+    // Only the owner's own processes and those above may ask for it.
+    let Some(owner) = crate::process::owner_of_namespace(&file) else { return Ok(true) };
+    let owner = owner.metadata().map_err(|error| read(namespace, error))?;
+    let text = std::fs::read_to_string(map).map_err(|error| read(map, error))?;
+    let is_plain = text.split_whitespace().eq(["0", "0", "4294967295"]);
+    Ok(!(is_plain && (owner.st_dev(), owner.st_ino()) == (own.st_dev(), own.st_ino())))
 }
 
 /// The kernel's id of this boot.

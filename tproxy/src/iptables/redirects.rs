@@ -27,7 +27,9 @@ impl Redirects {
         let changes = installed.record.iter().flat_map(|record| &record.changes);
         let texts = changes.flat_map(|change| match change {
             Change::Restore { forward, backward, .. } => vec![forward, backward],
-            Change::AddAddress(_) | Change::RemoveAddress(_) | Change::Store(_) => Vec::new(),
+            Change::AddAddress(_) | Change::RemoveAddress(_) | Change::Store(_) | Change::Capture(_) => {
+                Vec::new()
+            }
         });
         let rules = texts.flat_map(|text| text.lines()).filter_map(words);
         rules.for_each(|words| redirects.add(&Rule::from_words(words)));

@@ -84,9 +84,10 @@ impl Plan {
             Line::InboundVnetDns | Line::InboundVnetTcp => self.vnet_entry(flow),
             Line::OutboundDns | Line::OutboundDnsOverTcp => self.dns_entry()?,
             Line::OutboundSidecar if self.lacks_inbound_port(flow) => Entry::new("redirect.inbound.port", 0),
-            Line::OutboundDnsFromSidecar | Line::OutboundSidecar | Line::OutboundSidecarToSelf => {
-                Entry::new("kumaDPUser", self.policy.sidecar_uid)
-            }
+            Line::OutboundDnsFromSidecar
+            | Line::OutboundSidecarToListener
+            | Line::OutboundSidecar
+            | Line::OutboundSidecarToSelf => Entry::new("kumaDPUser", self.policy.sidecar_uid),
             Line::OutboundCaptured => match outbound.include_ports.is_empty() {
                 true => Entry::new("redirect.outbound.enabled", true),
                 false => of_port("redirect.outbound.includePorts", &outbound.include_ports, flow)?,

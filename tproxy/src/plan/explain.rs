@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::entry::Entry;
 use super::flow::Flow;
 use super::line::Line;
-use super::{Decision, Plan};
+use super::{Decision, Engine, Plan};
 use crate::config::ports::{Port, Ports};
 use crate::diagnostic::shortened;
 
@@ -104,6 +104,10 @@ impl Plan {
                 "source {} is the sidecar calling its own application; captured, it would loop",
                 flow.family().passthrough()
             ),
+            Line::OutboundSidecarToListener => {
+                "the sidecar calls a listener of its own, which would take it and call again, without end"
+                    .to_owned()
+            }
             Line::OutboundSidecarToSelf => {
                 format!(
                     "the sidecar calls this host: through inbound port {inbound}, so that inbound policies apply"
@@ -117,6 +121,10 @@ impl Plan {
                 format!("what the sidecar (uid {sidecar}) sends leaves untouched; captured, it would loop")
             }
             Line::OutboundLocalhost => "connections to localhost stay local".to_owned(),
+            Line::InboundForwarded if policy.engine == Engine::Ebpf => {
+                "it is not for an address of this host, and eBPF sees what arrives for this host alone"
+                    .to_owned()
+            }
             Line::InboundForwarded => {
                 "it is not for an address of this host, and forwarded connections are captured, too"
                     .to_owned()

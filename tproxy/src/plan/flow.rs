@@ -130,6 +130,8 @@ pub enum Verdict {
     Pass,
     /// Discarded.
     Drop,
+    /// The call itself is refused.
+    Refuse,
 }
 
 impl fmt::Display for Verdict {
@@ -138,6 +140,7 @@ impl fmt::Display for Verdict {
             Self::Redirect(port) => write!(f, "redirect to port {port}"),
             Self::Pass => f.write_str("pass"),
             Self::Drop => f.write_str("drop"),
+            Self::Refuse => f.write_str("refuse"),
         }
     }
 }

@@ -12,6 +12,8 @@ use serde::{Serialize, Serializer};
 pub enum Line {
     /// The family of the flow is not captured at all.
     OutboundFamilyOff,
+    /// The sidecar calls a listener of its own by an address of this host; eBPF only.
+    OutboundSidecarToListener,
     /// Every given part of an exclusion matches.
     OutboundExclusion,
     /// Leaves through an excluded interface.
@@ -77,6 +79,7 @@ impl Line {
     pub fn name(self) -> &'static str {
         match self {
             Self::OutboundFamilyOff => "outbound/family-off",
+            Self::OutboundSidecarToListener => "outbound/sidecar-to-listener",
             Self::OutboundExclusion => "outbound/exclusion",
             Self::OutboundExcludedInterface => "outbound/excluded-interface",
             Self::OutboundDnsFromSidecar => "outbound/dns-from-sidecar",

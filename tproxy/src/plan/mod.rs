@@ -61,6 +61,26 @@ pub struct Policy {
     pub vnets: Vec<VirtualNetwork>,
     /// Drop arriving packets that conntrack calls invalid.
     pub drop_invalid: bool,
+    /// What carries it out.
+    #[serde(skip_serializing_if = "Engine::is_netfilter")]
+    pub engine: Engine,
+}
+
+/// What carries a policy out, as far as that is a part of what it means.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// Rules that see packets.
+    #[default]
+    Netfilter,
+    /// Programs that see the calls of local processes, and connections to listeners of this host.
+    Ebpf,
+}
+
+impl Engine {
+    fn is_netfilter(&self) -> bool {
+        *self == Self::Netfilter
+    }
 }
 
 /// Capture of arriving connections.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::flow::{ConntrackState, Direction, Flow, Protocol, Verdict};
 use super::line::Line;
-use super::{Dns, Exclusion, Plan};
+use super::{Dns, Engine, Exclusion, Plan};
 use crate::config::exclusion::IdRange;
 use crate::config::interface::{InterfacePattern, VirtualNetwork};
 use crate::config::ports::Port;
@@ -44,6 +44,9 @@ impl Plan {
 
     fn outbound(&self, flow: &Flow) -> Decision {
         let outbound = &self.policy.outbound;
+        if self.calls_own_listener(flow) {
+            return Decision { verdict: Verdict::Refuse, line: Line::OutboundSidecarToListener };
+        }
         if self.exclusion_of(flow).is_some() {
             return pass(Line::OutboundExclusion);
         }
@@ -54,6 +57,19 @@ impl Plan {
             Protocol::Udp => self.outbound_datagram(flow),
             Protocol::Tcp => self.outbound_connection(flow),
         }
+    }
+
+    /// Whether the sidecar calls itself by an address that it might take for an original destination: eBPF, which decides
+    /// when the call is made, can end that loop before it begins.
+    fn calls_own_listener(&self, flow: &Flow) -> bool {
+        let (inbound, outbound) = (self.policy.inbound.port, self.policy.outbound.port);
+        let port = flow.destination.port();
+        self.policy.engine == Engine::Ebpf
+            && flow.protocol == Protocol::Tcp
+            && self.is_sidecar(flow)
+            && self.leaves_through_loopback(flow)
+            && !is_localhost(flow.destination.ip())
+            && (port == outbound.get() || inbound.is_some_and(|inbound| port == inbound.get()))
     }
 
     /// The first exclusion that an outgoing flow matches.
@@ -155,7 +171,11 @@ impl Plan {
             return pass(Line::InboundExcludedPort);
         }
         if !self.host.owns(flow.destination.ip()) {
-            return captured(Line::InboundForwarded);
+            return match self.policy.engine {
+                Engine::Netfilter => captured(Line::InboundForwarded),
+                // It is for no listener of this host, which is all that is asked about.
+                Engine::Ebpf => pass(Line::InboundForwarded),
+            };
         }
         captured(Line::InboundCaptured)
     }

@@ -54,6 +54,7 @@ fn plan() -> Plan {
             dns: None,
             vnets: Vec::new(),
             drop_invalid: false,
+            engine: Engine::Netfilter,
         },
         iptables: options(),
         host: Host {

@@ -8,10 +8,10 @@ use std::net::IpAddr;
 use super::flow::Protocol;
 use super::note::{Note, PlanError};
 use super::sidecar::{self, Sidecar};
-use super::{Chains, Dns, Exclusion, Host, Inbound, IptablesOptions, Outbound, Plan, Policy};
+use super::{Chains, Dns, Engine, Exclusion, Host, Inbound, IptablesOptions, Outbound, Plan, Policy};
 use crate::config::exclusion::Protocols;
 use crate::config::ports::{Port, Ports};
-use crate::config::{Config, IpFamilyMode, Redirect};
+use crate::config::{BackendChoice, Config, IpFamilyMode, Redirect};
 use crate::family::IpFamily;
 use crate::host::HostFacts;
 
@@ -33,6 +33,7 @@ pub fn resolve(config: &Config, facts: &HostFacts, sidecar: Sidecar) -> Result<(
         dns: dns(config, facts, &families, &mut notes),
         vnets: config.vnets.clone(),
         drop_invalid: config.drop_invalid_packets,
+        engine: if config.backend == BackendChoice::Ebpf { Engine::Ebpf } else { Engine::Netfilter },
         families,
     };
     let host = Host {

@@ -50,6 +50,10 @@ pub enum What {
     JumpShadowed,
     /// The rules are not those that were installed; which differ is not known.
     RulesDiffer,
+    /// eBPF programs or what their maps hold are not as they were installed.
+    Programs,
+    /// eBPF programs were installed, and nothing of them is there.
+    ProgramsMissing,
 }
 
 /// One thing that is wrong, with its place as far as it has one.
@@ -123,6 +127,8 @@ impl What {
             Self::RuleForeign => "not of the installation",
             Self::RuleMoved => "out of order",
             Self::JumpShadowed => "behind rules of others that came later",
+            Self::Programs => "eBPF programs",
+            Self::ProgramsMissing => "nothing is there of the eBPF programs that were installed",
             Self::RulesDiffer => {
                 "the rules are not those that were installed; which of them differ is not recorded"
             }

@@ -8,5 +8,6 @@ mod compare;
 pub mod counters;
 pub mod finding;
 pub mod probe;
+pub mod programs;
 mod sequence;
 mod shape;

@@ -74,10 +74,13 @@ fn the_validator_may_have_any_port_that_the_installation_redirects_to() {
 }
 
 #[test]
-fn d03_ebpf_that_is_not_there_is_refused_and_iptables_never_installed_in_its_place() {
+fn d03_where_ebpf_cannot_be_had_it_is_refused_and_iptables_never_installed_in_its_place() {
     let Some(pod) = Pod::start() else { return };
     let before = pod.state();
-    for arguments in ["install --ebpf-enabled --ebpf-instance-ip 10.0.0.1", "install --backend ebpf"] {
+    for arguments in [
+        "install --ebpf-enabled --ebpf-instance-ip 10.0.0.1 --ebpf-cgroup-path /tmp",
+        "install --backend ebpf --iptables-logs",
+    ] {
         let finished = pod.tproxy(arguments);
         assert_eq!(finished.exit, Exit::Code(2), "{finished}");
         assert_eq!(pod.state(), before);

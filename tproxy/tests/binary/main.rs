@@ -6,6 +6,7 @@ mod check;
 mod confirm;
 mod damage;
 mod defects;
+mod ebpf;
 mod examples;
 mod faults;
 mod flavours;

@@ -132,7 +132,7 @@ fn what_shows_on_the_host_only_is_told_where_it_was_written() {
             "1:34",
             "redirect.outbound.chainName: is the name of a chain that tproxy makes itself; give it another",
         ),
-        ("ebpf: {enabled: true}\n", "1:17", "backend: this build has no eBPF backend"),
+        ("ebpf: {enabled: true}\nlog: {enabled: true}\n", "2:16", "log.enabled: cannot be honoured by"),
         (
             "redirect: {dns: {enabled: true, resolvConfigPath: /run/gone}}\n",
             "1:51",
@@ -160,8 +160,14 @@ fn bad_values_are_refused() {
         ("install --redirect-inbound-port 70000", "--redirect-inbound-port: `70000` is not a port"),
         ("install --exclude-outbound-ports 80,http", "`http` is not a port"),
         ("install --kuma-dp-user ghost", "error: --kuma-dp-user: user `ghost` does not exist"),
-        ("install --backend ebpf", "error: --backend: this build has no eBPF backend"),
-        ("install --ebpf-enabled", "error: --ebpf-enabled: this build has no eBPF backend"),
+        (
+            "install --backend ebpf --drop-invalid-packets",
+            "error: --drop-invalid-packets: cannot be honoured by the ebpf backend",
+        ),
+        (
+            "install --ebpf-enabled --confirm-within 30s",
+            "error: --confirm-within cannot be honoured by the ebpf backend yet",
+        ),
         ("install --iptables-executables iptables:/bin/true", "three programs go together"),
         (
             "install --iptables-executables iptables:/none,iptables-save:/none,iptables-restore:/none",

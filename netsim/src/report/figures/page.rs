@@ -102,6 +102,7 @@ fn colour(way: Way) -> usize {
         Way::Straight => 1,
         Way::Captured(BackendId::IptablesNft) | Way::Own(BackendId::IptablesNft) => 2,
         Way::Captured(BackendId::IptablesLegacy) | Way::Own(BackendId::IptablesLegacy) => 3,
+        Way::Captured(BackendId::Ebpf) | Way::Own(BackendId::Ebpf) => 4,
     }
 }
 

@@ -101,7 +101,7 @@ impl<'a> Prober<'a> {
         for flow in flows {
             match self.plan.verdict(&flow).verdict {
                 Verdict::Redirect(port) => return Ok((flow, port.get())),
-                Verdict::Pass | Verdict::Drop => why = self.plan.explain(&flow).why,
+                Verdict::Pass | Verdict::Drop | Verdict::Refuse => why = self.plan.explain(&flow).why,
             }
         }
         Err(Outcome::NotProbed(format!("it is not captured: {why}")))

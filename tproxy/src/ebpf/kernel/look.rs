@@ -1,0 +1,112 @@
+//! What is installed in this network namespace.
+//!
+//! Reads only. Must never need the journal to find an installation: the maps tell.
+
+use std::fs;
+use std::os::linux::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::error::EbpfError;
+use super::maps::Maps;
+use super::place::{Mounts, NAME};
+use super::routes;
+use super::set::Set;
+use crate::apply::change::Change;
+use crate::apply::record::Record;
+use crate::ebpf::layout::LAYOUT;
+use crate::ebpf::render::{Found, Installed, Place};
+use crate::family::IpFamily;
+use crate::host::{self, netns};
+
+/// What is installed, helped by the journal's record where there is one.
+///
+/// # Errors
+/// The kernel cannot be asked.
+pub fn look(loopback: &str, record: Option<Record>) -> Result<Installed, EbpfError> {
+    let netns = netns::cookie().ok_or(EbpfError::NoCookie)?;
+    let mut installed = Installed { netns, routes: routes::sources()?, ..Installed::default() };
+    let mark = host::mark_of(loopback, IpFamily::V6.passthrough())?;
+    (installed.has_address, installed.address_mark) = (mark.is_some(), mark.unwrap_or_default());
+    for place in places(record.as_ref())? {
+        installed.found.extend(found(place, netns)?);
+    }
+    installed.record = record;
+    Ok(installed)
+}
+
+/// Whether anything of this backend is installed in this network namespace, as far as can be seen.
+#[must_use]
+pub fn is_installed() -> bool {
+    let Some(netns) = netns::cookie() else { return false };
+    let places = places(None).unwrap_or_default();
+    places.iter().any(|place| {
+        let maps = Maps::open(&place.bpffs.join(&place.directory));
+        maps.is_ok_and(|maps| maps.entry(netns).is_ok_and(|entry| entry.is_some()))
+    })
+}
+
+fn found(place: Place, netns: u64) -> Result<Option<Found>, EbpfError> {
+    let Some(set) = Set::open(&place)? else { return Ok(None) };
+    let programs = set.programs(netns)?;
+    // Without maps nothing is captured: a run that was ended at once left it.
+    let Ok(maps) = set.maps() else { return Ok(None) };
+    let Some(entry) = maps.entry(netns)? else { return Ok(None) };
+    let contents = maps.contents(&entry)?;
+    let mut damage = set.missing(netns)?;
+    if contents.digest() != entry.contents || entry.next != [0, 0] {
+        damage.push("the maps do not hold what was put there".to_owned());
+    }
+    let counters = maps.counted(netns)?;
+    drop(set);
+    let place = Place { programs: programs.unwrap_or_default(), ..place };
+    Ok(Some(Found { place, contents, damage, counters }))
+}
+
+/// Every directory of pins in sight.
+fn places(record: Option<&Record>) -> Result<Vec<Place>, EbpfError> {
+    let recorded: Vec<&Place> = record
+        .into_iter()
+        .flat_map(|record| &record.changes)
+        .filter_map(|change| match change {
+            Change::Capture(capture) => Some(&capture.place),
+            _ => None,
+        })
+        .collect();
+    let mounts = Mounts::read()?;
+    let mut parents = mounts.bpffs();
+    parents.extend(recorded.iter().map(|place| place.bpffs.clone()).filter(|path| path.is_dir()));
+    parents.sort();
+    parents.dedup();
+    let mut places = Vec::new();
+    for bpffs in parents {
+        for directory in directories(&bpffs) {
+            let known = recorded.iter().find(|place| place.bpffs == bpffs && place.directory == directory);
+            places.push(match known {
+                Some(place) => (*place).clone(),
+                None => Place {
+                    cgroup: cgroup_of(&directory, &mounts),
+                    bpffs: bpffs.clone(),
+                    mounts: false,
+                    directory,
+                    object: None,
+                    programs: 0,
+                },
+            });
+        }
+    }
+    Ok(places)
+}
+
+fn directories(bpffs: &Path) -> Vec<String> {
+    let prefix = format!("{NAME}{LAYOUT}-");
+    let entries = fs::read_dir(bpffs).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter(|name| name.starts_with(&prefix)).collect()
+}
+
+/// The cgroup by the number in the directory's name, where it is the one that is mounted.
+fn cgroup_of(directory: &str, mounts: &Mounts) -> PathBuf {
+    let number = directory.rsplit('-').next().and_then(|number| u64::from_str_radix(number, 16).ok());
+    let is_it = |path: &PathBuf| fs::metadata(path).ok().map(|found| found.st_ino()) == number;
+    mounts.cgroups().into_iter().find(is_it).unwrap_or_default()
+}

@@ -1,0 +1,22 @@
+//! The kernel's side of the eBPF backend: what is there, and how it is changed.
+//!
+//! Must never decide what is to be there. Only `apply` calls [`carry_out`].
+
+mod adopt;
+mod call;
+mod carry;
+mod error;
+mod hook;
+mod lock;
+mod look;
+mod maps;
+mod object;
+mod place;
+mod routes;
+mod set;
+
+pub use carry::{carry_out, take_back};
+pub use error::EbpfError;
+pub use look::{is_installed, look};
+pub use object::{HAS_PROGRAMS, try_to_load};
+pub use place::{NAME, choose};

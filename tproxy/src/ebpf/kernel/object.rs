@@ -1,0 +1,161 @@
+//! The programs: the object file, and loading it.
+//!
+//! The only place that names aya. Must never attach or pin a program: links are `set`'s.
+
+use std::fs;
+use std::hash::Hasher;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use super::error::EbpfError;
+#[cfg(feature = "ebpf")]
+use super::hook::{HOOKS, LOOKUP};
+
+/// Whether this build has programs.
+pub const HAS_PROGRAMS: bool = cfg!(feature = "ebpf");
+
+#[cfg(feature = "ebpf")]
+static BUILT_IN: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tproxy.bpf.o"));
+
+/// More than any object of ours has.
+const LARGEST: u64 = 16 << 20;
+
+/// A number that tells the programs of `object`, or of this build, from others.
+pub(super) fn digest(object: Option<&Path>) -> Result<u64, EbpfError> {
+    let mut hasher = fnv::FnvHasher::default();
+    hasher.write(&bytes(object)?);
+    Ok(hasher.finish())
+}
+
+#[cfg(feature = "ebpf")]
+fn bytes(object: Option<&Path>) -> Result<std::borrow::Cow<'static, [u8]>, EbpfError> {
+    object.map_or(Ok(BUILT_IN.into()), |path| read(path).map(Into::into))
+}
+
+#[cfg(not(feature = "ebpf"))]
+fn bytes(_: Option<&Path>) -> Result<Vec<u8>, EbpfError> {
+    Err(EbpfError::WithoutPrograms)
+}
+
+#[cfg_attr(not(feature = "ebpf"), expect(dead_code, reason = "there is nothing to load it with"))]
+fn read(path: &Path) -> Result<Vec<u8>, EbpfError> {
+    let failed = |error| EbpfError::Object { path: path.to_owned(), error };
+    let length = fs::metadata(path).map_err(failed)?.len();
+    if length > LARGEST {
+        return Err(failed(std::io::Error::other("it is too long for one")));
+    }
+    fs::read(path).map_err(failed)
+}
+
+/// An object whose maps are there.
+pub(super) struct Object {
+    #[cfg(feature = "ebpf")]
+    loaded: aya::Ebpf,
+    name: String,
+}
+
+#[cfg(feature = "ebpf")]
+impl Object {
+    /// The object with the maps that are pinned in `directory`, or are made and pinned there now; with maps of its own
+    /// where there is no directory. `netns` is what the program for listeners belongs to.
+    pub(super) fn load(
+        object: Option<&Path>,
+        directory: Option<&Path>,
+        netns: u64,
+    ) -> Result<Self, EbpfError> {
+        let name = object.map_or_else(|| "this build".to_owned(), |path| path.display().to_string());
+        let bytes = bytes(object)?;
+        allow_memory();
+        let with = |tells_netns: u8| {
+            let mut loader = aya::EbpfLoader::new();
+            loader.override_global("NETNS", &netns, true).override_global("TELLS_NETNS", &tells_netns, true);
+            if let Some(directory) = directory {
+                for map in super::maps::Maps::names() {
+                    loader.map_pin_path(map, directory.join(map));
+                }
+            }
+            loader.load(&bytes).map_err(|error| refused(&name, &error))
+        };
+        let mut loaded = Self { loaded: with(1)?, name: name.clone() };
+        // Before Linux 5.15 connections do not tell their network namespace.
+        if loaded.program("tproxy_sockops").is_err() {
+            loaded = Self { loaded: with(0)?, name: name.clone() };
+        }
+        Ok(loaded)
+    }
+
+    /// A program, loaded and verified.
+    pub(super) fn program(&mut self, name: &'static str) -> Result<OwnedFd, EbpfError> {
+        use std::os::fd::AsFd;
+
+        use aya::programs::{Program, ProgramError};
+        let missing =
+            || EbpfError::Load { object: self.name.clone(), why: format!("there is no program {name}") };
+        let Some(program) = self.loaded.program_mut(name) else { return Err(missing()) };
+        let loaded = |result: Result<(), ProgramError>| match result {
+            Ok(()) | Err(ProgramError::AlreadyLoaded) => Ok(()),
+            Err(error) => Err(refused(&self.name, &error)),
+        };
+        let descriptor = match program {
+            Program::CgroupSockAddr(program) => loaded(program.load()).map(|()| program.fd()),
+            Program::CgroupSockopt(program) => loaded(program.load()).map(|()| program.fd()),
+            Program::SockOps(program) => loaded(program.load()).map(|()| program.fd()),
+            Program::SkLookup(program) => loaded(program.load()).map(|()| program.fd()),
+            _ => {
+                return Err(EbpfError::Load {
+                    object: self.name.clone(),
+                    why: format!("{name} is of another kind"),
+                });
+            }
+        }?;
+        let descriptor = descriptor.map_err(|error| refused(&self.name, &error))?;
+        let failed = |error| EbpfError::Load { object: self.name.clone(), why: format!("{name}: {error}") };
+        descriptor.as_fd().try_clone_to_owned().map_err(failed)
+    }
+}
+
+#[cfg(not(feature = "ebpf"))]
+impl Object {
+    pub(super) fn load(_: Option<&Path>, _: Option<&Path>, _: u64) -> Result<Self, EbpfError> {
+        Err(EbpfError::WithoutPrograms)
+    }
+
+    pub(super) fn program(&mut self, _: &'static str) -> Result<OwnedFd, EbpfError> {
+        Err(EbpfError::Load { object: self.name.clone(), why: "nothing was loaded".to_owned() })
+    }
+}
+
+/// Before Linux 5.11, programs and maps count as locked memory. Where the limit cannot be raised, loading tells.
+#[cfg(feature = "ebpf")]
+fn allow_memory() {
+    use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
+    let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
+}
+
+#[cfg(feature = "ebpf")]
+fn refused(object: &str, error: &dyn std::error::Error) -> EbpfError {
+    let mut why = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let words = error.to_string();
+        if !why.contains(&words) {
+            why = format!("{why}: {words}");
+        }
+        source = error.source();
+    }
+    EbpfError::Load { object: object.to_owned(), why }
+}
+
+/// Loads every program of this build once, attaches none, and lets them go: whether the kernel takes them.
+///
+/// # Errors
+/// What it does not take.
+pub fn try_to_load() -> Result<(), EbpfError> {
+    #[cfg(feature = "ebpf")]
+    {
+        let mut object = Object::load(None, None, 0)?;
+        HOOKS.iter().chain([&LOOKUP]).try_for_each(|hook| object.program(hook.program).map(drop))
+    }
+    #[cfg(not(feature = "ebpf"))]
+    Err(EbpfError::WithoutPrograms)
+}

@@ -1,0 +1,166 @@
+//! From a plan, or from nothing wanted, and what is installed to the list of changes.
+//!
+//! Pure. Must never touch the system.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::contents::Contents;
+use super::layout;
+use super::unsupported::Unsupported;
+use crate::apply::change::{Change, LoopbackAddress};
+use crate::apply::record::Record;
+use crate::family::IpFamily;
+use crate::iptables::render::AddressMark;
+use crate::plan::Plan;
+
+/// Where the programs of an installation are attached and pinned. They are shared by all network namespaces whose
+/// installations have the same place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The cgroup whose processes are captured.
+    pub cgroup: PathBuf,
+    /// Where the BPF file system is, or is to be mounted.
+    pub bpffs: PathBuf,
+    /// Whether nothing is mounted there so far.
+    pub mounts: bool,
+    /// The name of the directory of pins: it tells layout and cgroup.
+    pub directory: String,
+    /// The file of programs; those of this build where there is none.
+    pub object: Option<PathBuf>,
+    /// A digest of the programs.
+    pub programs: u64,
+}
+
+/// Other contents for one network namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capture {
+    /// Where.
+    pub place: Place,
+    /// Cookie of the network namespace.
+    pub netns: u64,
+    /// What is there before; `None` for nothing.
+    pub before: Option<Contents>,
+    /// What is there after.
+    pub after: Option<Contents>,
+}
+
+impl fmt::Display for Capture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, netns, before, after } = self;
+        let pins = place.bpffs.join(&place.directory);
+        match (before, after) {
+            (_, None) => write!(f, "take network namespace {netns} out of the maps in {}", pins.display()),
+            (Some(_), Some(_)) => {
+                write!(f, "exchange what the maps in {} hold for network namespace {netns}", pins.display())
+            }
+            (None, Some(_)) => write!(
+                f,
+                "attach eBPF programs to {} and network namespace {netns}, pinned in {}",
+                place.cgroup.display(),
+                pins.display()
+            ),
+        }
+    }
+}
+
+/// An installation that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Where.
+    pub place: Place,
+    /// What lies in the maps.
+    pub contents: Contents,
+    /// What is not as it was installed; nothing where it is whole.
+    pub damage: Vec<String>,
+    /// What each line counted, by the number of the line: IPv4, then IPv6.
+    pub counters: Vec<[u64; 2]>,
+}
+
+/// What was found in one network namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Installed {
+    /// Cookie of the network namespace.
+    pub netns: u64,
+    /// Installations; more than one where somebody moved to another cgroup half-way.
+    pub found: Vec<Found>,
+    /// From which address this host speaks to which network.
+    pub routes: Vec<(IpNet, IpAddr)>,
+    /// Whether the passthrough address ::6 is on loopback.
+    pub has_address: bool,
+    /// Who added it, as far as the kernel knows.
+    pub address_mark: AddressMark,
+    /// What the journal says; `None` without one.
+    pub record: Option<Record>,
+}
+
+impl Installed {
+    /// Whether ::6 on loopback is there because of us.
+    #[must_use]
+    pub fn owns_address(&self) -> bool {
+        let recorded = || self.record.as_ref().is_some_and(Record::added_passthrough);
+        self.has_address
+            && match self.address_mark {
+                AddressMark::Ours => true,
+                AddressMark::Other => false,
+                AddressMark::None => recorded(),
+            }
+    }
+}
+
+/// The changes that lead from `installed` to `plan` at `place`; none where it is installed already and whole.
+///
+/// # Errors
+/// The plan is more than the maps hold.
+pub fn install(plan: &Plan, place: &Place, installed: &Installed) -> Result<Vec<Change>, Unsupported> {
+    let contents = layout::contents(plan, &installed.routes)?;
+    let wants_v6 = plan.policy.families.contains(&IpFamily::V6);
+    let address = passthrough(&plan.host.loopback);
+    let mut changes = Vec::new();
+    if wants_v6 && !installed.has_address {
+        changes.push(Change::AddAddress(address.clone()));
+    }
+    let is_here =
+        |found: &&Found| found.place.bpffs == place.bpffs && found.place.directory == place.directory;
+    let here = installed.found.iter().find(is_here);
+    let is_whole = |found: &Found| {
+        found.damage.is_empty() && found.contents == contents && found.place.programs == place.programs
+    };
+    if !here.is_some_and(is_whole) {
+        changes.push(Change::Capture(Capture {
+            place: place.clone(),
+            netns: installed.netns,
+            before: here.map(|found| found.contents.clone()),
+            after: Some(contents),
+        }));
+    }
+    changes
+        .extend(installed.found.iter().filter(|found| !is_here(found)).map(|found| taken(found, installed)));
+    if !wants_v6 && installed.owns_address() {
+        changes.push(Change::RemoveAddress(address));
+    }
+    Ok(changes)
+}
+
+/// The changes that remove all of `installed`.
+#[must_use]
+pub fn remove(installed: &Installed, loopback: &str) -> Vec<Change> {
+    let mut changes: Vec<Change> = installed.found.iter().map(|found| taken(found, installed)).collect();
+    if installed.owns_address() {
+        changes.push(Change::RemoveAddress(passthrough(loopback)));
+    }
+    changes
+}
+
+fn taken(found: &Found, installed: &Installed) -> Change {
+    let before = Some(found.contents.clone());
+    Change::Capture(Capture { place: found.place.clone(), netns: installed.netns, before, after: None })
+}
+
+fn passthrough(loopback: &str) -> LoopbackAddress {
+    LoopbackAddress { interface: loopback.to_owned(), address: IpFamily::V6.passthrough(), prefix: 128 }
+}
