@@ -186,13 +186,13 @@ fn permit_ebpf(loopback: &str, record: Option<&Record>) -> Result<(), CliError> 
 
 /// Refuses to install rules of iptables over programs.
 pub(super) fn permit_iptables() -> Result<(), CliError> {
-    if kernel::is_installed() { Err(CliError::OtherBackend("the ebpf backend")) } else { Ok(()) }
+    if kernel::is_there() { Err(CliError::OtherBackend("the ebpf backend")) } else { Ok(()) }
 }
 
 /// What is installed by this backend; `None` where nothing is.
 pub(super) fn installed(loopback: &str, record: Option<Record>) -> Result<Option<Installed>, CliError> {
     let recorded = record.as_ref().is_some_and(|record| record.backend == BackendId::Ebpf.to_string());
-    if !recorded && !kernel::is_installed() {
+    if !recorded && !kernel::is_there() {
         return Ok(None);
     }
     Ok(Some(kernel::look(loopback, record)?))

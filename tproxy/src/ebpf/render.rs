@@ -54,7 +54,10 @@ impl fmt::Display for Capture {
         let Self { place, netns, before, after } = self;
         let pins = place.bpffs.join(&place.directory);
         match (before, after) {
-            (_, None) => write!(f, "take network namespace {netns} out of the maps in {}", pins.display()),
+            (None, None) => write!(f, "remove what is left in {}", pins.display()),
+            (Some(_), None) => {
+                write!(f, "take network namespace {netns} out of the maps in {}", pins.display())
+            }
             (Some(_), Some(_)) => {
                 write!(f, "exchange what the maps in {} hold for network namespace {netns}", pins.display())
             }
@@ -88,6 +91,8 @@ pub struct Installed {
     pub netns: u64,
     /// Installations; more than one where somebody moved to another cgroup half-way.
     pub found: Vec<Found>,
+    /// What runs that were ended half-way left, and serves nobody.
+    pub left: Vec<Place>,
     /// From which address this host speaks to which network.
     pub routes: Vec<(IpNet, IpAddr)>,
     /// Whether the passthrough address ::6 is on loopback.
@@ -150,6 +155,9 @@ pub fn install(plan: &Plan, place: &Place, installed: &Installed) -> Result<Vec<
 #[must_use]
 pub fn remove(installed: &Installed, loopback: &str) -> Vec<Change> {
     let mut changes: Vec<Change> = installed.found.iter().map(|found| taken(found, installed)).collect();
+    changes.extend(installed.left.iter().map(|place| {
+        Change::Capture(Capture { place: place.clone(), netns: installed.netns, before: None, after: None })
+    }));
     if installed.owns_address() {
         changes.push(Change::RemoveAddress(passthrough(loopback)));
     }

@@ -52,6 +52,8 @@ pub enum What {
     RulesDiffer,
     /// eBPF programs or what their maps hold are not as they were installed.
     Programs,
+    /// eBPF programs are there that serve nobody.
+    ProgramsLeft,
     /// eBPF programs were installed, and nothing of them is there.
     ProgramsMissing,
 }
@@ -128,6 +130,9 @@ impl What {
             Self::RuleMoved => "out of order",
             Self::JumpShadowed => "behind rules of others that came later",
             Self::Programs => "eBPF programs",
+            Self::ProgramsLeft => {
+                "eBPF programs are there that a run left which was ended before it was done"
+            }
             Self::ProgramsMissing => "nothing is there of the eBPF programs that were installed",
             Self::RulesDiffer => {
                 "the rules are not those that were installed; which of them differ is not recorded"

@@ -37,6 +37,9 @@ pub fn ebpf(installed: &Installed) -> Vec<Finding> {
     if record.is_some_and(|record| record.phase == Phase::Applying) {
         findings.push(Finding::new(What::Interrupted));
     }
+    if !installed.left.is_empty() {
+        findings.push(Finding::new(What::ProgramsLeft));
+    }
     if installed.found.is_empty() && record.is_some() {
         findings.push(Finding::new(What::ProgramsMissing));
     }

@@ -265,11 +265,12 @@ fn a_resolver_on_this_host_is_warned_of_until_its_user_is_excluded() {
 }
 
 #[test]
-fn a_missing_ip6tables_and_a_missing_ebpf_backend_are_told() {
+fn what_ebpf_needs_and_a_missing_ipv6_are_told() {
     let Some(pod) = pod() else { return };
     let ebpf = check(&pod, "--backend ebpf");
-    assert_eq!(ebpf.are("missing"), ["ebpf/backend"]);
     assert!(ebpf.are("works").contains(&"ebpf/cgroup2"), "{:?}", ebpf.are("works"));
+    let refused = check(&pod, "--backend ebpf --iptables-logs");
+    assert!(refused.are("missing").contains(&"ebpf/options"), "{:?}", refused.are("missing"));
     pod.node().set_sysctl("net/ipv6/conf/all/disable_ipv6", "1").unwrap();
     assert!(check(&pod, "").words("ipv6").contains("IPv6 is disabled"));
 }

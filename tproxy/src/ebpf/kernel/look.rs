@@ -28,38 +28,48 @@ pub fn look(loopback: &str, record: Option<Record>) -> Result<Installed, EbpfErr
     let mark = host::mark_of(loopback, IpFamily::V6.passthrough())?;
     (installed.has_address, installed.address_mark) = (mark.is_some(), mark.unwrap_or_default());
     for place in places(record.as_ref())? {
-        installed.found.extend(found(place, netns)?);
+        match found(&place, netns)? {
+            There::Whole(found) => installed.found.push(*found),
+            There::Left => installed.left.push(place),
+            There::Others => {}
+        }
     }
     installed.record = record;
     Ok(installed)
 }
 
-/// Whether anything of this backend is installed in this network namespace, as far as can be seen.
+/// Whether anything of this backend is there that this network namespace has to do with, as far as can be seen.
 #[must_use]
-pub fn is_installed() -> bool {
+pub fn is_there() -> bool {
     let Some(netns) = netns::cookie() else { return false };
     let places = places(None).unwrap_or_default();
-    places.iter().any(|place| {
-        let maps = Maps::open(&place.bpffs.join(&place.directory));
-        maps.is_ok_and(|maps| maps.entry(netns).is_ok_and(|entry| entry.is_some()))
-    })
+    places.iter().any(|place| !matches!(found(place, netns), Ok(There::Others)))
 }
 
-fn found(place: Place, netns: u64) -> Result<Option<Found>, EbpfError> {
-    let Some(set) = Set::open(&place)? else { return Ok(None) };
-    let programs = set.programs(netns)?;
-    // Without maps nothing is captured: a run that was ended at once left it.
-    let Ok(maps) = set.maps() else { return Ok(None) };
-    let Some(entry) = maps.entry(netns)? else { return Ok(None) };
+/// What a directory of pins holds for a network namespace.
+enum There {
+    Whole(Box<Found>),
+    /// What a run that was ended left, of this namespace or of nobody.
+    Left,
+    /// Installations of other namespaces.
+    Others,
+}
+
+fn found(place: &Place, netns: u64) -> Result<There, EbpfError> {
+    let Some(set) = Set::open(place)? else { return Ok(There::Others) };
+    let Ok(maps) = set.maps() else { return Ok(There::Left) };
+    let Some(entry) = maps.entry(netns)? else {
+        let is_left = maps.namespaces()?.is_empty() || set.has_link_to(netns)?;
+        return Ok(if is_left { There::Left } else { There::Others });
+    };
     let contents = maps.contents(&entry)?;
     let mut damage = set.missing(netns)?;
     if contents.digest() != entry.contents || entry.next != [0, 0] {
         damage.push("the maps do not hold what was put there".to_owned());
     }
     let counters = maps.counted(netns)?;
-    drop(set);
-    let place = Place { programs: programs.unwrap_or_default(), ..place };
-    Ok(Some(Found { place, contents, damage, counters }))
+    let place = Place { programs: set.programs(netns)?.unwrap_or_default(), ..place.clone() };
+    Ok(There::Whole(Box::new(Found { place, contents, damage, counters })))
 }
 
 /// Every directory of pins in sight.

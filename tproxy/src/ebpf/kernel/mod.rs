@@ -17,6 +17,6 @@ mod set;
 
 pub use carry::{carry_out, take_back};
 pub use error::EbpfError;
-pub use look::{is_installed, look};
+pub use look::{is_there, look};
 pub use object::{HAS_PROGRAMS, try_to_load};
 pub use place::{NAME, choose};

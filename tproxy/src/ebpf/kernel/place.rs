@@ -20,6 +20,8 @@ use crate::ebpf::render::Place;
 pub const NAME: &str = "tproxy-";
 /// The source of a BPF file system that tproxy has mounted; behind it, how many directories it made for that.
 const SOURCE: &str = "tproxy-";
+/// What the kernel itself may put into each (`CONFIG_BPF_PRELOAD`).
+const KERNELS: [&str; 2] = ["maps.debug", "progs.debug"];
 /// The programs' file, in a directory that the user names.
 const OBJECT: &str = "tproxy.bpf.o";
 
@@ -80,8 +82,9 @@ pub(super) fn prepare(place: &Place) -> Result<(), EbpfError> {
 pub(super) fn restore(place: &Place) -> Result<(), EbpfError> {
     let mounts = Mounts::read()?;
     let Some(made) = mounts.made_at(&place.bpffs) else { return Ok(()) };
-    let is_empty = fs::read_dir(&place.bpffs).is_ok_and(|mut entries| entries.next().is_none());
-    if !is_empty {
+    let is_kernels = |name: &std::ffi::OsStr| KERNELS.iter().any(|known| name == *known);
+    let mut entries = fs::read_dir(&place.bpffs).into_iter().flatten().flatten();
+    if entries.any(|entry| !is_kernels(&entry.file_name())) {
         return Ok(());
     }
     umount(&place.bpffs).map_err(|error| EbpfError::File {

@@ -133,6 +133,11 @@ impl<'a> Set<'a> {
         Ok(missing.into_iter().map(|hook| format!("the program for {hook} is not attached")).collect())
     }
 
+    /// Whether there is a link to a namespace, at work or not.
+    pub(super) fn has_link_to(&self, netns: u64) -> Result<bool, EbpfError> {
+        Ok(!self.pins_of(netns)?.is_empty())
+    }
+
     /// The digest of the programs that are attached, where all are of one object.
     pub(super) fn programs(&self, netns: u64) -> Result<Option<u64>, EbpfError> {
         let number = |path: &PathBuf| {
