@@ -17,13 +17,13 @@ def markdown(results):
     """The table, and below it the reason of each gap."""
     ordered = sorted(results, key=_place)
     backends = sorted({backend for result in results for backend in _by_backend(result)})
-    lines = ["| Linux | userland | iptables | " + " | ".join(backends) + " |", "|---|---|---|" + "---|" * len(backends)]
+    lines = ["| Linux | userland | iptables | set | " + " | ".join(backends) + " |", "|---|---|---|---|" + "---|" * len(backends)]
     notes = []
     for result in ordered:
         cells = _by_backend(result)
         row = [_cell(cells.get(backend, {}), notes) for backend in backends]
         lines.append(f"| {result.facts.get('kernel', result.kernel)} | {_userland(result)} | "
-                     f"{result.facts.get('iptables', '?')} | " + " | ".join(row) + " |")
+                     f"{result.facts.get('iptables', '?')} | {result.set} | " + " | ".join(row) + " |")
     lines += ["", *(f"{number}. {note}" for number, note in enumerate(notes, 1))]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -13,10 +13,10 @@ class Table(unittest.TestCase):
         other = results.Result("6.1", "no-ipv6", "smoke", {"kernel": "6.1.192-1", "iptables": "1.8.9", "debian": "12.11"},
                                ["a::iptables-nft::ipv4"], {}, {"a::iptables-nft::ipv6": "the kernel has no IPv6"})
         self.assertEqual(table.markdown([other, one]), """\
-| Linux | userland | iptables | iptables-nft |
-|---|---|---|---|
-| 6.1.192-1 | Debian 12.11 | 1.8.9 | 2 passed |
-| 6.1.192-1 | IPv6 off at boot (Debian 12.11) | 1.8.9 | 1 passed, 1 skipped (1) |
+| Linux | userland | iptables | set | iptables-nft |
+|---|---|---|---|---|
+| 6.1.192-1 | Debian 12.11 | 1.8.9 | core | 2 passed |
+| 6.1.192-1 | IPv6 off at boot (Debian 12.11) | 1.8.9 | smoke | 1 passed, 1 skipped (1) |
 
 1. the kernel has no IPv6.
 """)
