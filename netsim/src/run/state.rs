@@ -12,9 +12,13 @@ pub(super) struct State {
     lines: BTreeSet<String>,
 }
 
-/// Prints everything that iptables of any kind shows, sets and routes. Asking creates nothing.
-const LOOK: &str = "for family in iptables ip6tables; do for flavour in nft legacy; do \
-    echo \"#rules $family-$flavour\"; $family-$flavour-save 2>/dev/null; done; done; \
+/// Prints everything that iptables of any kind shows, sets and routes. Asking creates nothing. Legacy programs are asked
+/// only where the kernel has tables of theirs, which is all that they would look at.
+const LOOK: &str = "for family in ip ip6; do \
+        echo \"#rules ${family}tables-nft\"; ${family}tables-nft-save 2>/dev/null; \
+        echo \"#rules ${family}tables-legacy\"; \
+        if { read -r table </proc/net/${family}_tables_names; } 2>/dev/null; then ${family}tables-legacy-save; fi; \
+    done; \
     echo '#sets'; if command -v ipset >/dev/null; then ipset list -name; fi; \
     for family in -4 -6; do echo \"#routing $family\"; \
         printf 'rule\\nroute show table all\\n' | ip $family -batch -; done";
