@@ -194,7 +194,7 @@ fn what_cannot_be_entered_or_kept_is_told() {
     let missing = refused(&["shell", "--run", &one.id(), "pod", "no-such-program"]);
     assert!(missing.contains("cannot start \"no-such-program\" in the node"), "{missing}");
     let many = refused(&["run", FAILS, "--keep", "--tproxy", "/bin/true"]);
-    assert!(many.contains("--keep is for one variant, and 4 are chosen"), "{many}");
+    assert!(many.contains("--keep is for one variant, and 6 are chosen"), "{many}");
     one.end(Signal::SIGTERM);
     other.end(Signal::SIGTERM);
 }

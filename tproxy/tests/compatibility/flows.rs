@@ -142,11 +142,10 @@ fn what_can_be_is_explained(#[case] arguments: &str) {
 }
 
 #[test]
-fn where_there_is_no_ebpf_backend_its_verdicts_are_not_claimed() {
+fn verdicts_of_the_ebpf_backend_are_its_own() {
     let flow = "--direction inbound --to 203.0.113.1:80 --from 198.51.100.1";
-    let (_, _, usual) = explain(flow);
-    let (code, _, said) = explain(&format!("{flow} --backend ebpf"));
+    let (code, verdict, said) = explain(&format!("{flow} --backend ebpf"));
     assert_eq!(code, 0, "{said}");
-    assert!(said.contains("these are the verdicts of the iptables backends"), "{said}");
-    assert!(!usual.contains("iptables"), "{usual}");
+    assert!(verdict.contains("inbound/forwarded"), "{verdict}");
+    assert!(!said.contains("iptables"), "{said}");
 }

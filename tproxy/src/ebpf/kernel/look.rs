@@ -7,7 +7,6 @@ use std::os::linux::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::error::EbpfError;
-use super::maps::Maps;
 use super::place::{Mounts, NAME};
 use super::routes;
 use super::set::Set;

@@ -83,8 +83,12 @@ pub(super) fn restore(place: &Place) -> Result<(), EbpfError> {
     let mounts = Mounts::read()?;
     let Some(made) = mounts.made_at(&place.bpffs) else { return Ok(()) };
     let is_kernels = |name: &std::ffi::OsStr| KERNELS.iter().any(|known| name == *known);
-    let mut entries = fs::read_dir(&place.bpffs).into_iter().flatten().flatten();
-    if entries.any(|entry| !is_kernels(&entry.file_name())) {
+    // Closed before unmounting, or it would be busy.
+    let has_others = {
+        let mut entries = fs::read_dir(&place.bpffs).into_iter().flatten().flatten();
+        entries.any(|entry| !is_kernels(&entry.file_name()))
+    };
+    if has_others {
         return Ok(());
     }
     umount(&place.bpffs).map_err(|error| EbpfError::File {
