@@ -47,10 +47,9 @@ SECTION("cgroup/getsockopt") int tproxy_getopt(struct bpf_sockopt *context)
 		ip = known->original;
 		port = known->port;
 	} else {
-		/* What arrived came here as it was sent. Where nothing is installed any more, or a caller reached the listener
-		   without help, what the kernel says counts. */
-		__u64 netns = known->netns;
-		if (!map_lookup(&tproxy_instance, &netns) || (!context->retval && known->role == OUTBOUND))
+		/* What the kernel knows counts: rules of another backend may have sent it here. Else it came here as it was
+		   sent. */
+		if (!context->retval)
 			return 1;
 		ip = own_end(socket);
 		port = swap16((__u16)OF(socket, src_port));

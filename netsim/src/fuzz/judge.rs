@@ -5,6 +5,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
+use tproxy::backend::BackendId;
 use tproxy::plan::Plan;
 use tproxy::plan::flow::{Direction, Flow, Protocol, Verdict};
 
@@ -51,8 +52,8 @@ impl fmt::Display for Claim {
 ///
 /// # Errors
 /// tproxy would refuse them.
-pub(super) fn plan(options: &Options, topology: &Topology) -> Result<Plan, InstallError> {
-    scenario::plan(&options.install(), &Files::default(), topology)
+pub(super) fn plan(options: &Options, backend: BackendId, topology: &Topology) -> Result<Plan, InstallError> {
+    scenario::plan(&options.install().by(backend), &Files::default(), topology)
 }
 
 /// The flow as the pod's kernel sees its first packet; `None` where it does not come by the pod.
@@ -96,7 +97,10 @@ fn source_of(node: &str, destination: IpAddr, topology: &Topology) -> Option<IpA
 /// What is wrong with how a flow ended.
 pub(super) fn judge(shot: &Shot, plan: &Plan, topology: &Topology, outcome: &Outcome) -> Option<Mismatch> {
     let verdict = flow(shot, topology, plan).map_or(Verdict::Pass, |flow| plan.verdict(&flow).verdict);
-    let policy_holds = ended_as(claimed(verdict), shot, topology, outcome);
+    let policy_holds = match verdict {
+        Verdict::Refuse => matches!(outcome, Outcome::Unreachable(_)),
+        verdict => ended_as(claimed(verdict), shot, topology, outcome),
+    };
     if let Some(claim) = shot.claim
         && !ended_as(Some(claim), shot, topology, outcome)
     {

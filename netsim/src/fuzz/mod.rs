@@ -165,31 +165,33 @@ fn one(
     shots: &[Shot],
     found: &mut Found,
 ) -> Result<(), FuzzError> {
-    let Some(first) = labs.first() else { return Ok(()) };
-    let plan = match judge::plan(drawn, first.topology()) {
-        Ok(plan) => plan,
-        Err(_) => {
-            found.refused += 1;
-            return Ok(());
-        }
+    let able: Vec<&Lab> = labs.iter().filter(|lab| !drawn.is_too_much_for(lab.backend())).collect();
+    let plans: Result<Vec<_>, _> =
+        able.iter().map(|lab| judge::plan(drawn, lab.backend(), lab.topology())).collect();
+    let Some((first, plans)) = able.first().copied().zip(plans.ok()) else {
+        found.refused += 1;
+        return Ok(());
     };
     found.cases += 1;
+    let meanings = plans.first().map(|plan| plan.policy.engine).unwrap_or_default();
     // Each backend has a network of its own, so that none waits for another.
     let played: Vec<Result<Played, FuzzError>> = thread::scope(|scope| {
-        let started: Vec<_> =
-            labs.iter().map(|lab| scope.spawn(|| play(lab, drawn, shots, plan.policy.sidecar_uid))).collect();
+        let pairs = able.iter().zip(&plans);
+        let started: Vec<_> = pairs
+            .map(|(lab, plan)| scope.spawn(|| play(lab, drawn, shots, plan.policy.sidecar_uid)))
+            .collect();
         started.into_iter().map(|one| one.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
     });
     let played = played.into_iter().collect::<Result<Vec<_>, _>>()?;
     found.sending += played.iter().map(|played| played.sending).max().unwrap_or_default();
     let of_first = played.first().map(|played| played.outcomes.as_slice());
-    for (number, (lab, Played { outcomes, .. })) in labs.iter().zip(&played).enumerate() {
+    for (number, ((lab, plan), Played { outcomes, .. })) in able.iter().zip(&plans).zip(&played).enumerate() {
         found.flows += shots.len() as u64;
         found.claimed += shots.iter().filter(|shot| shot.claim.is_some()).count() as u64;
         let wrong = shots
             .iter()
             .zip(outcomes)
-            .find_map(|(shot, outcome)| Some((shot, judge::judge(shot, &plan, lab.topology(), outcome)?)));
+            .find_map(|(shot, outcome)| Some((shot, judge::judge(shot, plan, lab.topology(), outcome)?)));
         if let Some((shot, mismatch)) = wrong {
             let failure = Failure {
                 seed: options.seed,
@@ -202,7 +204,8 @@ fn one(
             };
             found.failures.push(report(lab, failure)?);
         }
-        let of_another = of_first.filter(|_| number > 0);
+        // Where backends mean different things, the policy has told.
+        let of_another = of_first.filter(|_| number > 0 && plan.policy.engine == meanings);
         found.failures.extend(differing(lab, first, shots, of_another, outcomes));
     }
     Ok(())
@@ -248,7 +251,7 @@ fn differing(
 fn report(lab: &Lab, failure: Failure) -> Result<String, FuzzError> {
     let drawn = failure.options.to_string();
     let mut smallest = shrink::smallest(lab, failure)?;
-    if let Ok(plan) = judge::plan(&smallest.options, lab.topology()) {
+    if let Ok(plan) = judge::plan(&smallest.options, lab.backend(), lab.topology()) {
         smallest.expected = judge::expected(&smallest.shot, &plan, lab.topology());
     }
     let text = reproduce::scenario(&smallest, lab.topology());

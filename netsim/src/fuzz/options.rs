@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Value, json};
+use tproxy::backend::BackendId;
 
 use crate::scenario::{FlagValue, Install, Spanned};
 
@@ -36,6 +37,18 @@ impl Options {
             self.0.entry(flag).or_default().extend(items);
         }
         self
+    }
+
+    /// Whether a backend refuses some of it by name.
+    pub(super) fn is_too_much_for(&self, backend: BackendId) -> bool {
+        const NOT_BY_EBPF: [&str; 5] = [
+            "drop-invalid-packets",
+            "exclude-inbound-interfaces",
+            "exclude-outbound-interfaces",
+            "iptables-logs",
+            "vnet",
+        ];
+        backend == BackendId::Ebpf && NOT_BY_EBPF.iter().any(|flag| self.has(flag))
     }
 
     /// Whether there is one of this flag.

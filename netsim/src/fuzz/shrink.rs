@@ -70,7 +70,7 @@ fn simpler(shot: &Shot) -> Vec<Shot> {
 
 fn attempt(lab: &Lab, options: &Options, shot: &Shot) -> Result<Option<Mismatch>, FuzzError> {
     // What tproxy refuses is no smaller case.
-    let Ok(plan) = plan(options, lab.topology()) else { return Ok(None) };
+    let Ok(plan) = plan(options, lab.backend(), lab.topology()) else { return Ok(None) };
     lab.install(options, plan.policy.sidecar_uid)?;
     let outcomes = lab.send(std::slice::from_ref(shot))?;
     Ok(outcomes.first().and_then(|outcome| judge(shot, &plan, lab.topology(), outcome)))

@@ -1,14 +1,16 @@
 //! `install`, `uninstall` and `status` where the eBPF backend is what captures.
 //!
-//! Must never touch rules of iptables.
+//! Must never add a rule of iptables, nor remove one before what takes its place is there.
 
 use std::path::Path;
 
 use super::Surroundings;
 use super::changes::{self, Removal};
 use super::error::CliError;
-use super::install::{note, permit_changes, read_record, show};
+use super::install::{note, permit_changes, read_record, show, warn_of_foreign_jumps};
 use super::limits::{Confirmation, Limits};
+use super::stored::{self, Purpose};
+use super::traffic;
 use crate::apply;
 use crate::apply::change::Change;
 use crate::apply::fault;
@@ -23,7 +25,10 @@ use crate::config::{Config, Resolved, print};
 use crate::ebpf::kernel;
 use crate::ebpf::render::{self, Installed};
 use crate::ebpf::unsupported;
+use crate::host::iptables::ToolError;
 use crate::host::{self, HostFacts, netns};
+use crate::iptables;
+use crate::iptables::redirects::Redirects;
 use crate::plan::{self, Note, Plan, Sidecar};
 
 /// `install` with `--backend ebpf`.
@@ -55,9 +60,13 @@ pub(super) fn install(
     let lock = Lock::acquire(patience.left())?;
     let journal = Journal::of_this_namespace(Path::new(journal::DIRECTORY))?;
     let before = read_record(&journal, surroundings);
-    permit_ebpf(&facts.loopback, before.as_ref())?;
+    let rules = Rules::there(&facts.loopback, before.as_ref(), surroundings)?;
     let installed = backend.observe(before.clone())?;
-    let changes = backend.render(&plan, &installed)?;
+    // First what captures, then what captured: for a moment either does.
+    let changes = [backend.render(&plan, &installed)?, rules.changes.clone()].concat();
+    if !rules.changes.is_empty() {
+        traffic::tell_open(traffic::open_connections(&rules.redirects, surroundings), surroundings);
+    }
     if changes.is_empty() {
         surroundings.tell("# the same configuration is installed already: nothing to change");
     }
@@ -71,7 +80,7 @@ pub(super) fn install(
         comments: false,
         changes: &changes,
     };
-    commit(&changes, Record::applying(run, before.as_ref()), &journal, &patience, surroundings)?;
+    commit(&rules, Record::applying(run, before.as_ref()), &journal, &patience, surroundings)?;
     drop(lock);
     if surroundings.output.json {
         changes::print_json(&changes, None, surroundings)?;
@@ -82,7 +91,7 @@ pub(super) fn install(
 
 /// Applies changes between two records of the journal; on failure the journal says again what it said before.
 fn commit(
-    changes: &[Change],
+    rules: &Rules,
     record: Record,
     journal: &Journal,
     patience: &Patience,
@@ -90,13 +99,15 @@ fn commit(
 ) -> Result<(), CliError> {
     let before = read_record(journal, surroundings);
     let is_complete = before.as_ref().is_some_and(|record| record.phase == Phase::Installed);
+    let changes = record.changes.clone();
     if changes.is_empty() && is_complete {
         return Ok(());
     }
     note(journal.write(&record), surroundings);
     fault::reach("journal-begun");
-    match apply::apply(changes, &[], patience, surroundings.put_signals_off()?) {
+    match apply::apply(&changes, &rules.installed.rules, patience, surroundings.put_signals_off()?) {
         Ok(_) => {
+            traffic::settle_queries(None, &rules.redirects, surroundings);
             note(journal.write(&record.installed()), surroundings);
             fault::reach("journal-ended");
             Ok(())
@@ -171,22 +182,54 @@ fn permit_ids() -> Result<(), CliError> {
     }
 }
 
-/// Refuses to install over rules of iptables.
-fn permit_ebpf(loopback: &str, record: Option<&Record>) -> Result<(), CliError> {
-    let Ok(iptables) = Iptables::for_removal(record, loopback) else { return Ok(()) };
-    let installed = iptables.observe(record.cloned());
-    match installed {
-        Ok(installed) if installed.rules.iter().any(|rules| !rules.is_empty()) => {
-            Err(CliError::OtherBackend("the iptables backend"))
-        }
-        // Programs that show nothing here have loaded nothing here.
-        _ => Ok(()),
+/// Rules of iptables that these programs take the place of.
+struct Rules {
+    changes: Vec<Change>,
+    installed: iptables::render::Installed,
+    redirects: Redirects,
+}
+
+impl Rules {
+    /// Those that are there; nothing where there are none. What they added beside rules stays: programs need it, too.
+    fn there(
+        loopback: &str,
+        record: Option<&Record>,
+        surroundings: &mut Surroundings<'_>,
+    ) -> Result<Self, CliError> {
+        // Where programs are missing, or show nothing, rules that somebody recorded cannot be removed: that is said.
+        let backend = match Iptables::for_removal(record, loopback) {
+            Ok(backend) => backend,
+            Err(_) if record.is_none_or(|record| record.tools.is_empty()) => return Ok(Self::none()),
+            Err(error) => return Err(error.into()),
+        };
+        backend.sees_all_of(record)?;
+        let mut installed = match backend.observe(record.cloned()) {
+            Ok(installed) => installed,
+            Err(ToolError::Unusable { .. }) => return Ok(Self::none()),
+            Err(error) => return Err(error.into()),
+        };
+        stored::observe(&mut installed, Some(Purpose::Remove), surroundings)?;
+        warn_of_foreign_jumps(&installed, surroundings);
+        let mut changes = backend.remove(&installed);
+        changes.retain(|change| !matches!(change, Change::RemoveAddress(_)));
+        let redirects = Redirects::installed(&installed);
+        Ok(Self { changes, installed, redirects })
+    }
+
+    fn none() -> Self {
+        let installed = iptables::render::Installed::default();
+        Self { changes: Vec::new(), redirects: Redirects::installed(&installed), installed }
     }
 }
 
-/// Refuses to install rules of iptables over programs.
-pub(super) fn permit_iptables() -> Result<(), CliError> {
-    if kernel::is_there() { Err(CliError::OtherBackend("the ebpf backend")) } else { Ok(()) }
+/// The changes that remove programs which rules take the place of, once these are there.
+pub(super) fn displaced(loopback: &str) -> Result<Vec<Change>, CliError> {
+    if !kernel::is_there() {
+        return Ok(Vec::new());
+    }
+    let installed = kernel::look(loopback, None)?;
+    let is_capture = |change: &Change| matches!(change, Change::Capture(_));
+    Ok(render::remove(&installed, loopback).into_iter().filter(is_capture).collect())
 }
 
 /// What is installed by this backend; `None` where nothing is.

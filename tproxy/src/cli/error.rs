@@ -59,10 +59,6 @@ pub(super) enum CliError {
     Ebpf(#[from] EbpfError),
     #[error(transparent)]
     NotByEbpf(#[from] ebpf::Unsupported),
-    #[error(
-        "{0} is installed here, and one backend does not take the place of the other yet: run `tproxy uninstall` first"
-    )]
-    OtherBackend(&'static str),
     #[error("{0}")]
     Refused(String),
     #[error(transparent)]
@@ -126,7 +122,6 @@ impl CliError {
             | Self::Unsupported(_)
             | Self::Lacking(_)
             | Self::NotByEbpf(_)
-            | Self::OtherBackend(_)
             | Self::Refused(_)
             | Self::Ebpf(
                 EbpfError::WithoutPrograms

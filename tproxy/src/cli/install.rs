@@ -71,7 +71,12 @@ impl Install {
         let lock = Lock::acquire(patience.left())?;
         let journal = Journal::of_this_namespace(Path::new(journal::DIRECTORY))?;
         let before = read_record(&journal, surroundings);
-        capture::permit_iptables()?;
+        if self.confirmation.within.is_some() && !capture::displaced(&course.plan.host.loopback)?.is_empty() {
+            return Err(CliError::Refused(
+                "--confirm-within cannot be honoured over an installation of the ebpf backend: leave it out"
+                    .to_owned(),
+            ));
+        }
         permit_install(before.as_ref())?;
         let waited = before.as_ref().is_some_and(|record| record.unconfirmed.is_some());
         let purpose = Purpose::of(config);
@@ -130,7 +135,9 @@ fn carry_out(
 ) -> Result<Vec<Change>, CliError> {
     let mut made = Vec::new();
     for _ in 0..LOOKS {
-        let changes = course.backend.render(&course.plan, &installed)?;
+        let mut changes = course.backend.render(&course.plan, &installed)?;
+        // Programs of the other backend go when the rules are there.
+        changes.extend(capture::displaced(&course.plan.host.loopback)?);
         if changes.is_empty() {
             if made.is_empty() {
                 surroundings.tell("# the same configuration is installed already: nothing to change");

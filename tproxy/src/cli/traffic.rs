@@ -81,3 +81,16 @@ pub(super) fn open_connections(redirects: &Redirects, surroundings: &mut Surroun
         }
     }
 }
+
+/// What becomes of captured connections: NAT goes on for them as long as anything in the namespace needs connection
+/// tracking, and when our rules were the last, the kernel ends it.
+pub(super) fn tell_open(open: Option<usize>, surroundings: &mut Surroundings<'_>) {
+    let (connections, they) = match open {
+        None | Some(0) => return,
+        Some(1) => ("1 captured connection is open: it ends".to_owned(), "it goes"),
+        Some(count) => (format!("{count} captured connections are open: they end"), "they go"),
+    };
+    surroundings.tell(format!(
+        "# {connections} with these rules, or {they} on where other rules need connection tracking"
+    ));
+}

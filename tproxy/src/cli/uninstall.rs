@@ -119,7 +119,7 @@ impl Uninstall {
         if has_address_of_others {
             tell_of_address(loopback, surroundings);
         }
-        tell_open(open, surroundings);
+        traffic::tell_open(open, surroundings);
         if surroundings.output.json {
             let removal = Removal { open_connections: open, foreign_jumps };
             changes::print_json(&made, Some(removal), surroundings)?;
@@ -139,7 +139,7 @@ impl Uninstall {
         if surroundings.output.json {
             return changes::print_json(foretold, Some(removal), surroundings);
         }
-        tell_open(removal.open_connections, surroundings);
+        traffic::tell_open(removal.open_connections, surroundings);
         changes::print(foretold, self.verbose, surroundings)
     }
 }
@@ -162,17 +162,4 @@ fn warn_of_backup(surroundings: &mut Surroundings<'_>) {
 fn tell_of_address(loopback: &str, surroundings: &mut Surroundings<'_>) {
     let address = IpFamily::V6.passthrough();
     surroundings.tell(format!("# {address} on {loopback} stays: nothing says that tproxy added it"));
-}
-
-/// What becomes of captured connections: NAT goes on for them as long as anything in the namespace needs connection
-/// tracking, and when our rules were the last, the kernel ends it.
-fn tell_open(open: Option<usize>, surroundings: &mut Surroundings<'_>) {
-    let (connections, they) = match open {
-        None | Some(0) => return,
-        Some(1) => ("1 captured connection is open: it ends".to_owned(), "it goes"),
-        Some(count) => (format!("{count} captured connections are open: they end"), "they go"),
-    };
-    surroundings.tell(format!(
-        "# {connections} with these rules, or {they} on where other rules need connection tracking"
-    ));
 }

@@ -1,4 +1,5 @@
-//! The eBPF backend's promises: all or nothing, exactly undone, found without any record, and never beside rules of ours.
+//! The eBPF backend's promises: all or nothing, exactly undone, found without any record, and in
+//! the place of rules.
 
 use netsim::node::{Exit, Program};
 use netsim::require;
@@ -113,19 +114,23 @@ fn what_is_missing_is_told_and_mended(#[case] damage: &str, #[case] words: &str)
     pod.done("uninstall");
 }
 
-#[test]
-fn neither_backend_takes_the_place_of_the_other_in_silence() {
+#[rstest]
+fn either_backend_takes_the_place_of_the_other(#[values("iptables-nft", "iptables-legacy")] flavour: &str) {
     let Some(pod) = pod() else { return };
+    let nothing = pins(&pod);
+    let _sidecar = sidecar(&pod);
+    pod.done(&format!("install --backend {flavour} --redirect-dns"));
     pod.done(INSTALL);
-    let before = pins(&pod);
-    assert_refused(&pod.tproxy("install"), "the ebpf backend is installed here");
-    assert_eq!(pins(&pod), before);
+    assert!(!pod.state().contains("KUMA_MESH"), "{}", pod.state());
+    assert_captured(&pod, &BOTH);
+    assert_eq!(status(&pod), Exit::Code(0));
+    pod.done(&format!("install --backend {flavour}"));
+    assert!(!pins(&pod).contains("tproxy-"), "{}", pins(&pod));
+    assert_captured(&pod, &BOTH);
+    assert_eq!(status(&pod), Exit::Code(0));
     pod.done("uninstall");
-    pod.done("install");
-    let before = pod.state();
-    assert_refused(&pod.tproxy(INSTALL), "the iptables backend is installed here");
-    assert_eq!(pod.state(), before);
-    pod.done("uninstall");
+    assert_eq!(pins(&pod), nothing);
+    assert!(!pod.state().contains("KUMA_MESH"), "{}", pod.state());
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! The order is what makes it gapless: programs, then entries that nobody looks at yet, then the listeners of the sidecar,
 //! then the one entry that makes all of it count. Must never return with half of it done.
 
+use std::time::{Duration, Instant};
+
 use super::adopt::adopt;
 use super::error::EbpfError;
 use super::maps::{Entry, Maps, Role};
@@ -17,7 +19,13 @@ use crate::ebpf::render::Capture;
 /// What the kernel refused; then what was there before is there again.
 pub fn carry_out(capture: &Capture) -> Result<(), EbpfError> {
     let Capture { place, netns, before, after } = capture;
-    let Some(contents) = after else { return take_away(capture) };
+    let Some(contents) = after else {
+        return take_away(capture).inspect_err(|_| {
+            // What it was that failed is to be told, not that putting it back failed, too.
+            let back = before.as_ref().map(|before| put(&Set::make(place)?, *netns, before));
+            let _ = back.transpose();
+        });
+    };
     let set = Set::make(place)?;
     let done = put(&set, *netns, contents);
     if done.is_err() && before.is_none() {
@@ -96,7 +104,23 @@ fn take_away(capture: &Capture) -> Result<(), EbpfError> {
     set.remove_if_unused()
 }
 
+/// How long a connection may take from its first packet to its acceptance, and the sidecar to ask where it was going, until
+/// nobody can tell any more.
+const UNDER_WAY: Duration = Duration::from_millis(500);
+const ACCEPTED: Duration = Duration::from_millis(100);
+
 fn forget(set: &Set<'_>, netns: u64) -> Result<(), EbpfError> {
+    let Ok(maps) = set.maps() else { return set.detach_from_namespace(netns) };
+    if maps.entry(netns)?.is_some() {
+        // From here on nothing new is captured; what was is under way to the sidecar.
+        maps.stop(netns)?;
+        let deadline = Instant::now() + UNDER_WAY;
+        while maps.is_any_pending(netns)? && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // Nothing tells when the sidecar has asked.
+        std::thread::sleep(ACCEPTED);
+    }
     set.detach_from_namespace(netns)?;
-    set.maps().map_or(Ok(()), |maps| maps.forget(netns))
+    maps.forget(netns)
 }

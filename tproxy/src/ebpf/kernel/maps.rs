@@ -15,11 +15,14 @@ const INSTANCE: &str = "tproxy_instance";
 const COUNTERS: &str = "tproxy_counters";
 const SOCKETS: &str = "tproxy_sockets";
 const LISTEN: &str = "tproxy_listen";
+const PENDING: &str = "tproxy_pending";
 
 const INSTANCE_SIZE: usize = 40;
 const COUNTERS_SIZE: usize = 2 * LINES.len() * 8;
 const SOCKET_SIZE: usize = 32;
 const LISTENER_KEY: usize = 16;
+const PENDING_KEY: usize = 48;
+const PENDING_SIZE: usize = 20;
 /// `SLOTS`.
 const SLOTS: u32 = 8;
 
@@ -86,6 +89,7 @@ pub(super) struct Maps {
     counters_value: usize,
     sockets: Map,
     listen: Map,
+    pending: Map,
     tables: Vec<(Table, Map)>,
 }
 
@@ -140,13 +144,14 @@ impl Maps {
             counters_value: COUNTERS_SIZE * possible_processors(),
             sockets: open(SOCKETS, (4, SOCKET_SIZE))?,
             listen: open(LISTEN, (LISTENER_KEY, 8))?,
+            pending: open(PENDING, (PENDING_KEY, PENDING_SIZE))?,
             tables: tables.collect::<Result<_, EbpfError>>()?,
         })
     }
 
     /// The names of all maps.
     pub(super) fn names() -> impl Iterator<Item = &'static str> {
-        let others = [INSTANCE, COUNTERS, SOCKETS, LISTEN, "tproxy_pending"];
+        let others = [INSTANCE, COUNTERS, SOCKETS, LISTEN, PENDING];
         others.into_iter().chain(Table::ALL.map(Table::map))
     }
 
@@ -284,6 +289,16 @@ impl Maps {
         let descriptor = u64::try_from(descriptor).unwrap_or(u64::MAX).to_ne_bytes();
         call::update(self.listen.map.as_fd(), &key, &descriptor, call::NEW)
             .map_err(|error| self.listen.failed("write to", error))
+    }
+
+    /// Ends the capture of a namespace, and keeps what tells of connections that were captured.
+    pub(super) fn stop(&self, netns: u64) -> Result<(), EbpfError> {
+        self.instance.delete(&netns.to_ne_bytes())
+    }
+
+    /// Whether a captured connection was not accepted yet.
+    pub(super) fn is_any_pending(&self, netns: u64) -> Result<bool, EbpfError> {
+        Ok(self.pending.keys()?.iter().any(|key| key.starts_with(&netns.to_ne_bytes())))
     }
 
     /// Removes everything that is there for a namespace.

@@ -7,6 +7,7 @@ use std::io;
 use std::os::linux::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::mount::{MsFlags, mount, umount};
 use nix::sys::statfs::{BPF_FS_MAGIC, CGROUP2_SUPER_MAGIC, FsType, statfs};
 
@@ -91,11 +92,15 @@ pub(super) fn restore(place: &Place) -> Result<(), EbpfError> {
     if has_others {
         return Ok(());
     }
-    umount(&place.bpffs).map_err(|error| EbpfError::File {
-        what: "unmount",
-        path: place.bpffs.clone(),
-        error: io::Error::from(error),
-    })?;
+    match umount(&place.bpffs) {
+        Ok(()) => {}
+        // Somebody has begun to use it.
+        Err(Errno::EBUSY) => return Ok(()),
+        Err(error) => {
+            let (path, error) = (place.bpffs.clone(), io::Error::from(error));
+            return Err(EbpfError::File { what: "unmount", path, error });
+        }
+    }
     remove_directories(&place.bpffs, made);
     Ok(())
 }

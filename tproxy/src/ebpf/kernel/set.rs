@@ -51,7 +51,7 @@ impl<'a> Programs<'a> {
 pub(super) struct Set<'a> {
     place: &'a Place,
     directory: PathBuf,
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl<'a> Set<'a> {
@@ -60,7 +60,7 @@ impl<'a> Set<'a> {
         place::prepare(place)?;
         let directory = place.bpffs.join(&place.directory);
         match Lock::take(&directory, true)? {
-            Some(lock) => Ok(Self { place, directory, _lock: lock }),
+            Some(lock) => Ok(Self { place, directory, lock }),
             None => Err(EbpfError::File { what: "make", path: directory, error: ErrorKind::NotFound.into() }),
         }
     }
@@ -68,7 +68,7 @@ impl<'a> Set<'a> {
     /// The set of a place, where there is one.
     pub(super) fn open(place: &'a Place) -> Result<Option<Self>, EbpfError> {
         let directory = place.bpffs.join(&place.directory);
-        Ok(Lock::take(&directory, false)?.map(|lock| Self { place, directory, _lock: lock }))
+        Ok(Lock::take(&directory, false)?.map(|lock| Self { place, directory, lock }))
     }
 
     /// Where it is.
@@ -186,6 +186,8 @@ impl<'a> Set<'a> {
             }
         }
         removed(&self.directory, fs::remove_dir(&self.directory))?;
+        // The lock is a file there, and would keep the file system busy.
+        drop(self.lock);
         place::restore(self.place)
     }
 
