@@ -2,7 +2,7 @@
 //! and what the pod sends is seen to leave.
 //!
 //! Must never change a rule of anybody's: what arrives there is dropped in a table of netsim's own, and so is what is sent
-//! from there, unless the kernel has netem, by which a sender does not learn of its loss.
+//! from there, unless the kernel has netem, by which a sender does not learn of its loss; without it only all of that is lost.
 
 use super::RunError;
 use crate::link::{LinkError, Network};
@@ -52,7 +52,8 @@ fn rules(interface: &str, percent: u8, sent: bool) -> String {
     if percent == 0 {
         return begin.to_owned();
     }
-    let sent = if sent { lossy("postrouting", "oifname") } else { String::new() };
+    // The kernel forgets a connection whose SYN-ACK it cannot send again, so that some of what is sent is not lost here.
+    let sent = if sent && percent == 100 { lossy("postrouting", "oifname") } else { String::new() };
     format!("{begin}add table inet netsim-loss\n{}{sent}", lossy("prerouting", "iifname"))
 }
 
@@ -72,7 +73,7 @@ mod tests {
     #[test]
     fn where_netem_loses_what_is_sent_the_rules_lose_only_what_arrives() {
         assert!(
-            rules("eth0", 10, true).contains("postrouting oifname \"eth0\" numgen random mod 100 < 10 drop")
+            rules("eth0", 10, true).contains("prerouting iifname \"eth0\" numgen random mod 100 < 10 drop")
         );
         let arriving = rules("eth0", 100, false);
         assert!(arriving.contains("prerouting iifname \"eth0\" drop") && !arriving.contains("oifname"));
