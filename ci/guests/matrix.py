@@ -26,6 +26,10 @@ class Userland:
     # What must not be skipped there, as NETSIM_REQUIRE names it.
     required: tuple = ("root",)
 
+    def is_whole(self):
+        """Whether it is a suite's as it comes, so that nothing may be skipped for what it lacks."""
+        return not self.prelude and not self.arguments
+
 
 KERNELS = (
     Kernel("5.10", "bullseye"),
