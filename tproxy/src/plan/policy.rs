@@ -159,6 +159,11 @@ impl Plan {
         let inbound = &self.policy.inbound;
         let port = flow.destination.port();
         let captured = |line| Decision { verdict: Verdict::Redirect(sidecar), line };
+        let is_forwarded = !self.host.owns(flow.destination.ip());
+        // It is for no listener of this host, which is all that is asked about.
+        if is_forwarded && self.policy.engine == Engine::Ebpf {
+            return pass(Line::InboundForwarded);
+        }
         if !inbound.include_ports.is_empty() {
             let included = inbound.include_ports.contains(port);
             return if included {
@@ -170,12 +175,8 @@ impl Plan {
         if inbound.exclude_ports.contains(port) {
             return pass(Line::InboundExcludedPort);
         }
-        if !self.host.owns(flow.destination.ip()) {
-            return match self.policy.engine {
-                Engine::Netfilter => captured(Line::InboundForwarded),
-                // It is for no listener of this host, which is all that is asked about.
-                Engine::Ebpf => pass(Line::InboundForwarded),
-            };
+        if is_forwarded {
+            return captured(Line::InboundForwarded);
         }
         captured(Line::InboundCaptured)
     }
