@@ -150,6 +150,7 @@ impl Maps {
     }
 
     /// The names of all maps.
+    #[cfg(feature = "ebpf")]
     pub(super) fn names() -> impl Iterator<Item = &'static str> {
         let others = [INSTANCE, COUNTERS, SOCKETS, LISTEN, PENDING];
         others.into_iter().chain(Table::ALL.map(Table::map))
