@@ -3,7 +3,7 @@
 import re
 import subprocess
 
-from .trouble import Trouble, run
+from trouble import Trouble, run
 
 # A change below this is the compiler's whim: code that moved, another inlining.
 SMALLEST = 0.005

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from .trouble import Trouble, run
+from trouble import Trouble, run
 
 # Of an old revision only what is compared is built.
 PROGRAMS = ("--package", "tproxy", "--bin", "tproxy")
@@ -24,7 +24,7 @@ class Built:
 
 def commit(repository, name):
     """The full name of a commit."""
-    found = subprocess.run(["git", "-C", repository, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"],
+    found = subprocess.run(["git", "-C", str(repository), "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"],
                            capture_output=True, text=True, check=False)
     if found.returncode != 0:
         raise Trouble(f"there is no revision {name} in this repository; a shallow clone has not all of them")
@@ -34,9 +34,9 @@ def commit(repository, name):
 def build(source, target, name):
     """Builds what is in a folder."""
     environment = {**os.environ, "CARGO_TARGET_DIR": str(target)}
-    run(["cargo", "build", "--release", "--locked", "--quiet", *PROGRAMS], f"build tproxy of {name}", source, environment)
+    run(["cargo", "build", "--release", "--locked", "--quiet", *PROGRAMS], f"build tproxy of {name}", cwd=source, env=environment)
     if (Path(source) / "tproxy/examples/counted.rs").exists():
-        run(["cargo", "build", "--release", "--locked", "--quiet", *COUNTED], f"build counted of {name}", source, environment)
+        run(["cargo", "build", "--release", "--locked", "--quiet", *COUNTED], f"build counted of {name}", cwd=source, env=environment)
     return Built(name, Path(target))
 
 
@@ -45,9 +45,9 @@ def build_other(repository, name, folder):
     full = commit(repository, name)
     source = folder / "source"
     shutil.rmtree(source, ignore_errors=True)
-    run(["git", "-C", repository, "worktree", "prune"], "tidy up worktrees")
-    run(["git", "-C", repository, "worktree", "add", "--quiet", "--detach", str(source), full], f"check out {name}")
+    run(["git", "-C", str(repository), "worktree", "prune"], "tidy up worktrees")
+    run(["git", "-C", str(repository), "worktree", "add", "--quiet", "--detach", str(source), full], f"check out {name}")
     try:
         return build(source, folder / "target", name)
     finally:
-        run(["git", "-C", repository, "worktree", "remove", "--force", str(source)], f"remove the worktree of {name}")
+        run(["git", "-C", str(repository), "worktree", "remove", "--force", str(source)], f"remove the worktree of {name}")

@@ -3,7 +3,7 @@
 import os
 import re
 
-from .trouble import Trouble, run
+from trouble import Trouble, run
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 ELSEWHERE = "http://deb.debian.org/debian"

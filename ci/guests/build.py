@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from .trouble import Trouble
+from trouble import Trouble
 
 TARGET = "x86_64-unknown-linux-gnu"
 # Privileged tests: a package's folder, a test program in it, and what of that is left out of guests.

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import accelerator, apt, build, job, kernel, machine, matrix, results, root, selection, table
-from .trouble import Trouble, run
+from trouble import Trouble, run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CACHE = REPOSITORY / "target/guests"

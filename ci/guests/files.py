@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from .trouble import Trouble
+from trouble import Trouble
 
 
 @contextlib.contextmanager

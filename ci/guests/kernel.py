@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .files import made_whole
-from .trouble import Trouble, run
+from trouble import Trouble, run
 
 HERE = Path(__file__).parent
 # What the initramfs needs to find its root; all else is loaded by the kernel itself once that is there.

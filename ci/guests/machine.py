@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .trouble import Trouble
+from trouble import Trouble
 
 QEMU = "qemu-system-x86_64"
 # The job's first line; a kernel that does not come so far in BOOTING seconds has hung.

@@ -4,7 +4,7 @@ import os
 
 from . import apt, matrix
 from .files import made_whole
-from .trouble import run
+from trouble import run
 
 
 def folder(suite, cache, extra=()):

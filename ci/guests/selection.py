@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from .trouble import Trouble
+from trouble import Trouble
 
 
 def chosen(listed, scenarios):

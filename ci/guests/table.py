@@ -7,7 +7,7 @@ import re
 from collections import Counter, defaultdict
 
 from . import matrix
-from .trouble import Trouble
+from trouble import Trouble
 
 BEGIN = "<!-- made by ci/kernels --record from ci/guests/recorded -->"
 END = "<!-- end of the table -->"

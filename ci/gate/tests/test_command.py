@@ -9,7 +9,7 @@ from pathlib import Path
 from unittest import mock
 
 from gate import command, counts, revision
-from gate.trouble import Trouble
+from trouble import Trouble
 
 
 class Command(unittest.TestCase):

@@ -6,7 +6,7 @@ import unittest
 from pathlib import Path
 
 from guests import kernel, machine
-from guests.trouble import Trouble
+from trouble import Trouble
 
 FILES = kernel.Files("6.1.0-1-amd64", Path("/k/vmlinuz"), Path("/k/lib"), Path("/k/initramfs.gz"))
 SHARES = (machine.Share("results", Path("/out"), "/results", writable=True),)

@@ -4,7 +4,7 @@ import unittest
 from pathlib import Path
 
 from guests import matrix, selection
-from guests.trouble import Trouble
+from trouble import Trouble
 
 SCENARIOS = Path(__file__).resolve().parents[3] / "scenarios"
 LISTED = [f"{name}::{backend}::{family}" for name in ("a/x", "a/xy") for backend in ("one", "two") for family in ("ipv4", "ipv6")]

@@ -3,7 +3,7 @@
 import unittest
 
 from guests import results, table
-from guests.trouble import Trouble
+from trouble import Trouble
 
 
 class Table(unittest.TestCase):

@@ -5,6 +5,7 @@ mod flows;
 mod html;
 mod json;
 mod junit;
+mod page;
 mod suite;
 mod summary;
 mod table;

@@ -215,7 +215,7 @@ pub struct AddAddress {
 pub struct Loss {
     /// The interface.
     pub at: WirePlace,
-    /// How many of a hundred, in each direction; 0 ends it.
+    /// How many of a hundred: in each direction where the kernel has netem, else of what is sent there, and all at 100; 0 ends it.
     #[schemars(range(max = 100))]
     pub percent: u8,
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 use tproxy::backend::BackendId;
 
+use super::super::page as shared;
 use super::chart::{self, Bar, Line};
 use super::{Group, groups, text, way};
 use crate::load::{Case, Direction, Load, Measured, Metric, Outcome, Way};
@@ -14,41 +15,30 @@ const STYLE: &str = include_str!("style.css");
 /// The page.
 #[must_use]
 pub fn page(outcome: &Outcome) -> String {
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "netsim bench: what a redirection costs" }
-                style { (PreEscaped(STYLE)) }
+    let body = html! {
+        header {
+            h1 { "What a redirection costs" }
+            (about(outcome))
+        }
+        main {
+            h2 { "Processor time" }
+            @for (load, direction) in [(Load::Connections, Direction::Outbound), (Load::Connections, Direction::Inbound), (Load::Connections, Direction::Whole), (Load::RoundTrips, Direction::Outbound), (Load::Queries, Direction::Outbound)] {
+                (cost(outcome, load, direction))
             }
-            body {
-                header {
-                    h1 { "What a redirection costs" }
-                    (about(outcome))
-                }
-                main {
-                    h2 { "Processor time" }
-                    @for (load, direction) in [(Load::Connections, Direction::Outbound), (Load::Connections, Direction::Inbound), (Load::Connections, Direction::Whole), (Load::RoundTrips, Direction::Outbound), (Load::Queries, Direction::Outbound)] {
-                        (cost(outcome, load, direction))
-                    }
-                    h2 { "Latency" }
-                    @for (load, direction) in [(Load::Connections, Direction::Outbound), (Load::RoundTrips, Direction::Outbound), (Load::Connections, Direction::Inbound)] {
-                        (latency(outcome, load, direction))
-                    }
-                    h2 { "Throughput by MTU" }
-                    (throughput(outcome))
-                    h2 { "Exclusions" }
-                    (exclusions(outcome))
-                    h2 { "All figures" }
-                    p { "Median and quartiles of the rounds; ratios and differences with the interval that holds the true median with 95 % confidence." }
-                    @for (group, cases) in groups(outcome) { (table(&group, &cases)) }
-                }
+            h2 { "Latency" }
+            @for (load, direction) in [(Load::Connections, Direction::Outbound), (Load::RoundTrips, Direction::Outbound), (Load::Connections, Direction::Inbound)] {
+                (latency(outcome, load, direction))
             }
+            h2 { "Throughput by MTU" }
+            (throughput(outcome))
+            h2 { "Exclusions" }
+            (exclusions(outcome))
+            h2 { "All figures" }
+            p { "Median and quartiles of the rounds; ratios and differences with the interval that holds the true median with 95 % confidence." }
+            @for (group, cases) in groups(outcome) { (table(&group, &cases)) }
         }
     };
-    page.into_string()
+    shared::page("netsim bench: what a redirection costs", STYLE, &body)
 }
 
 /// The processor time of a leaving connection, by itself.

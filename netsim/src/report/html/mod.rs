@@ -8,8 +8,9 @@ mod drawing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
+use super::page::page;
 use super::suite::{Case, CaseResult, count};
 use crate::run::{About, Check};
 use drawing::drawing;
@@ -20,33 +21,22 @@ const STYLE: &str = include_str!("style.css");
 #[must_use]
 pub fn html(cases: &[Case], about: &[(&str, String)]) -> String {
     let features: BTreeSet<&str> = cases.iter().map(|case| case.feature.as_str()).collect();
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (title(cases)) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                header {
-                    h1 { (title(cases)) }
-                    dl { @for (word, value) in about { dt { (word) } dd { (value) } } }
-                }
-                main {
-                    (summary(cases, &features))
-                    @for feature in &features {
-                        section id=(feature) {
-                            h2 { (feature) }
-                            @for scenario in scenarios(cases, feature) { (scenario_of(&scenario)) }
-                        }
-                    }
+    let body = html! {
+        header {
+            h1 { (title(cases)) }
+            dl { @for (word, value) in about { dt { (word) } dd { (value) } } }
+        }
+        main {
+            (summary(cases, &features))
+            @for feature in &features {
+                section id=(feature) {
+                    h2 { (feature) }
+                    @for scenario in scenarios(cases, feature) { (scenario_of(&scenario)) }
                 }
             }
         }
     };
-    page.into_string()
+    page(&title(cases), STYLE, &body)
 }
 
 fn title(cases: &[Case]) -> String {

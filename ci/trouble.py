@@ -1,4 +1,4 @@
-"""What ends a run before it can say anything of a guest: one sentence for people."""
+"""What ends a script of this folder before it can say anything: one sentence for people."""
 
 import subprocess
 
@@ -12,7 +12,7 @@ def run(command, what, **options):
     try:
         done = subprocess.run(command, check=False, capture_output=True, text=True, **options)
     except FileNotFoundError:
-        raise Trouble(f"cannot {what}: there is no program {command[0]}; ci/kernels --help names the packages") from None
+        raise Trouble(f"cannot {what}: there is no program {command[0]} here") from None
     if done.returncode != 0:
         raise Trouble(f"cannot {what}: {command[0]} says: {last_words(done.stderr or done.stdout)}")
     return done.stdout
