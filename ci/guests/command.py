@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from . import accelerator, apt, build, job, kernel, machine, matrix, results, root, selection, table
+from . import accelerator, apt, build, job, kernel, machine, matrix, results, root, selection, service, table
 from trouble import Trouble, run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -17,9 +17,13 @@ CACHE = REPOSITORY / "target/guests"
 # Seconds that a guest may take, by set; without KVM a guest is fifteen times slower than its host.
 LIMITS = {"smoke": 900, "core": 2400, "all": 6 * 3600}
 
+# What guests are made with, and the packages that have it.
+PROGRAMS = {machine.QEMU: "qemu-system-x86", "mmdebstrap": "mmdebstrap", "busybox": "busybox-static", "cpio": "cpio",
+            "modprobe": "kmod", "depmod": "kmod", "mke2fs": "e2fsprogs"}
+
 TEXT = """\
 Boots Debian kernels in QEMU and runs the scenarios there, in the userland of the kernel's own suite. Needs root, and
-the packages qemu-system-x86, busybox-static, cpio, kmod, mmdebstrap and debian-archive-keyring.
+what `ci/setup kernels` installs.
 The guests have no network; what they need is fetched before, and kept below target/guests, as are their logs.
 """
 END = """\
@@ -42,6 +46,8 @@ def parser():
                     help=f"other userlands, with kernel {matrix.USERLAND_KERNEL}, instead of the kernels with their own")
     it.add_argument("--only", action="append", default=[], metavar="TEXT", help="only variants whose name contains this")
     it.add_argument("--shell", metavar="VERSION", help="a root shell in a guest, instead of a run")
+    it.add_argument("--service", action="store_true",
+                    help=f"packaging/tproxy.service in guests that boot systemd, a reboot included [default: with {matrix.USERLAND_KERNEL}]")
     it.add_argument("--userland", metavar="NAME", help="the userland instead of the kernel's own: "
                     + ", ".join(u.name for u in matrix.USERLANDS))
     it.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="NUMBER",
@@ -57,10 +63,12 @@ def main(words):
     try:
         if options.shell is not None:
             return enter(guest(options.shell, options.userland))
-        return several(options)
+        return services(options) if options.service else several(options)
     except Trouble as trouble:
         print(f"ci/kernels: {trouble}", file=sys.stderr)
-        return 2
+    except OSError as error:
+        print(f"ci/kernels: {error.filename or CACHE}: {error.strerror}", file=sys.stderr)
+    return 2
 
 
 def named(things, name, what):
@@ -87,12 +95,12 @@ def guests(options):
     return [guest(name, options.userland) for name in names]
 
 
-def prepared(kernel_, userland, folder):
+def prepared(kernel_, userland, folder, packages=()):
     """The machine of a guest, with all that it needs fetched."""
     suite = apt.Suite(kernel_.suite, CACHE / "apt" / kernel_.suite)
     shares = (machine.Share("repository", REPOSITORY, str(REPOSITORY)),
               machine.Share("results", folder, "/results", writable=True))
-    made = machine.Machine(kernel.files(kernel_, suite, CACHE / "kernels"), root.folder(userland.suite, CACHE / "roots"),
+    made = machine.Machine(kernel.files(kernel_, suite, CACHE / "kernels"), root.folder(userland.suite, CACHE / "roots", packages),
                            shares, arguments=userland.arguments)
     return replace(made, accelerator=accelerator.probed(made, CACHE))
 
@@ -108,7 +116,7 @@ def several(options):
     """Runs guests, some at a time, and says of each how it went."""
     asked = guests(options)
     needs_root()
-    machine.needed()
+    needed()
     programs = build.programs(REPOSITORY, CACHE)
     tests = build.tests(REPOSITORY, CACHE) if options.set == "all" and not options.only else ()
     names = variants(programs, options)
@@ -136,6 +144,26 @@ def several(options):
     if options.record:
         record(all_)
     return concluded(all_, whole=any(userland.is_whole() for _, userland in asked))
+
+
+def services(options):
+    """Tries the systemd unit in guests, one after the other."""
+    asked = [guest(name, options.userland) for name in options.versions or [matrix.USERLAND_KERNEL]]
+    needs_root()
+    needed()
+    program = service.released(REPOSITORY)
+    all_ = []
+    for kernel_, userland in asked:
+        userland = replace(userland, name=f"{userland.name}-systemd")
+        folder = emptied(CACHE / "results" / f"{kernel_.name}-{userland.name}")
+        built = prepared(kernel_, userland, folder, service.PACKAGES)
+        result = service.tried(kernel_.name, userland, built, folder, REPOSITORY, program)
+        results.save(result, CACHE / "results")
+        told(result, folder)
+        all_.append(result)
+    if options.record:
+        record(all_)
+    return concluded(all_, whole=False)
 
 
 def variants(programs, options):
@@ -175,7 +203,7 @@ def concluded(all_, whole):
 def enter(asked):
     """A shell in a guest."""
     needs_root()
-    machine.needed()
+    needed()
     kernel_, userland = asked
     folder = emptied(CACHE / "shell")
     programs = build.programs(REPOSITORY, CACHE)
@@ -185,6 +213,13 @@ def enter(asked):
         return machine.enter(built)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def needed():
+    """Refuses before anything is built or fetched where a program is missing."""
+    for program, package in PROGRAMS.items():
+        if shutil.which(program) is None:
+            raise Trouble(f"there is no {program}; install {package}, or run ci/setup kernels, which installs all that is needed")
 
 
 def needs_root():

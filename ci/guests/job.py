@@ -4,7 +4,7 @@ import shlex
 
 from . import machine
 
-FACTS = """
+FACTS = """\
 facts() {
     echo "kernel=$(sed 's/.*\\(Debian\\|PREEMPT_DYNAMIC Debian\\) \\([^ ]*\\).*/\\2/' /proc/version)"
     echo "iptables=$(for program in iptables-nft iptables-legacy; do $program --version 2>/dev/null && break; done | sed 's/iptables v\\([^ ]*\\).*/\\1/')"
@@ -22,6 +22,8 @@ def script(repository, programs, userland, names, tests=()):
         "facts >/results/facts",
         # An emulated guest is slow, and its host may be busy.
         f"export NETSIM_PATIENCE=10 NETSIM_REQUIRE={','.join(userland.required)}",
+        # A guest is nobody's machine: what it logs can be read.
+        "echo 1 >/proc/sys/net/netfilter/nf_log_all_netns",
         "code=0",
         f"{programs}/netsim run scenarios --jobs 1 --format junit --evidence /results/evidence {chosen} "
         ">/results/scenarios.xml || code=$?",

@@ -7,7 +7,6 @@ import contextlib
 import ctypes
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
@@ -45,17 +44,21 @@ class Machine:
     accelerator: str = "tcg"
     arguments: tuple = field(default=())
     memory: int = 2048
+    # What the guest writes is kept there, from one boot to the next; in its memory otherwise.
+    disk: Path | None = None
 
     def command(self, interactive=False):
         """The command line of QEMU."""
         named = ",".join(f"{s.tag}:{s.guest}:{'rw' if s.writable else 'ro'}" for s in self.shares)
-        line = (LINE, f"guest.shares={named}", *self.arguments)
+        line = (LINE, f"guest.shares={named}", *(("guest.disk=/dev/vda",) if self.disk else ()), *self.arguments)
         command = [
             QEMU, "-machine", "q35", "-accel", self.accelerator, "-cpu", "host" if self.accelerator == "kvm" else "qemu64",
             "-smp", "1", "-m", str(self.memory), "-nodefaults", "-no-user-config", "-no-reboot",
             "-display", "none", "-serial", "mon:stdio" if interactive else "stdio",
             "-kernel", str(self.kernel.image), "-initrd", str(self.kernel.initramfs), "-append", " ".join(line),
         ]
+        if self.disk:
+            command += ["-drive", f"file={self.disk},format=raw,if=virtio"]
         fixed = (Share("root", self.root, ""), Share("modules", self.kernel.modules, ""))
         for share in (*fixed, *self.shares):
             readonly = "" if share.writable else ",readonly=on"
@@ -127,9 +130,3 @@ def _started(command, **options):
         if process.poll() is None:
             process.kill()
             process.wait()
-
-
-def needed():
-    """Refuses early where QEMU is not there."""
-    if shutil.which(QEMU) is None:
-        raise Trouble(f"there is no {QEMU}; install qemu-system-x86")

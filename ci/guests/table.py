@@ -15,7 +15,8 @@ END = "<!-- end of the table -->"
 
 def markdown(results):
     """The table, and below it the reason of each gap."""
-    ordered = sorted(results, key=_place)
+    services = [result for result in results if result.set == "service"]
+    ordered = sorted((result for result in results if result.set != "service"), key=_place)
     backends = sorted({backend for result in results for backend in _by_backend(result)})
     lines = ["| Linux | userland | iptables | set | " + " | ".join(backends) + " |", "|---|---|---|---|" + "---|" * len(backends)]
     notes = []
@@ -25,6 +26,7 @@ def markdown(results):
         lines.append(f"| {result.facts.get('kernel', result.kernel)} | {_userland(result)} | "
                      f"{result.facts.get('iptables', '?')} | {result.set} | " + " | ".join(row) + " |")
     lines += ["", *(f"{number}. {note}" for number, note in enumerate(notes, 1))]
+    lines += [line for result in services for line in ("", _of_service(result))]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -35,6 +37,12 @@ def written(readme, results):
     if not begin or not end:
         raise Trouble(f"README.md lacks the lines between which the table stands: {BEGIN} and {END}")
     return f"{before}{BEGIN}\n{markdown(results)}{END}{after}"
+
+
+def _of_service(result):
+    failed = f", **{len(result.failed)} failed**" if result.failed else ""
+    return (f"`packaging/tproxy.service` on Linux {result.facts.get('kernel', result.kernel)} with the systemd of Debian "
+            f"{result.facts.get('debian', result.userland)}, a reboot included: {len(result.passed)} checks passed{failed}.")
 
 
 def _place(result):

@@ -1,5 +1,9 @@
 """Bad input and what is missing: one sentence, exit code 2, nothing left."""
 
+import contextlib
+import errno
+import io
+import os
 import subprocess
 import tempfile
 import unittest
@@ -7,7 +11,9 @@ from pathlib import Path
 from unittest import mock
 
 from guests import command, matrix
+from guests.files import made_whole
 from guests.results import Result
+from trouble import Trouble
 
 KERNELS = Path(__file__).resolve().parents[2] / "kernels"
 
@@ -26,6 +32,43 @@ class Refusals(unittest.TestCase):
         code, text = said("--userland", "buster", "6.1")
         self.assertEqual(code, 2)
         self.assertIn("there is no userland buster: there are bullseye, ", text)
+
+
+class Faults(unittest.TestCase):
+    """Each in one sentence that says what is missing, with nothing left behind."""
+
+    def told(self, *words, folder):
+        with mock.patch.object(command, "CACHE", folder), contextlib.redirect_stderr(io.StringIO()) as stderr:
+            code = command.main(words)
+        return code, stderr.getvalue().strip()
+
+    def test_a_full_disk_is_named_by_the_file_that_did_not_fit(self):
+        with tempfile.TemporaryDirectory() as name, mock.patch.object(command, "several", side_effect=OSError(
+                errno.ENOSPC, "No space left on device", "/x/job")):
+            code, text = self.told(folder=Path(name))
+            self.assertEqual((code, text), (2, "ci/kernels: /x/job: No space left on device"))
+
+    @unittest.skipUnless(os.geteuid() == 0, "mounts a disk that is full")
+    def test_what_is_fetched_to_a_full_disk_leaves_nothing(self):
+        with tempfile.TemporaryDirectory() as name:
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", name], check=True)
+            try:
+                with self.assertRaisesRegex(Trouble, "No space left on device"):
+                    with made_whole(Path(name) / "root") as draft:
+                        (draft / "file").write_bytes(bytes(1 << 20))
+                self.assertEqual(os.listdir(name), [])
+            finally:
+                subprocess.run(["umount", name], check=True)
+
+    def test_without_a_program_its_package_is_named_and_nothing_is_built_or_fetched(self):
+        for program, package in command.PROGRAMS.items():
+            there = {name for name in command.PROGRAMS if name != program}
+            with tempfile.TemporaryDirectory() as name, mock.patch.object(command, "needs_root"), \
+                    mock.patch.object(command.shutil, "which", lambda asked: asked if asked in there else None):
+                code, text = self.told("6.1", folder=Path(name) / "cache")
+                self.assertEqual(code, 2)
+                self.assertIn(f"there is no {program}; install {package}, or run ci/setup kernels", text)
+                self.assertEqual(os.listdir(name), [])
 
 
 class Conclusions(unittest.TestCase):

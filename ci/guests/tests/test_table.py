@@ -21,6 +21,10 @@ class Table(unittest.TestCase):
 1. the kernel has no IPv6.
 """)
 
+    def test_the_service_has_a_line_of_its_own(self):
+        one = results.Result("6.1", "bookworm-systemd", "service", {"kernel": "6.1.192-1", "debian": "12.11"}, ["service x"])
+        self.assertIn("on Linux 6.1.192-1 with the systemd of Debian 12.11, a reboot included: 1 checks passed.", table.markdown([one]))
+
     def test_a_failure_is_shown(self):
         one = results.Result("6.1", "bookworm", "core", {}, [], {"a::ebpf::ipv4": "why"})
         self.assertIn("**1 failed**", table.markdown([one]))

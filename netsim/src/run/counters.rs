@@ -1,9 +1,11 @@
-//! What log rules have counted: the kernel prints nothing outside its first network namespace, so counters must tell.
+//! What log rules have counted: most kernels print nothing outside their first network namespace, so counters must tell.
+//! Where the kernel speaks for all of them, its log must have the lines, too.
 //!
 //! Must never be used where a packet can tell.
 
 use tproxy::iptables::rule;
 
+use super::kernel_log::is_of;
 use super::stage::Stage;
 use super::{About, Check, RunError};
 
@@ -13,11 +15,24 @@ pub(super) fn logs(stage: &Stage, prefixes: &[String]) -> Result<Check, RunError
     let counts: Vec<(String, u64)> =
         prefixes.iter().map(|prefix| (prefix.clone(), counted(&saved, prefix))).collect();
     let silent = counts.iter().filter(|(_, count)| *count == 0);
-    let problems =
-        silent.map(|(prefix, _)| format!("no log rule with the prefix `{prefix}` has counted anything"));
+    let mut problems: Vec<String> = silent
+        .map(|(prefix, _)| format!("no log rule with the prefix `{prefix}` has counted anything"))
+        .collect();
+    problems.extend(unwritten(stage, prefixes));
     let happened: Vec<String> = counts.iter().map(|(prefix, count)| format!("{count} {prefix}")).collect();
     let title = format!("logged: {}", prefixes.join(", "));
-    Ok(Check::new(About::Traffic, title, happened.join(", "), problems.collect()))
+    Ok(Check::new(About::Traffic, title, happened.join(", "), problems))
+}
+
+/// The prefixes that the kernel's log should have lines with, and has not.
+fn unwritten(stage: &Stage, prefixes: &[String]) -> Vec<String> {
+    let Some(log) = &stage.kernel_log else { return Vec::new() };
+    let records = match log.records() {
+        Ok(records) => records,
+        Err(error) => return vec![format!("cannot read the kernel's log: {error}")],
+    };
+    let missing = prefixes.iter().filter(|prefix| !records.iter().any(|record| is_of(record, prefix)));
+    missing.map(|prefix| format!("the kernel's log has no line with the prefix `{prefix}`")).collect()
 }
 
 /// The packets that rules which log with a prefix have counted, in what `iptables-save -c` prints.

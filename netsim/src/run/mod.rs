@@ -13,6 +13,7 @@ mod evidence;
 mod faults;
 mod flow;
 mod kept;
+mod kernel_log;
 mod loss;
 mod mutant;
 mod oracle;

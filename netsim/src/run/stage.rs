@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -16,9 +16,11 @@ use tproxy::plan::flow::Flow;
 use super::cast::{self, Cast};
 use super::evidence::Witness;
 use super::kept::Kept;
+use super::kernel_log::KernelLog;
 use super::mutant::{Mutant, Mutation};
 use super::ports::Ports;
 use super::proxy::Proxy;
+use super::support::kernel_has;
 use super::testimony::alone;
 use super::{About, Check, Options, RunError, flavour, rules_program};
 use crate::actor::{Client, Seen};
@@ -59,6 +61,8 @@ pub(super) struct Stage {
     last: Mutex<Option<Install>>,
     mutation: Mutation,
     mutants: Mutex<BTreeSet<Mutant>>,
+    /// What the kernel logs while the variant runs, where it speaks of namespaces.
+    pub(super) kernel_log: Option<KernelLog>,
     /// Collects, where evidence is wanted.
     pub(super) witness: Option<Witness>,
     // Last: the nodes outlive their actors.
@@ -69,7 +73,7 @@ impl Stage {
     /// Brings everything up to the moment before installing.
     pub(super) fn set(variant: &Variant, options: &Options, mutation: Mutation) -> Result<Self, RunError> {
         let document = variant.scenario.document.clone();
-        let topology = document.topology.value.topology()?;
+        let topology = of_this_kernel(document.topology.value.topology()?);
         let installations = document.installations().into_iter().map(|install| install.value);
         let plans = installations
             .filter(Install::succeeds)
@@ -101,6 +105,7 @@ impl Stage {
             last: Mutex::new(None),
             mutation,
             mutants: Mutex::default(),
+            kernel_log: KernelLog::from_now(),
             witness,
             network,
         };
@@ -311,6 +316,12 @@ impl Stage {
     }
 }
 
+/// What of a topology the kernel can have: its nodes are of both families, also where a variant is of one.
+fn of_this_kernel(topology: Topology) -> Topology {
+    let missing = IpFamily::ALL.into_iter().filter(|family| !kernel_has(*family));
+    missing.fold(topology, Topology::without)
+}
+
 fn network_options(document: &Document, topology: &Topology, options: &Options) -> NetworkOptions {
     let mut network = NetworkOptions::default();
     network.base.programs.push(("tproxy".to_owned(), options.tproxy.clone()));
@@ -338,10 +349,12 @@ fn digest(text: &str) -> u64 {
     std::hash::Hasher::finish(&hasher)
 }
 
-/// The value of `--iptables-executables` that chooses the legacy flavour.
+/// The value of `--iptables-executables` that chooses the legacy flavour: of the families that have it here, since naming
+/// a program that is not there is refused.
 pub(crate) fn legacy_programs() -> String {
     let families = ["iptables", "ip6tables"].into_iter();
-    let programs = families.flat_map(|base| {
+    let there = families.filter(|base| Path::new(&format!("/usr/sbin/{base}-legacy")).exists());
+    let programs = there.flat_map(|base| {
         ["", "-save", "-restore"].map(|what| format!("{base}{what}:/usr/sbin/{base}-legacy{what}"))
     });
     programs.collect::<Vec<_>>().join(",")

@@ -8,7 +8,7 @@ use tproxy::backend::BackendId;
 use tproxy::ebpf;
 use tproxy::family::IpFamily;
 
-use crate::node::{self, Node, NodeSpec, Program};
+use crate::node::{self, Finished, Node, NodeSpec, ProcessError, Program};
 
 /// Why a backend cannot be run here, as a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,8 +39,19 @@ pub fn supports_family(backend: BackendId, family: IpFamily) -> Result<(), Missi
     known.entry((backend, family)).or_insert_with(|| probe(backend, family)).clone()
 }
 
+/// Whether the kernel has this family at all: IPv6 can be switched off when it boots.
+pub(super) fn kernel_has(family: IpFamily) -> bool {
+    family == IpFamily::V4 || Path::new("/proc/sys/net/ipv6").exists()
+}
+
 fn probe(backend: BackendId, family: IpFamily) -> Result<(), Missing> {
     node::support().map_err(|missing| Missing(missing.to_string()))?;
+    let failed = |error: &dyn std::fmt::Display| {
+        Missing(format!("{backend} does not work here for {family}: {error}"))
+    };
+    if !kernel_has(family) {
+        return Err(failed(&"the kernel has no IPv6"));
+    }
     let flavour = match backend {
         BackendId::Ebpf => {
             let refused = |error| Missing(format!("{backend} does not work here: {error}"));
@@ -49,17 +60,16 @@ fn probe(backend: BackendId, family: IpFamily) -> Result<(), Missing> {
         BackendId::IptablesNft => "nft",
         BackendId::IptablesLegacy => "legacy",
     };
-    let failed = |error: &dyn std::fmt::Display| {
-        Missing(format!("{backend} does not work here for {family}: {error}"))
-    };
     let program = match family {
         IpFamily::V4 => "iptables",
-        IpFamily::V6 if !Path::new("/proc/sys/net/ipv6").exists() => {
-            return Err(failed(&"the kernel has no IPv6"));
-        }
         IpFamily::V6 => "ip6tables",
     };
     let node = Node::start(NodeSpec::new("probe")).map_err(|error| failed(&error))?;
     let restore = Program::new(&format!("{program}-{flavour}-restore")).arg("--noflush").stdin(PROBE);
-    restore.run(&node).and_then(crate::node::Finished::checked).map(drop).map_err(|error| failed(&error))
+    match restore.run(&node).and_then(Finished::checked) {
+        Ok(_) => Ok(()),
+        // Where it was looked for helps nobody: a node that probes has nothing of its own.
+        Err(ProcessError::Missing { program, .. }) => Err(failed(&format!("there is no {program}"))),
+        Err(error) => Err(failed(&error)),
+    }
 }

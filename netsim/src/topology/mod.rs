@@ -180,6 +180,27 @@ impl Topology {
         Ok(self)
     }
 
+    /// The same without a family: without its addresses, the ways and the name servers that are reached by it, and the
+    /// kernel's settings of it.
+    #[must_use]
+    pub fn without(mut self, family: IpFamily) -> Self {
+        let is_other = |address: IpAddr| IpFamily::of(address) != family;
+        let bridges = self.bridges.iter_mut().map(|bridge| &mut bridge.end);
+        for end in self.links.iter_mut().flat_map(|link| &mut link.ends).chain(bridges) {
+            end.addresses.retain(|address| is_other(address.addr()));
+            end.routes.retain(|route| is_other(route.gateway));
+        }
+        if let Some(place) = &mut self.name_server {
+            place.addresses.retain(|address| is_other(*address));
+        }
+        let settings = match family {
+            IpFamily::V4 => "net/ipv4/",
+            IpFamily::V6 => "net/ipv6/",
+        };
+        self.sysctls.retain(|sysctl| !sysctl.key.starts_with(settings));
+        self
+    }
+
     /// Its bridges.
     pub fn bridges(&self) -> &[Bridge] {
         &self.bridges

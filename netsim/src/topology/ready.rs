@@ -108,20 +108,10 @@ fn v6_only() -> Result<Topology, TopologyError> {
 
 /// A pod and its peer with links of one family.
 fn only(name: &str, family: IpFamily) -> Result<Topology, TopologyError> {
-    let base = pod_and_peer()?;
-    let mut links = base.links().to_vec();
-    for end in links.iter_mut().flat_map(|link| &mut link.ends) {
-        end.addresses.retain(|address| IpFamily::of(address.addr()) == family);
-        end.routes.retain(|route| IpFamily::of(route.gateway) == family);
-    }
-    let topology = Topology::new(name, base.nodes().map(str::to_owned).collect(), links)?;
-    Ok(match base.name_server() {
-        Some(NameServerPlace { node, addresses }) => {
-            let addresses = addresses.iter().copied().filter(|address| IpFamily::of(*address) == family);
-            topology.with_name_server(NameServerPlace { node: node.clone(), addresses: addresses.collect() })
-        }
-        None => topology,
-    })
+    let other = if family == IpFamily::V4 { IpFamily::V6 } else { IpFamily::V4 };
+    let base = pod_and_peer()?.without(other);
+    let topology = Topology::new(name, base.nodes().map(str::to_owned).collect(), base.links().to_vec())?;
+    Ok(with_server_of(topology, &base))
 }
 
 /// The same with the other's name server.

@@ -109,3 +109,24 @@ fn a_topology_that_cannot_be_is_refused() {
     links[0].ends[0].routes.push(Route::default_by("192.0.2.1".parse().unwrap()));
     assert!(matches!(Topology::new("x", nodes(), links), Err(TopologyError::GatewayOffLink { .. })));
 }
+
+#[test]
+fn a_topology_without_a_family_names_nothing_of_it() {
+    let whole = Topology::ready("host-with-bridge-and-vm").unwrap();
+    let whole = whole.with_sysctl("pod", "net/ipv6/conf/all/disable_ipv6", "0").with_sysctl(
+        "pod",
+        "net/ipv4/ip_forward",
+        "1",
+    );
+    for (gone, left) in [(IpFamily::V4, IpFamily::V6), (IpFamily::V6, IpFamily::V4)] {
+        let half = whole.clone().without(gone);
+        assert!(whole.addresses().any(|(_, address)| IpFamily::of(address.addr()) == gone));
+        assert!(half.addresses().all(|(_, address)| IpFamily::of(address.addr()) == left));
+        assert_eq!(half.servers_of("pod").into_iter().map(IpFamily::of).collect::<Vec<_>>(), [left]);
+        for node in whole.nodes() {
+            assert_eq!(half.families_of(node), [left], "{node}");
+        }
+        assert!(half.ends().flat_map(|end| &end.routes).all(|route| IpFamily::of(route.gateway) == left));
+        assert_eq!(half.sysctls().len(), 1);
+    }
+}
