@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What includes all the others.
-const SOURCE: &str = "bpf/tproxy.bpf.c";
+/// The objects: all programs of an installation, and the one that asks for a number.
+const OBJECTS: [&str; 2] = ["tproxy.bpf", "cookie.bpf"];
 const HOW: &str = "install it (Debian, Ubuntu: apt-get install clang linux-libc-dev; another compiler by the variable CLANG), \
                    or build without these programs: cargo build --workspace --no-default-features";
 
@@ -15,19 +15,19 @@ fn main() {
     if std::env::var_os("CARGO_FEATURE_EBPF").is_none() {
         return;
     }
-    if let Err(what) = compile() {
+    if let Err(what) = OBJECTS.into_iter().try_for_each(compile) {
         // A panic would show a trace that says nothing.
         println!("cargo::error={what}");
     }
 }
 
-fn compile() -> Result<(), String> {
+fn compile(name: &str) -> Result<(), String> {
     let clang = std::env::var("CLANG").unwrap_or_else(|_| "clang".to_owned());
     let out = std::env::var("OUT_DIR").map_err(|error| format!("OUT_DIR: {error}"))?;
-    let object = Path::new(&out).join("tproxy.bpf.o");
+    let (source, object) = (format!("bpf/{name}.c"), Path::new(&out).join(format!("{name}.o")));
     let mut command = Command::new(&clang);
     command
-        .args(["-O2", "-g", "-Wall", "-Wextra", "-Werror", "-target", "bpf", "-c", SOURCE, "-o"])
+        .args(["-O2", "-g", "-Wall", "-Wextra", "-Werror", "-target", "bpf", "-c", &source, "-o"])
         .arg(&object);
     if let Some(headers) = headers() {
         command.arg("-I").arg(headers);
@@ -42,7 +42,7 @@ fn compile() -> Result<(), String> {
     }
     let words = String::from_utf8_lossy(&done.stderr);
     let first = words.lines().find(|line| line.contains("error")).unwrap_or("it says no more");
-    Err(format!("{clang} does not compile {SOURCE}: {first}; it needs to know the target bpf: {HOW}"))
+    Err(format!("{clang} does not compile {source}: {first}; it needs to know the target bpf: {HOW}"))
 }
 
 /// Debian and Ubuntu keep asm/types.h below the name of the machine, which clang does not look into for this target.

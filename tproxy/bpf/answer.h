@@ -7,13 +7,12 @@
 /* What the socket called, where `from` is the sidecar that took the call. */
 INLINE struct socket *called_by(struct bpf_sock_addr *context, const struct address *from)
 {
-	if (!is_loopback(from))
-		return 0;
 	struct bpf_sock *socket = context->sk;
 	if (!socket)
 		return 0;
 	struct socket *known = socket_storage(&tproxy_sockets, socket, 0, 0);
-	if (!known || !known->known || known->role != CLIENT || known->by != swap16((__u16)context->user_port))
+	if (!known || !known->known || known->role != CLIENT || known->by != swap16((__u16)context->user_port) ||
+	    !is_same(from, &known->sent))
 		return 0;
 	return known;
 }

@@ -27,7 +27,12 @@ SECTION("cgroup/connect6") int tproxy_connect6(struct bpf_sock_addr *context)
 			struct address ip;
 			__u32 scope;
 		} source = { .family = AF_INET6, .ip = *aim.source };
-		bind_source(context, &source, sizeof(source));
+		/* Connections that rules redirect go to ::1, from the same ports: these go to the own address that they come
+		   from, where it is one still, so that the two are never taken for each other. */
+		if (!bind_source(context, &source, sizeof(source)) && aim.spreads && !flow.is_ipv4) {
+			aim.to = source.ip;
+			aim.known->sent = aim.to;
+		}
 	}
 	call_6(context, &aim.to, aim.port);
 	return ALLOWED;

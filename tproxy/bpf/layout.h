@@ -97,7 +97,8 @@ enum address_kind {
 struct socket {
 	__u64 netns;
 	struct address original; /* where it was going */
-	__u16 port;              /* and to which port, in network order */
+	struct address sent;     /* where it was sent instead */
+	__u16 port;              /* to which port it was going, in network order */
 	__u16 by;                /* the port of the sidecar that it was sent to */
 	__u8 role;
 	__u8 known; /* whether `original` counts */

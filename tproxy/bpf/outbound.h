@@ -10,6 +10,8 @@ struct aim {
 	__u16 port; /* in network order */
 	struct address to;
 	struct address *source; /* from where it would have gone; none where it is not known */
+	struct socket *known;   /* what is remembered; none where it goes nowhere else */
+	__u8 spreads;           /* whether the sidecar takes it at any address of this host */
 };
 
 INLINE struct instance *instance_of(__u64 netns)
@@ -17,16 +19,18 @@ INLINE struct instance *instance_of(__u64 netns)
 	return map_lookup(&tproxy_instance, &netns);
 }
 
-/* Whether the sidecar takes connections to any address of 127.0.0.0/8. */
-INLINE int listens_everywhere(__u64 netns, __u16 port)
+/* Whether the sidecar takes connections to any address of this host, in this family. */
+INLINE int listens_everywhere(__u64 netns, __u16 port, __u16 family)
 {
-	struct listener_key key = { .netns = netns, .port = port, .family = AF_INET };
+	struct listener_key key = { .netns = netns, .port = port, .family = family };
 	for (int slot = 0; slot < SLOTS; slot++) {
 		key.slot = slot;
 		struct bpf_sock *listener = map_lookup(&tproxy_listen, &key);
 		if (!listener)
 			continue;
-		__u32 at = listener->src_ip4;
+		__u32 at = family == AF_INET ? listener->src_ip4
+					     : listener->src_ip6[0] | listener->src_ip6[1] | listener->src_ip6[2] |
+						       listener->src_ip6[3];
 		release(listener);
 		if (!at)
 			return 1;
@@ -73,12 +77,14 @@ INLINE struct aim take_aim(struct bpf_sock_addr *context, const struct instance 
 	known->known = 1;
 	aim.verdict = REDIRECT;
 	aim.port = swap16(decision.port);
+	aim.known = known;
+	aim.spreads = decision.line == OUTBOUND_CAPTURED &&
+		      listens_everywhere(netns, decision.port, flow->is_ipv4 ? AF_INET : AF_INET6);
 	if (!flow->is_ipv4)
 		aim.to.word[3] = swap32(1);
-	else if (decision.line == OUTBOUND_CAPTURED && listens_everywhere(netns, decision.port))
-		aim.to = of_ipv4(spread(&flow->to, flow->port));
 	else
-		aim.to = of_ipv4(swap32(0x7f000001));
+		aim.to = of_ipv4(aim.spreads ? spread(&flow->to, flow->port) : swap32(0x7f000001));
+	known->sent = aim.to;
 	/* Connections to an own address come from that address. */
 	if (decision.line == OUTBOUND_SIDECAR_TO_SELF)
 		aim.source = is_loopback(&flow->to) ? 0 : &known->original;

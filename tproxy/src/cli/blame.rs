@@ -42,7 +42,7 @@ fn about(error: &CliError, resolved: &Resolved) -> Option<(&'static str, String)
 
 fn of_ebpf(error: &EbpfError) -> Option<&'static str> {
     match error {
-        EbpfError::WithoutPrograms | EbpfError::NoCookie => Some("backend"),
+        EbpfError::WithoutPrograms | EbpfError::NoCookie(_) => Some("backend"),
         EbpfError::NotCgroup { .. } | EbpfError::NoCgroup { .. } => Some("ebpf.cgroupPath"),
         EbpfError::Object { .. } => Some("ebpf.programsSourcePath"),
         _ => None,

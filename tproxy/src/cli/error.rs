@@ -125,7 +125,7 @@ impl CliError {
             | Self::Refused(_)
             | Self::Ebpf(
                 EbpfError::WithoutPrograms
-                | EbpfError::NoCookie
+                | EbpfError::NoCookie(_)
                 | EbpfError::NoCgroup { .. }
                 | EbpfError::NotCgroup { .. }
                 | EbpfError::Object { .. },

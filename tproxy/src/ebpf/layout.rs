@@ -16,7 +16,7 @@ use crate::family::IpFamily;
 use crate::plan::Plan;
 
 /// Counted up with each change of the maps' layout: it is a part of the name of the pin directory.
-pub(super) const LAYOUT: u32 = 1;
+pub(super) const LAYOUT: u32 = 2;
 
 const OUTBOUND_PORTS: u16 = 0;
 const INBOUND_PORTS: u16 = 1;
@@ -46,6 +46,25 @@ mod flag {
     pub(super) const HAS_NETWORKS: u32 = 1 << 13;
     pub(super) const HAS_SOURCES: u32 = 1 << 14;
 }
+
+/// What an instance's flags are called, and their bits.
+pub const FLAGS: [(&str, u32); 15] = [
+    ("captures-ipv4", flag::CAPTURES[0]),
+    ("captures-ipv6", flag::CAPTURES[1]),
+    ("outbound-on", flag::OUTBOUND_ON),
+    ("inbound-on", flag::INBOUND_ON),
+    ("dns-of-ipv4", flag::DNS[0]),
+    ("dns-of-ipv6", flag::DNS[1]),
+    ("dns-of-any-server", flag::DNS_OF_ANY_SERVER),
+    ("outbound-includes", flag::OUTBOUND_INCLUDES),
+    ("inbound-includes", flag::INBOUND_INCLUDES),
+    ("has-outbound-ports", flag::HAS_OUTBOUND_PORTS),
+    ("has-inbound-ports", flag::HAS_INBOUND_PORTS),
+    ("has-users", flag::HAS_USERS),
+    ("has-groups", flag::HAS_GROUPS),
+    ("has-networks", flag::HAS_NETWORKS),
+    ("has-sources", flag::HAS_SOURCES),
+];
 
 /// What `plan` means on a host that speaks to networks from the addresses of `routes`.
 ///

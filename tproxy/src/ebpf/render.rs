@@ -91,7 +91,7 @@ pub struct Installed {
     pub netns: u64,
     /// Installations; more than one where somebody moved to another cgroup half-way.
     pub found: Vec<Found>,
-    /// What runs that were ended half-way left, and serves nobody.
+    /// What runs that were ended half-way left, and serves nobody, and what other versions of tproxy installed.
     pub left: Vec<Place>,
     /// From which address this host speaks to which network.
     pub routes: Vec<(IpNet, IpAddr)>,
@@ -145,6 +145,10 @@ pub fn install(plan: &Plan, place: &Place, installed: &Installed) -> Result<Vec<
     }
     changes
         .extend(installed.found.iter().filter(|found| !is_here(found)).map(|found| taken(found, installed)));
+    // What is left at the same place is used again.
+    let elsewhere =
+        installed.left.iter().filter(|left| left.bpffs != place.bpffs || left.directory != place.directory);
+    changes.extend(elsewhere.map(|left| cleared(left, installed)));
     if !wants_v6 && installed.owns_address() {
         changes.push(Change::RemoveAddress(address));
     }
@@ -155,9 +159,7 @@ pub fn install(plan: &Plan, place: &Place, installed: &Installed) -> Result<Vec<
 #[must_use]
 pub fn remove(installed: &Installed, loopback: &str) -> Vec<Change> {
     let mut changes: Vec<Change> = installed.found.iter().map(|found| taken(found, installed)).collect();
-    changes.extend(installed.left.iter().map(|place| {
-        Change::Capture(Capture { place: place.clone(), netns: installed.netns, before: None, after: None })
-    }));
+    changes.extend(installed.left.iter().map(|left| cleared(left, installed)));
     if installed.owns_address() {
         changes.push(Change::RemoveAddress(passthrough(loopback)));
     }
@@ -167,6 +169,10 @@ pub fn remove(installed: &Installed, loopback: &str) -> Vec<Change> {
 fn taken(found: &Found, installed: &Installed) -> Change {
     let before = Some(found.contents.clone());
     Change::Capture(Capture { place: found.place.clone(), netns: installed.netns, before, after: None })
+}
+
+fn cleared(left: &Place, installed: &Installed) -> Change {
+    Change::Capture(Capture { place: left.clone(), netns: installed.netns, before: None, after: None })
 }
 
 fn passthrough(loopback: &str) -> LoopbackAddress {

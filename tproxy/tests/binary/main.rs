@@ -7,6 +7,7 @@ mod confirm;
 mod damage;
 mod defects;
 mod ebpf;
+mod ebpf_faults;
 mod examples;
 mod faults;
 mod flavours;

@@ -52,7 +52,7 @@ fn put(set: &Set<'_>, netns: u64, contents: &Contents) -> Result<(), EbpfError> 
     set.attach(&mut programs)?;
     fault::reach("programs-attached");
     let maps = set.maps()?;
-    set.collect(&maps)?;
+    set.collect()?;
     exchange(&maps, netns, contents)?;
     fault::reach("maps-exchanged");
     set.attach_to_namespace(&mut programs)?;
@@ -98,9 +98,7 @@ fn take_away(capture: &Capture) -> Result<(), EbpfError> {
     let Some(set) = Set::open(&capture.place)? else { return Ok(()) };
     forget(&set, capture.netns)?;
     fault::reach("namespace-forgotten");
-    if let Ok(maps) = set.maps() {
-        set.collect(&maps)?;
-    }
+    set.collect()?;
     set.remove_if_unused()
 }
 
@@ -110,7 +108,7 @@ const UNDER_WAY: Duration = Duration::from_millis(500);
 const ACCEPTED: Duration = Duration::from_millis(100);
 
 fn forget(set: &Set<'_>, netns: u64) -> Result<(), EbpfError> {
-    let Ok(maps) = set.maps() else { return set.detach_from_namespace(netns) };
+    let Ok(maps) = set.maps() else { return set.take_out(netns) };
     if maps.entry(netns)?.is_some() {
         // From here on nothing new is captured; what was is under way to the sidecar.
         maps.stop(netns)?;

@@ -13,8 +13,11 @@ pub enum EbpfError {
     )]
     WithoutPrograms,
     /// The kernel does not tell the network namespace.
-    #[error("this kernel does not tell the cookie of a network namespace (Linux 5.14); use iptables")]
-    NoCookie,
+    #[error(
+        "this kernel does not tell which network namespace this is: sockets do since Linux 5.14, and before, a program in \
+         this process's own cgroup: {0}; use iptables"
+    )]
+    NoCookie(String),
     /// There is no cgroup2 to attach to.
     #[error(
         "{path} is no cgroup2 file system, and none is mounted elsewhere; mount one: mount -t cgroup2 none {path}"
@@ -36,6 +39,12 @@ pub enum EbpfError {
         path: PathBuf,
         /// Why.
         error: io::Error,
+    },
+    /// Pins of another version.
+    #[error("what is pinned in {path} is of another version of tproxy")]
+    OtherLayout {
+        /// The directory.
+        path: PathBuf,
     },
     /// A file.
     #[error("cannot {what} {path}: {error}")]

@@ -7,22 +7,22 @@ use std::os::linux::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::error::EbpfError;
-use super::place::{Mounts, NAME};
+use super::namespace;
+use super::place::{self, Mounts};
 use super::routes;
 use super::set::Set;
 use crate::apply::change::Change;
 use crate::apply::record::Record;
-use crate::ebpf::layout::LAYOUT;
 use crate::ebpf::render::{Found, Installed, Place};
 use crate::family::IpFamily;
-use crate::host::{self, netns};
+use crate::host;
 
 /// What is installed, helped by the journal's record where there is one.
 ///
 /// # Errors
 /// The kernel cannot be asked.
 pub fn look(loopback: &str, record: Option<Record>) -> Result<Installed, EbpfError> {
-    let netns = netns::cookie().ok_or(EbpfError::NoCookie)?;
+    let netns = namespace::cookie()?;
     let mut installed = Installed { netns, routes: routes::sources()?, ..Installed::default() };
     let mark = host::mark_of(loopback, IpFamily::V6.passthrough())?;
     (installed.has_address, installed.address_mark) = (mark.is_some(), mark.unwrap_or_default());
@@ -40,15 +40,16 @@ pub fn look(loopback: &str, record: Option<Record>) -> Result<Installed, EbpfErr
 /// Whether anything of this backend is there that this network namespace has to do with, as far as can be seen.
 #[must_use]
 pub fn is_there() -> bool {
-    let Some(netns) = netns::cookie() else { return false };
     let places = places(None).unwrap_or_default();
+    // Older kernels are not troubled where there is nothing.
+    let Some(netns) = (!places.is_empty()).then(namespace::cookie).and_then(Result::ok) else { return false };
     places.iter().any(|place| !matches!(found(place, netns), Ok(There::Others)))
 }
 
 /// What a directory of pins holds for a network namespace.
 enum There {
     Whole(Box<Found>),
-    /// What a run that was ended left, of this namespace or of nobody.
+    /// What a run that was ended left, of this namespace or of nobody, or what another version installed.
     Left,
     /// Installations of other namespaces.
     Others,
@@ -56,9 +57,12 @@ enum There {
 
 fn found(place: &Place, netns: u64) -> Result<There, EbpfError> {
     let Some(set) = Set::open(place)? else { return Ok(There::Others) };
-    let Ok(maps) = set.maps() else { return Ok(There::Left) };
-    let Some(entry) = maps.entry(netns)? else {
-        let is_left = maps.namespaces()?.is_empty() || set.has_link_to(netns)?;
+    let maps = set.maps();
+    let entry = maps.as_ref().map_or(Ok(None), |maps| maps.entry(netns))?;
+    let (Ok(maps), Some(entry)) = (maps, entry) else {
+        // Of another version, or broken, or without this namespace.
+        let owners = set.owners()?;
+        let is_left = owners.is_empty() || owners.contains(&netns) || set.has_link_to(netns)?;
         return Ok(if is_left { There::Left } else { There::Others });
     };
     let contents = maps.contents(&entry)?;
@@ -71,7 +75,7 @@ fn found(place: &Place, netns: u64) -> Result<There, EbpfError> {
     Ok(There::Whole(Box::new(Found { place, contents, damage, counters })))
 }
 
-/// Every directory of pins in sight.
+/// Every directory of pins in sight, those of other versions of tproxy included.
 fn places(record: Option<&Record>) -> Result<Vec<Place>, EbpfError> {
     let recorded: Vec<&Place> = record
         .into_iter()
@@ -107,10 +111,9 @@ fn places(record: Option<&Record>) -> Result<Vec<Place>, EbpfError> {
 }
 
 fn directories(bpffs: &Path) -> Vec<String> {
-    let prefix = format!("{NAME}{LAYOUT}-");
     let entries = fs::read_dir(bpffs).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    names.filter(|name| name.starts_with(&prefix)).collect()
+    names.filter(|name| place::is_name(name)).collect()
 }
 
 /// The cgroup by the number in the directory's name, where it is the one that is mounted.

@@ -19,7 +19,9 @@ const PENDING: &str = "tproxy_pending";
 
 const INSTANCE_SIZE: usize = 40;
 const COUNTERS_SIZE: usize = 2 * LINES.len() * 8;
-const SOCKET_SIZE: usize = 32;
+const SOCKET_SIZE: usize = 48;
+/// Where the role is in it.
+const SOCKET_ROLE: usize = 44;
 const LISTENER_KEY: usize = 16;
 const PENDING_KEY: usize = 48;
 const PENDING_SIZE: usize = 20;
@@ -79,6 +81,32 @@ impl Map {
 
     fn failed(&self, what: &'static str, error: std::io::Error) -> EbpfError {
         EbpfError::Map { what, map: self.name, error }
+    }
+}
+
+/// The network namespaces that have an installation in a set of whatever layout: all have the same keys there.
+pub(super) struct Owners(Map);
+
+impl Owners {
+    /// Those of the set that is pinned in `directory`.
+    pub(super) fn open(directory: &Path) -> Result<Self, EbpfError> {
+        let failed = |error| EbpfError::Map { what: "open", map: INSTANCE, error };
+        let map = call::get(&directory.join(INSTANCE)).map_err(failed)?;
+        match call::map_sizes(map.as_fd()).map_err(failed)? {
+            (key @ 8, value) => Ok(Self(Map { name: INSTANCE, map, key, value })),
+            _ => Err(failed(std::io::Error::other("it has another layout"))),
+        }
+    }
+
+    /// Their cookies.
+    pub(super) fn all(&self) -> Result<Vec<u64>, EbpfError> {
+        let keys = self.0.keys()?;
+        Ok(keys.iter().filter_map(|key| Some(u64::from_ne_bytes(key.as_slice().try_into().ok()?))).collect())
+    }
+
+    /// Ends the capture of one.
+    pub(super) fn remove(&self, netns: u64) -> Result<(), EbpfError> {
+        self.0.delete(&netns.to_ne_bytes())
     }
 }
 
@@ -270,7 +298,7 @@ impl Maps {
         // `struct socket`.
         let mut known = vec![0_u8; SOCKET_SIZE];
         known.splice(0..8, netns.to_ne_bytes());
-        if let Some(place) = known.get_mut(28) {
+        if let Some(place) = known.get_mut(SOCKET_ROLE) {
             *place = role as u8;
         }
         self.sockets.update(&descriptor.to_ne_bytes(), &known)?;

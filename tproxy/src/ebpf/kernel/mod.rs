@@ -1,6 +1,6 @@
 //! The kernel's side of the eBPF backend: what is there, and how it is changed.
 //!
-//! Must never decide what is to be there. Only `apply` calls [`carry_out`].
+//! Must never decide what is to be there. Of tproxy, only `apply` calls [`carry_out`]; netsim breaks installations by it.
 
 mod adopt;
 mod call;
@@ -10,6 +10,7 @@ mod hook;
 mod lock;
 mod look;
 mod maps;
+mod namespace;
 mod object;
 mod place;
 mod routes;

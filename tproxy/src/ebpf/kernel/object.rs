@@ -17,6 +17,9 @@ pub const HAS_PROGRAMS: bool = cfg!(feature = "ebpf");
 #[cfg(feature = "ebpf")]
 static BUILT_IN: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tproxy.bpf.o"));
 
+#[cfg(feature = "ebpf")]
+static COOKIE: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/cookie.bpf.o"));
+
 /// More than any object of ours has.
 const LARGEST: u64 = 16 << 20;
 
@@ -146,13 +149,38 @@ fn refused(object: &str, error: &dyn std::error::Error) -> EbpfError {
     EbpfError::Load { object: object.to_owned(), why }
 }
 
-/// Loads every program of this build once, attaches none, and lets them go: whether the kernel takes them.
+/// The program that is asked for the cookie of a network namespace, by a bind() to `address`, in network order; and the map
+/// with its answer.
+#[cfg(feature = "ebpf")]
+pub(super) fn cookie_program(address: u32) -> Result<(OwnedFd, OwnedFd), EbpfError> {
+    use std::os::fd::AsFd;
+    const MAP: &str = "tproxy_cookie";
+    allow_memory();
+    let name = "this build".to_owned();
+    let mut loader = aya::EbpfLoader::new();
+    let loaded = loader.override_global("ASKED", &address, true).load(COOKIE);
+    let mut object = Object { loaded: loaded.map_err(|error| refused(&name, &error))?, name };
+    let program = object.program("tproxy_cookie4")?;
+    let missing = || EbpfError::Load { object: object.name.clone(), why: format!("there is no map {MAP}") };
+    let Some(aya::maps::Map::Array(map)) = object.loaded.map(MAP) else { return Err(missing()) };
+    let failed = |error| EbpfError::Map { what: "open", map: MAP, error };
+    Ok((program, map.fd().as_fd().try_clone_to_owned().map_err(failed)?))
+}
+
+#[cfg(not(feature = "ebpf"))]
+pub(super) fn cookie_program(_: u32) -> Result<(OwnedFd, OwnedFd), EbpfError> {
+    Err(EbpfError::WithoutPrograms)
+}
+
+/// Loads every program of this build once, attaches none, and lets them go: whether the kernel takes them, and tells which
+/// network namespace this is.
 ///
 /// # Errors
 /// What it does not take.
 pub fn try_to_load() -> Result<(), EbpfError> {
     #[cfg(feature = "ebpf")]
     {
+        super::namespace::cookie()?;
         let mut object = Object::load(None, None, 0)?;
         HOOKS.iter().chain([&LOOKUP]).try_for_each(|hook| object.program(hook.program).map(drop))
     }

@@ -56,6 +56,18 @@ pub fn choose(config: &Config) -> Result<Place, EbpfError> {
     Ok(Place { cgroup, bpffs, mounts, directory: format!("{NAME}{LAYOUT}-{id:x}"), object, programs })
 }
 
+/// Whether a directory is one of pins, of whatever layout: `tproxy-<layout>-<cgroup>`.
+pub(super) fn is_name(directory: &str) -> bool {
+    let numbers = directory.strip_prefix(NAME).and_then(|numbers| numbers.split_once('-'));
+    let is_number = |digits: &str, base| u64::from_str_radix(digits, base).is_ok();
+    numbers.is_some_and(|(layout, cgroup)| is_number(layout, 10) && is_number(cgroup, 16))
+}
+
+/// Whether it is of the layout that this version knows.
+pub(super) fn is_of_this_layout(directory: &str) -> bool {
+    directory.strip_prefix(&format!("{NAME}{LAYOUT}-")).is_some()
+}
+
 fn is_on(path: &Path, kind: FsType) -> bool {
     statfs(path).is_ok_and(|found| found.filesystem_type() == kind)
 }
@@ -125,12 +137,27 @@ impl Mounts {
 
     /// Where file systems of this kind are mounted, with their sources (proc(5)).
     fn of<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = (PathBuf, &'a str)> {
+        self.with_roots(kind).map(|(_, point, source)| (point, source))
+    }
+
+    /// Which directory of such a file system is mounted where, and from what.
+    fn with_roots<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = (PathBuf, PathBuf, &'a str)> {
         self.0.lines().filter_map(move |line| {
             let (before, behind) = line.split_once(" - ")?;
             let mut words = behind.split(' ');
             let (found, source) = (words.next()?, words.next()?);
-            (found == kind).then_some((unescaped(before.split(' ').nth(4)?), source))
+            let mut fields = before.split(' ').skip(3).map(unescaped);
+            (found == kind).then_some((fields.next()?, fields.next()?, source))
         })
+    }
+
+    /// The directory of a cgroup, by its path in /proc/PID/cgroup; `None` where it is not in sight.
+    pub(super) fn cgroup(&self, path: &Path) -> Option<PathBuf> {
+        let mut seen = self.with_roots("cgroup2").filter_map(|(root, point, _)| {
+            let below = path.strip_prefix(&root).ok()?;
+            Some(if below.as_os_str().is_empty() { point } else { point.join(below) })
+        });
+        seen.find(|path| is_on(path, CGROUP2_SUPER_MAGIC))
     }
 
     /// The first one that is really there: another may be mounted over it.
@@ -171,6 +198,13 @@ fn unescaped(path: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pins_of_other_layouts_are_known_and_what_is_none_is_not() {
+        assert!(is_name("tproxy-1-2f0") && !is_of_this_layout("tproxy-1-2f0"));
+        assert!(is_of_this_layout(&format!("tproxy-{LAYOUT}-2f0")));
+        assert!(!is_name("tproxy-left") && !is_name("tproxy-1-") && !is_name("other-1-2f0"));
+    }
 
     #[test]
     fn a_mount_of_ours_tells_how_many_directories_were_made_for_it() {

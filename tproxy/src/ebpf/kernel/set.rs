@@ -18,7 +18,7 @@ use super::call;
 use super::error::EbpfError;
 use super::hook::{HOOKS, Hook, LOOKUP};
 use super::lock::Lock;
-use super::maps::Maps;
+use super::maps::{Maps, Owners};
 use super::object::Object;
 use super::place;
 use crate::ebpf::render::Place;
@@ -76,9 +76,26 @@ impl<'a> Set<'a> {
         self.place
     }
 
-    /// Its maps.
+    /// Its maps, where they are of this version's layout.
     pub(super) fn maps(&self) -> Result<Maps, EbpfError> {
-        Maps::open(&self.directory)
+        match place::is_of_this_layout(&self.place.directory) {
+            true => Maps::open(&self.directory),
+            false => Err(EbpfError::OtherLayout { path: self.directory.clone() }),
+        }
+    }
+
+    /// The namespaces that have an installation here, whatever the layout; none where that cannot be told, since the run that
+    /// made it was ended before it attached anything.
+    pub(super) fn owners(&self) -> Result<Vec<u64>, EbpfError> {
+        Owners::open(&self.directory).map_or(Ok(Vec::new()), |owners| owners.all())
+    }
+
+    /// Takes a namespace out of a set of another layout, or of a broken one.
+    pub(super) fn take_out(&self, netns: u64) -> Result<(), EbpfError> {
+        if let Ok(owners) = Owners::open(&self.directory) {
+            owners.remove(netns)?;
+        }
+        self.detach_from_namespace(netns)
     }
 
     /// Attaches what is not attached: maps, and the programs of the cgroup. Those of other versions are exchanged.
@@ -156,13 +173,16 @@ impl<'a> Set<'a> {
     }
 
     /// Removes what belongs to network namespaces that are gone.
-    pub(super) fn collect(&self, maps: &Maps) -> Result<(), EbpfError> {
+    pub(super) fn collect(&self) -> Result<(), EbpfError> {
         for pin in self.names()?.iter().filter(|pin| name_of(pin).starts_with(NETNS)) {
             let netns =
                 name_of(pin).strip_prefix(NETNS).and_then(|rest| rest.split('-').next()?.parse().ok());
             if let Some(netns) = netns.filter(|_| !is_attached(pin)) {
                 remove_link(pin)?;
-                maps.forget(netns)?;
+                match self.maps() {
+                    Ok(maps) => maps.forget(netns)?,
+                    Err(_) => self.take_out(netns)?,
+                }
             }
         }
         Ok(())
@@ -170,9 +190,7 @@ impl<'a> Set<'a> {
 
     /// Removes the set, where it serves nobody any more.
     pub(super) fn remove_if_unused(self) -> Result<(), EbpfError> {
-        // Maps that cannot be opened serve nobody: the run that made them was ended before it attached anything.
-        let used = self.maps().map_or(Ok(Vec::new()), |maps| maps.namespaces())?;
-        if !used.is_empty() {
+        if !self.owners()?.is_empty() {
             return Ok(());
         }
         for links in self.directories(LINKS)? {
