@@ -18,7 +18,7 @@ use crate::scenario::{Step, Variant};
 pub(super) struct Mutants {
     #[command(flatten)]
     selection: Selection,
-    /// The backend whose rules are broken
+    /// The backend whose rules, or programs and maps, are broken
     #[arg(long, value_name = "ID", default_value = "iptables-nft")]
     backend: String,
     /// The tproxy binary [default: the one beside netsim]
@@ -50,10 +50,10 @@ impl Mutants {
     }
 
     fn hunt(&self) -> Result<End, String> {
-        let backend = [BackendId::IptablesNft, BackendId::IptablesLegacy]
+        let backend = [BackendId::IptablesNft, BackendId::IptablesLegacy, BackendId::Ebpf]
             .into_iter()
             .find(|known| known.to_string() == self.backend)
-            .ok_or_else(|| format!("`{}` is no backend with rules", self.backend))?;
+            .ok_or_else(|| format!("`{}` is no backend", self.backend))?;
         let mut variants = self.selection.variants()?;
         variants.retain(|variant| variant.backend == backend);
         // Those that take long come last: of them only the mutants are tried that nobody has noticed by then.

@@ -15,10 +15,12 @@ mod flow;
 mod kept;
 mod kernel_log;
 mod loss;
+mod maps_broken;
 mod mutant;
 mod oracle;
 mod ports;
 mod program;
+mod programs_broken;
 mod proxy;
 mod query;
 mod script;
@@ -138,6 +140,9 @@ pub enum RunError {
     /// A rule that was to break what is installed.
     #[error("the kernel does not take a broken rule: {0}")]
     Unbreakable(ProcessError),
+    /// Maps that were to be broken.
+    #[error("the maps cannot be broken: {0}")]
+    Maps(String),
     /// Any of these, with what is known beside it.
     #[error("{error}\n{testimony}")]
     Witnessed {

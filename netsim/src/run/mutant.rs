@@ -5,8 +5,10 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use tproxy::backend::BackendId;
+
 use super::stage::Stage;
-use super::{RunError, breakage, rules_program};
+use super::{RunError, breakage, programs_broken, rules_program};
 use crate::node::Program;
 
 /// One way in which an installation is broken.
@@ -15,7 +17,8 @@ pub struct Mutant {
     pub(super) change: Change,
     pub(super) table: String,
     pub(super) chain: String,
-    /// The rule that is broken, without its comment, which differs from one installation to the next.
+    /// The rule that is broken, without its comment, which differs from one installation to the next; or the hook, the key
+    /// of an entry, or the name of what the programs look at first.
     pub(super) rule: String,
     /// What stands in its place, or is swapped with it.
     pub(super) with: String,
@@ -46,6 +49,16 @@ pub(super) enum Change {
     AddressLeft,
     /// A rule does.
     RuleLeft,
+    /// A pin does.
+    PinLeft,
+    /// An eBPF program is detached.
+    Detached,
+    /// Its maps lack an entry.
+    WithoutEntry,
+    /// One of its flags is turned round.
+    Turned,
+    /// It knows another port of the sidecar, or another user.
+    OtherNumber,
 }
 
 impl Change {
@@ -62,12 +75,17 @@ impl Change {
             Self::VnetDns => "with captured queries of virtual networks",
             Self::AddressLeft => "with ::6 left behind",
             Self::RuleLeft => "with a rule left behind",
+            Self::PinLeft => "with a pin left behind",
+            Self::Detached => "detached",
+            Self::WithoutEntry => "without entry",
+            Self::Turned => "turned",
+            Self::OtherNumber => "other number",
         }
     }
 
     /// Whether it happens after tproxy was uninstalled, so that what is left counts.
     fn is_afterwards(self) -> bool {
-        matches!(self, Self::AddressLeft | Self::RuleLeft)
+        matches!(self, Self::AddressLeft | Self::RuleLeft | Self::PinLeft)
     }
 }
 
@@ -89,7 +107,9 @@ impl fmt::Display for Mutant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.change.word())?;
         if !self.rule.is_empty() {
-            write!(f, ": {} {} {}", self.table, self.chain, self.rule)?;
+            let words = [&self.table, &self.chain, &self.rule].map(String::as_str);
+            let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+            write!(f, ": {}", words.join(" "))?;
         }
         match self.change {
             Change::Swapped => write!(f, " <> {}", self.with),
@@ -116,14 +136,24 @@ impl Mutation {
         match self {
             Self::None => Ok(BTreeSet::new()),
             Self::Look => {
-                let rules =
-                    breakage::mutants(&stage.rules_of_family()?).into_iter().map(|(mutant, _)| mutant);
-                let mut all: BTreeSet<Mutant> = rules.collect();
-                all.insert(Mutant::of_all(Change::RuleLeft));
+                let mut all: BTreeSet<Mutant> = if stage.backend == BackendId::Ebpf {
+                    let found = programs_broken::mutants(stage)?.into_iter().map(|(mutant, _)| mutant);
+                    found.chain([Mutant::of_all(Change::PinLeft)]).collect()
+                } else {
+                    let rules = breakage::mutants(&stage.rules_of_family()?).into_iter();
+                    rules.map(|(mutant, _)| mutant).chain([Mutant::of_all(Change::RuleLeft)]).collect()
+                };
                 if has_passthrough_address(stage)? {
                     all.insert(Mutant::of_all(Change::AddressLeft));
                 }
                 Ok(all)
+            }
+            Self::Break(wanted) if stage.backend == BackendId::Ebpf => {
+                let mutants = programs_broken::mutants(stage)?;
+                if let Some((_, how)) = mutants.into_iter().find(|(mutant, _)| mutant == wanted) {
+                    programs_broken::carry_out(stage, how)?;
+                }
+                Ok(BTreeSet::new())
             }
             Self::Break(wanted) => {
                 let mutants = breakage::mutants(&stage.rules_of_family()?);
@@ -142,6 +172,10 @@ impl Mutation {
                 const LEFT: &str =
                     "-A OUTPUT -m comment --comment kuma/mesh/transparent/proxy/left -j RETURN";
                 restore(stage, &format!("*nat\n{LEFT}\nCOMMIT\n"))
+            }
+            Self::Break(Mutant { change: Change::PinLeft, .. }) => {
+                Program::new("mkdir").arg("/sys/fs/bpf/tproxy-left").run(stage.pod()?)?.checked()?;
+                Ok(())
             }
             Self::Break(Mutant { change: Change::AddressLeft, .. }) => {
                 let words = ["address", "replace", "::6/128", "dev", "lo"];

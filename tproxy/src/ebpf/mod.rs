@@ -14,5 +14,5 @@ pub mod unsupported;
 mod users;
 
 pub use contents::Contents;
-pub use layout::contents;
+pub use layout::{FLAGS, contents};
 pub use unsupported::Unsupported;
