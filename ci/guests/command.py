@@ -3,6 +3,7 @@
 import argparse
 import os
 import shutil
+import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +28,8 @@ what `ci/setup kernels` installs.
 The guests have no network; what they need is fetched before, and kept below target/guests, as are their logs.
 """
 END = """\
-exit codes: 0 all passed; 1 something failed, hung or panicked; 2 nothing was run, and the message says why
+exit codes: 0 all passed; 1 something failed, hung or panicked; 2 nothing was run, and the message says why;
+130 interrupted
 """
 
 
@@ -50,16 +52,25 @@ def parser():
                     help=f"packaging/tproxy.service in guests that boot systemd, a reboot included [default: with {matrix.USERLAND_KERNEL}]")
     it.add_argument("--userland", metavar="NAME", help="the userland instead of the kernel's own: "
                     + ", ".join(u.name for u in matrix.USERLANDS))
-    it.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="NUMBER",
+    it.add_argument("--jobs", type=positive, default=os.cpu_count(), metavar="NUMBER",
                     help="guests at a time [default: as many as processors]")
-    it.add_argument("--limit", type=int, metavar="SECONDS", help="ends a guest that takes longer")
+    it.add_argument("--limit", type=positive, metavar="SECONDS", help="ends a guest that takes longer")
     it.add_argument("--record", action="store_true", help="put the results into the table of README.md")
     return it
+
+
+def positive(text):
+    """A number from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"`{text}` is not a whole number from 1")
+    return int(text)
 
 
 def main(words):
     """Runs what the command line says; the exit code."""
     options = parser().parse_args(words)
+    # An end by a signal goes the way of Ctrl-C, so that what is half made is removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if options.shell is not None:
             return enter(guest(options.shell, options.userland))
@@ -68,6 +79,10 @@ def main(words):
         print(f"ci/kernels: {trouble}", file=sys.stderr)
     except OSError as error:
         print(f"ci/kernels: {error.filename or CACHE}: {error.strerror}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("ci/kernels: interrupted; its guests were ended", file=sys.stderr, flush=True)
+        # At once: threads still wait for guests, which end with this process.
+        os._exit(130)
     return 2
 
 
@@ -139,8 +154,11 @@ def several(options):
         told(result, folder)
         return result
 
-    with ThreadPoolExecutor(max(1, options.jobs)) as pool:
+    pool = ThreadPoolExecutor(options.jobs)
+    try:
         all_ = list(pool.map(one, machines))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
     if options.record:
         record(all_)
     return concluded(all_, whole=any(userland.is_whole() for _, userland in asked))

@@ -33,6 +33,13 @@ class Refusals(unittest.TestCase):
         self.assertEqual(code, 2)
         self.assertIn("there is no userland buster: there are bullseye, ", text)
 
+    def test_numbers_start_from_one(self):
+        for option in ("--jobs", "--limit"):
+            for wrong in ("0", "-1", "x", ""):
+                code, text = said(option, wrong, "6.1")
+                self.assertEqual(code, 2)
+                self.assertIn(f"argument {option}: `{wrong}` is not a whole number from 1", text)
+
 
 class Faults(unittest.TestCase):
     """Each in one sentence that says what is missing, with nothing left behind."""
