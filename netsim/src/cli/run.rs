@@ -69,6 +69,8 @@ enum Format {
     Junit,
     /// The Test Anything Protocol.
     Tap,
+    /// A table of features and backends in Markdown, with what is not run with every backend, and why.
+    Features,
 }
 
 impl Run {
@@ -104,7 +106,7 @@ impl Run {
                 Err(error) => return End::Refused(format!("cannot wait for signals: {error}")),
             }
         };
-        let end = self.conclude(&cases, seed);
+        let end = self.conclude(&variants, &cases, seed);
         match (cases.len(), end) {
             (_, End::Refused(reason)) => End::Refused(reason),
             (ran, _) if ran < variants.len() => {
@@ -179,12 +181,13 @@ impl Run {
         }
     }
 
-    fn conclude(&self, cases: &[Case], seed: u64) -> End {
+    fn conclude(&self, variants: &[Variant], cases: &[Case], seed: u64) -> End {
         match self.format {
             Format::Console if self.flows => {}
             Format::Console => say(&format!("{}seed {seed}\n", report::summary(cases))),
             Format::Json => say(&report::json(cases, seed)),
             Format::Tap => say(&format!("{}# seed {seed}\n", report::tap(cases))),
+            Format::Features => say(&report::features(variants, cases)),
             Format::Junit => match report::junit(cases) {
                 Ok(text) => say(&text),
                 Err(error) => return End::Refused(format!("cannot write JUnit XML: {error}")),

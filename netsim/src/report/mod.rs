@@ -1,5 +1,6 @@
 //! Reports as text. Must never judge: it shows what a run found.
 
+mod features;
 mod figures;
 mod flows;
 mod html;
@@ -12,6 +13,7 @@ mod table;
 mod tap;
 mod text;
 
+pub use features::features;
 pub use figures::{page as bench_page, plot as bench_plot, text as bench};
 pub use flows::flows;
 pub use html::html;
