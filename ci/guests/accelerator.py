@@ -5,7 +5,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from . import machine
+from . import job, machine
 
 DEVICE = "/dev/kvm"
 # Seconds in which a guest that really has KVM is up several times over.
@@ -22,7 +22,7 @@ def probed(example, cache):
         return known.read_text()
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder)
-        (results / "job").write_text(f"echo {machine.MARK}\necho o >/proc/sysrq-trigger\nwhile :; do sleep 60; done\n")
+        (results / "job").write_text("\n".join((f"echo {machine.MARK}", *job.end())))
         tried = replace(example, accelerator="kvm", shares=(machine.Share("results", results, "/results", writable=True),))
         found = "tcg" if machine.run(tried, results / "console.log", BOOTING) else "kvm"
     for old in cache.glob("accelerator-*"):

@@ -49,9 +49,11 @@ def tests(repository, cache):
 def _cargo(repository, cache, verb, *words):
     command = ["cargo", verb, "--locked", "--quiet", "--workspace", *words, "--target", TARGET,
                "--target-dir", str(cache / "build")]
+    # Half the time of a build with optimisation; in a guest the kernel and iptables are what takes long.
+    environment = {"CARGO_PROFILE_DEV_OPT_LEVEL": "0", **os.environ}
     flags = f"{os.environ.get('RUSTFLAGS', '')} -C target-feature=+crt-static".strip()
     try:
-        done = subprocess.run(command, cwd=repository, env={**os.environ, "RUSTFLAGS": flags}, check=False,
+        done = subprocess.run(command, cwd=repository, env={**environment, "RUSTFLAGS": flags}, check=False,
                               stdout=subprocess.PIPE, text=True)
     except FileNotFoundError:
         raise Trouble("cannot build tproxy: there is no cargo in PATH") from None

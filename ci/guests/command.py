@@ -16,7 +16,7 @@ from trouble import Trouble, run
 REPOSITORY = Path(__file__).resolve().parents[2]
 CACHE = REPOSITORY / "target/guests"
 # Seconds that a guest may take, by set; without KVM a guest is fifteen times slower than its host.
-LIMITS = {"smoke": 900, "core": 2400, "all": 6 * 3600}
+LIMITS = {"smoke": 900, "core": 2400, "tests": 2 * 3600, "all": 6 * 3600}
 
 # What guests are made with, and the packages that have it.
 PROGRAMS = {machine.QEMU: "qemu-system-x86", "mmdebstrap": "mmdebstrap", "busybox": "busybox-static", "cpio": "cpio",
@@ -43,6 +43,7 @@ def parser():
     for name, what in (("smoke", "a handful of scenarios, in a few minutes"),
                        ("core", "one scenario of each feature, in under 10 minutes a kernel")):
         chosen.add_argument(f"--{name}", dest="set", action="store_const", const=name, help=what)
+    chosen.add_argument("--tests", dest="set", action="store_const", const="tests", help="the privileged tests alone")
     it.set_defaults(set="all")
     it.add_argument("--userlands", action="store_true",
                     help=f"other userlands, with kernel {matrix.USERLAND_KERNEL}, instead of the kernels with their own")
@@ -133,8 +134,8 @@ def several(options):
     needs_root()
     needed()
     programs = build.programs(REPOSITORY, CACHE)
-    tests = build.tests(REPOSITORY, CACHE) if options.set == "all" and not options.only else ()
-    names = variants(programs, options)
+    tests = build.tests(REPOSITORY, CACHE) if options.set in ("all", "tests") and not options.only else ()
+    names = variants(programs, options) if options.set != "tests" else ()
     limit = options.limit or LIMITS[options.set]
     # Fetched one after the other: two guests may need the same.
     machines = []

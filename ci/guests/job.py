@@ -25,10 +25,10 @@ def script(repository, programs, userland, names, tests=()):
         # A guest is nobody's machine: what it logs can be read.
         "echo 1 >/proc/sys/net/netfilter/nf_log_all_netns",
         "code=0",
-        f"{programs}/netsim run scenarios --jobs 1 --format junit --evidence /results/evidence {chosen} "
-        ">/results/scenarios.xml || code=$?",
-        "echo $code >/results/scenarios.code",
     ]
+    if names:
+        lines.append(f"{programs}/netsim run scenarios --jobs 1 --format junit --evidence /results/evidence {chosen} "
+                     ">/results/scenarios.xml || code=$?")
     for test in tests:
         skips = " ".join(f"--skip {shlex.quote(name)}" for name in test.left_out)
         lines += [
@@ -36,7 +36,7 @@ def script(repository, programs, userland, names, tests=()):
             f"(cd {shlex.quote(str(test.package))} && {shlex.quote(str(test.program))} --test-threads 1 {skips}) "
             f">/results/{test.name}.tests 2>/results/{test.name}.errors || code=$?",
         ]
-    return "\n".join([*lines, "echo $code >/results/code", *_end()])
+    return "\n".join([*lines, "echo $code >/results/code", *end()])
 
 
 def shell(repository, programs, userland):
@@ -46,7 +46,7 @@ def shell(repository, programs, userland):
         f"PATH={programs}:$PATH",
         "echo 'tproxy and netsim are in PATH; exit ends the guest'",
         "setsid --ctty --wait bash -i </dev/ttyS0 >/dev/ttyS0 2>&1",
-        *_end(),
+        *end(),
     ])
 
 
@@ -61,6 +61,8 @@ def _beginning(repository, userland):
     ]
 
 
-def _end():
-    # The first program must not end before the machine does: that would be a panic.
-    return ["sync", "echo o >/proc/sysrq-trigger", "while :; do sleep 60; done", ""]
+def end():
+    """The last lines of a job: the machine goes off."""
+    # The first program must not end before the machine does: that would be a panic. The shell itself is on a device that
+    # goes before the machine, so that it may die of the next page it needs.
+    return ["sync", "exec /run/busybox sh -c 'echo o >/proc/sysrq-trigger; while :; do /run/busybox sleep 60; done'", ""]
