@@ -1,25 +1,19 @@
-"""A revision of this repository, built. Must never touch the working tree."""
+"""Programs of this repository's revisions, built. Must never touch the working tree."""
 
 import os
 import shutil
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
+from guests.build import TARGET
 from trouble import Trouble, run
 
-# Of an old revision only what is compared is built.
-PROGRAMS = ("--package", "tproxy", "--bin", "tproxy")
-COUNTED = ("--package", "tproxy", "--example", "counted")
+# All members are chosen, so that a program has the same features whatever is built beside it.
+BUILD = ("cargo", "build", "--release", "--locked", "--quiet", "--workspace")
 
-
-class Built:
-    """Where a revision's programs are; `counted` is None where it has no such program."""
-
-    def __init__(self, name, folder):
-        self.name = name
-        self.tproxy = folder / "release/tproxy"
-        counted = folder / "release/examples/counted"
-        self.counted = counted if counted.exists() else None
+# All that tproxy is made of.
+SOURCES = ("tproxy/src", "tproxy/bpf", "tproxy/build.rs", "tproxy/examples", "tproxy/Cargo.toml", "Cargo.toml", "Cargo.lock")
 
 
 def commit(repository, name):
@@ -31,23 +25,48 @@ def commit(repository, name):
     return found.stdout.strip()
 
 
-def build(source, target, name):
-    """Builds what is in a folder."""
-    environment = {**os.environ, "CARGO_TARGET_DIR": str(target)}
-    run(["cargo", "build", "--release", "--locked", "--quiet", *PROGRAMS], f"build tproxy of {name}", cwd=source, env=environment)
-    if (Path(source) / "tproxy/examples/counted.rs").exists():
-        run(["cargo", "build", "--release", "--locked", "--quiet", *COUNTED], f"build counted of {name}", cwd=source, env=environment)
-    return Built(name, Path(target))
+def described(repository):
+    """What is in the working tree, by its commit; `-dirty` where it differs from it."""
+    return run(["git", "-C", str(repository), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+               "name this revision").strip()
 
 
-def build_other(repository, name, folder):
-    """Builds another revision, in a worktree of its own that is gone afterwards."""
-    full = commit(repository, name)
+def is_the_same(repository, full):
+    """Whether the working tree has the same tproxy as a commit: then neither can cost more than the other."""
+    git = ["git", "-C", str(repository)]
+    changed = subprocess.run([*git, "diff", "--quiet", full, "--", *SOURCES], check=False).returncode != 0
+    new = run([*git, "ls-files", "--others", "--exclude-standard", "--", *SOURCES], "list new files")
+    return not changed and not new
+
+
+@contextmanager
+def checked_out(repository, full, folder):
+    """Another revision, in a worktree of its own that is gone afterwards."""
     source = folder / "source"
     shutil.rmtree(source, ignore_errors=True)
     run(["git", "-C", str(repository), "worktree", "prune"], "tidy up worktrees")
-    run(["git", "-C", str(repository), "worktree", "add", "--quiet", "--detach", str(source), full], f"check out {name}")
+    run(["git", "-C", str(repository), "worktree", "add", "--quiet", "--detach", str(source), full], f"check out {full}")
     try:
-        return build(source, folder / "target", name)
+        yield source
     finally:
-        run(["git", "-C", str(repository), "worktree", "remove", "--force", str(source)], f"remove the worktree of {name}")
+        run(["git", "-C", str(repository), "worktree", "remove", "--force", str(source)], f"remove the worktree of {full}")
+
+
+def counted(source, target, name):
+    """The program of the CPU-bound parts; None where the revision has none."""
+    if not (Path(source) / "tproxy/examples/counted.rs").exists():
+        return None
+    _build(source, target, f"counted of {name}", "--example", "counted")
+    return Path(target) / "release/examples/counted"
+
+
+def tproxy(source, target, name):
+    """tproxy, static as it is released, so that guests can run it, too."""
+    _build(source, target, f"tproxy of {name}", "--bin", "tproxy", "--target", TARGET,
+           flags=f"{os.environ.get('RUSTFLAGS', '')} -C target-feature=+crt-static".strip())
+    return Path(target) / TARGET / "release/tproxy"
+
+
+def _build(source, target, what, *words, flags=None):
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(target), **({"RUSTFLAGS": flags} if flags else {})}
+    run([*BUILD, *words], f"build {what}", cwd=source, env=environment)

@@ -28,10 +28,10 @@ class Test:
     left_out: tuple
 
 
-def programs(repository, cache):
-    """The folder with tproxy and netsim."""
-    _cargo(repository, cache, "build", "--bins")
-    return cache / "build" / TARGET / "debug"
+def programs(repository, cache, release=False):
+    """The folder with tproxy and netsim; built for speed where figures are taken from them."""
+    _cargo(repository, cache, "build", "--bins", *(("--release",) if release else ()))
+    return cache / "build" / TARGET / ("release" if release else "debug")
 
 
 def tests(repository, cache):

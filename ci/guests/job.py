@@ -39,6 +39,11 @@ def script(repository, programs, userland, names, tests=()):
     return "\n".join([*lines, "echo $code >/results/code", *end()])
 
 
+def commands(repository, userland, lines):
+    """The job of a guest in which something else is done."""
+    return "\n".join([*_beginning(repository, userland), "facts >/results/facts", *lines, *_end()])
+
+
 def shell(repository, programs, userland):
     """A shell on the console instead."""
     return "\n".join([

@@ -100,6 +100,47 @@ fn figures_are_shown_again_from_what_was_printed_with_a_page_and_a_plot() {
     roxmltree::Document::parse(&std::fs::read_to_string(at("plot.svg")).unwrap()).unwrap();
 }
 
+/// Two full runs, as `ci/bench` keeps them.
+const HISTORY: &str = r#"
+{"revision": "aaaaaaaaaaaa", "date": "2026-11-25", "kernel": "6.18", "processor": "any", "cpu": {}, "guest": {"kernel": "6.12.1-1", "instructions": {"connections/outbound/straight/1-clients": 502000, "connections/outbound/ebpf/1-clients": 505000}}}
+{"revision": "bbbbbbbbbbbb", "date": "2026-11-26", "kernel": "6.18", "processor": "any", "cpu": {}, "guest": {"kernel": "6.12.1-1", "instructions": {"connections/outbound/straight/1-clients": 502000, "connections/outbound/ebpf/1-clients": 504000}}}
+"#;
+
+#[test]
+fn processes_stand_beside_what_they_contain_and_earlier_runs_in_the_page() {
+    if !require::backend(BackendId::IptablesNft).met_or_skip() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let ran = bench(&built::tproxy(), &["--programs", "--case=connections/outbound/direct"]);
+    let found: Value = serde_json::from_slice(&ran.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&ran.stderr)));
+    let programs: Vec<&str> =
+        found["programs"].as_array().unwrap().iter().map(|one| one["what"].as_str().unwrap()).collect();
+    for what in ["bare restores", "install", "install again", "status", "uninstall"] {
+        assert!(programs.contains(&format!("{what}, iptables-nft").as_str()), "{programs:?}");
+    }
+    std::fs::write(at("bench.json"), &ran.stdout).unwrap();
+    std::fs::write(at("history"), HISTORY).unwrap();
+    let drawn = |history: &str| {
+        Command::new(env!("CARGO_BIN_EXE_netsim"))
+            .args(["bench", "--from", &at("bench.json"), "--html", &at("page.html"), "--history", history])
+            .output()
+            .unwrap()
+    };
+    let ended = drawn(&at("history"));
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(String::from_utf8_lossy(&ended.stdout).contains("install again, iptables-nft"), "{ended:?}");
+    let page = std::fs::read_to_string(at("page.html")).unwrap();
+    for part in ["uninstall, iptables-nft", "Linux 6.12.1-1, revision bbbbbbbbbbbb", "aaaaaaa<"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let refused = drawn(&at("bench.json"));
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("bench.json is no history of benches: line 1"));
+}
+
 #[test]
 fn a_case_without_the_redirection_that_it_claims_is_void() {
     if !require::backend(BackendId::IptablesNft).met_or_skip() {

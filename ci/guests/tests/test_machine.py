@@ -3,6 +3,7 @@
 import os
 import tempfile
 import unittest
+from dataclasses import replace
 from pathlib import Path
 
 from guests import kernel, machine
@@ -55,6 +56,11 @@ class Command(unittest.TestCase):
     def test_all_but_the_results_is_shared_read_only(self):
         devices = [word for word in MACHINE.command() if word.startswith("local,")]
         self.assertEqual([word.endswith("readonly=on") for word in devices], [True, True, False])
+
+    def test_the_clock_of_one_that_counts_goes_by_instructions(self):
+        self.assertNotIn("-icount", MACHINE.command())
+        command = replace(MACHINE, counting=True).command()
+        self.assertEqual(command[command.index("-icount") + 1], "shift=0,sleep=off")
 
     def test_the_guest_is_told_what_to_mount_where(self):
         line = MACHINE.command()[MACHINE.command().index("-append") + 1]

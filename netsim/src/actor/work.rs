@@ -8,7 +8,6 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use hdrhistogram::Histogram;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -22,9 +21,6 @@ const EACH: Duration = Duration::from_secs(10);
 const MESSAGE: usize = 64;
 /// How much is written at a time, in bytes.
 const CHUNK: usize = 64 << 10;
-/// Times are kept to three digits, up to a minute, in ns.
-const DIGITS: u8 = 3;
-const LONGEST: u64 = 60_000_000_000;
 
 /// A kind of work, of which each piece is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,12 +49,12 @@ pub struct Work {
 }
 
 /// What became of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Done {
     /// How many connections or queries ended how: by who answered, or by how they failed.
     pub tally: Tally,
-    /// How long the pieces took that were done, in ns.
-    pub took: Histogram<u64>,
+    /// How long each piece took that was done, in ns, and exact: where a clock counts instructions, hundreds of them matter.
+    pub took: Vec<u64>,
 }
 
 impl Work {
@@ -73,10 +69,9 @@ impl Work {
 }
 
 impl Done {
-    fn new() -> Result<Self, ActorError> {
-        let took = Histogram::new_with_max(LONGEST, DIGITS);
-        let took = took.map_err(|_| ActorError::Socket { source: io::ErrorKind::InvalidInput.into() })?;
-        Ok(Self { tally: Tally(BTreeMap::new()), took })
+    /// With room for so many pieces, so that none of them pays for that.
+    fn of(pieces: usize) -> Self {
+        Self { tally: Tally(BTreeMap::new()), took: Vec::with_capacity(pieces) }
     }
 
     fn ended(&mut self, how: String) {
@@ -84,16 +79,14 @@ impl Done {
     }
 
     fn took(&mut self, since: Instant) {
-        let took = u64::try_from(since.elapsed().as_nanos()).unwrap_or(LONGEST);
-        self.took.saturating_record(took.min(LONGEST));
+        self.took.push(u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX));
     }
 
     fn with(mut self, other: Self) -> Self {
         for (how, count) in other.tally.0 {
             *self.tally.0.entry(how).or_default() += count;
         }
-        // Both were made alike: nothing of one is beyond the other.
-        let _ = self.took.add(other.took);
+        self.took.extend(other.took);
         self
     }
 }
@@ -102,11 +95,11 @@ pub(super) async fn run(work: Work) -> Result<Done, ActorError> {
     let clients = work.clients.max(1);
     let share = |lane: usize| work.pieces / clients + usize::from(lane < work.pieces % clients);
     let lanes = (0..clients).map(|lane| one_client(work.kind, work.to, share(lane)));
-    join_all(lanes).await.into_iter().try_fold(Done::new()?, |all, lane| Ok(all.with(lane?)))
+    join_all(lanes).await.into_iter().try_fold(Done::default(), |all, lane| Ok(all.with(lane?)))
 }
 
 async fn one_client(kind: Kind, to: SocketAddr, pieces: usize) -> Result<Done, ActorError> {
-    let mut done = Done::new()?;
+    let mut done = Done::of(pieces);
     match kind {
         Kind::Connections => connections(to, pieces, &mut done).await,
         Kind::RoundTrips => kept(to, pieces, &[7; MESSAGE], &mut done).await,

@@ -68,8 +68,7 @@ pub enum Way {
 }
 
 /// Every backend, as cases know them.
-pub(super) const BACKENDS: [BackendId; 3] =
-    [BackendId::IptablesNft, BackendId::IptablesLegacy, BackendId::Ebpf];
+pub const BACKENDS: [BackendId; 3] = [BackendId::IptablesNft, BackendId::IptablesLegacy, BackendId::Ebpf];
 
 impl Load {
     /// All of them.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::outcome::{Comparison, Figure, Measured, Metric, Outcome};
 use super::rig::Round;
-use super::{Case, Environment, Estimate, Options, Sample, environment};
+use super::{Case, Environment, Estimate, Options, Process, Sample, environment};
 
 /// Whose installation a case was measured with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,7 +27,12 @@ pub(super) struct Ran {
 }
 
 /// The figures of all cases.
-pub(super) fn conclude(options: &Options, before: Environment, cases: &[Ran]) -> Outcome {
+pub(super) fn conclude(
+    options: &Options,
+    before: Environment,
+    cases: &[Ran],
+    programs: Vec<Process>,
+) -> Outcome {
     Outcome {
         environment: before,
         load_after: environment::load(),
@@ -39,6 +44,7 @@ pub(super) fn conclude(options: &Options, before: Environment, cases: &[Ran]) ->
             .filter(|ran| ran.revision == Revision::Now)
             .map(|ran| measured(options, ran, cases))
             .collect(),
+        programs,
     }
 }
 
@@ -58,8 +64,10 @@ fn measured(options: &Options, ran: &Ran, all: &[Ran]) -> Measured {
         let to_straight = compared(ran.case.straight(), Revision::Now);
         let to_baseline = ran.case.baseline().and_then(|with| compared(with, Revision::Now));
         let to_before = compared(ran.case, Revision::Before);
+        let before = rounds_of(ran.case, Revision::Before).unwrap_or_default();
+        let before = before.iter().map(|round| value(metric, round)).collect();
         let spread = rounds.iter().copied().collect::<Sample>().spread();
-        Figure { to_straight, to_baseline, to_before, spread, rounds }
+        Figure { to_straight, to_baseline, to_before, spread, rounds, before }
     };
     // A comparison with what was void would be none.
     let void_before = all.iter().find_map(|other| {
@@ -82,15 +90,15 @@ fn measured(options: &Options, ran: &Ran, all: &[Ran]) -> Measured {
 
 fn value(metric: Metric, round: &Round) -> f64 {
     let pieces = round.pieces as f64;
-    let quantile = |part: f64| round.took.value_at_quantile(part) as f64 / 1e3;
+    let [p50, p90, p99, p999] = round.took.map(|took| took.as_nanos() as f64 / 1e3);
     match metric {
         Metric::Rate => pieces / round.wall.as_secs_f64(),
         Metric::PodCpu => round.pod.as_secs_f64() * 1e6 / pieces,
         Metric::BothCpu => (round.pod + round.peer).as_secs_f64() * 1e6 / pieces,
-        Metric::P50 => quantile(0.5),
-        Metric::P90 => quantile(0.9),
-        Metric::P99 => quantile(0.99),
-        Metric::P999 => quantile(0.999),
+        Metric::P50 => p50,
+        Metric::P90 => p90,
+        Metric::P99 => p99,
+        Metric::P999 => p999,
     }
 }
 

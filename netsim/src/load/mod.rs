@@ -8,18 +8,22 @@ mod case;
 mod conclude;
 mod environment;
 mod exclusions;
+mod history;
 mod judgement;
 mod name;
 mod outcome;
+mod programs;
 mod proof;
 mod rig;
 mod statistics;
 mod suite;
 
-pub use case::{Case, Direction, Load, Way};
+pub use case::{BACKENDS, Case, Direction, Load, Way};
 pub use environment::Environment;
+pub use history::{Counted, History, Run};
 pub use judgement::{Change, Judgement, judge};
 pub use outcome::{Comparison, Figure, Measured, Metric, Outcome};
+pub use programs::Process;
 pub use statistics::{Estimate, Sample, Spread};
 pub use suite::Suite;
 
@@ -27,6 +31,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
+use tproxy::backend::BackendId;
 use tproxy::family::IpFamily;
 
 use crate::actor::ActorError;
@@ -55,6 +60,8 @@ pub struct Options {
     pub against: Option<PathBuf>,
     /// The cases.
     pub cases: Vec<Case>,
+    /// The backends whose processes are measured, too.
+    pub programs: Vec<BackendId>,
     /// The family of all addresses.
     pub family: IpFamily,
     /// How often each case is measured.
@@ -162,7 +169,8 @@ pub fn run(options: &Options, mut progress: impl FnMut(usize)) -> Result<Outcome
         cases.push(Ran { case: rig.case, revision, mtu: rig.mtu()?, rounds, void });
         rig.down()?;
     }
-    Ok(conclude::conclude(options, before, &cases))
+    let programs = programs::measure(&options.tproxy, &options.programs, options.rounds)?;
+    Ok(conclude::conclude(options, before, &cases, programs))
 }
 
 /// Every case by the tproxy that is measured, and those with a backend by the one that it is compared with, too.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Case, Environment, Estimate, Spread};
+use super::{Case, Environment, Estimate, Process, Spread};
 
 /// What a bench found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub struct Outcome {
     pub rounds: usize,
     /// The cases, in the order of their list.
     pub cases: Vec<Measured>,
+    /// tproxy as a process, beside the bare programs that load the same rules.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub programs: Vec<Process>,
 }
 
 /// What is known of a case.
@@ -68,6 +71,9 @@ pub enum Metric {
 pub struct Figure {
     /// Of each round, in the order in which they were.
     pub rounds: Vec<f64>,
+    /// The same as another revision of tproxy installs it; none where there is no other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<f64>,
     /// Over the rounds.
     pub spread: Spread,
     /// Against the sidecar without redirection.

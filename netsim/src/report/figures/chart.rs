@@ -1,6 +1,6 @@
 //! Charts as SVG whose colours are those of the page around them, or of their own style where they stand alone.
 //!
-//! Must never show a median without its spread.
+//! Must never show a median without its spread; what is counted has none.
 
 use maud::{Markup, html};
 
@@ -16,8 +16,8 @@ const HEIGHT: f64 = 280.0;
 pub(super) struct Bar {
     pub(super) name: String,
     pub(super) value: f64,
-    /// From where to where it reaches in half of the rounds.
-    pub(super) spread: [f64; 2],
+    /// From where to where it reaches in half of the rounds; none of what is counted.
+    pub(super) spread: Option<[f64; 2]>,
     /// Which of the page's colours it has.
     pub(super) colour: usize,
 }
@@ -31,7 +31,7 @@ pub(super) struct Line {
 
 /// Bars below each other.
 pub(super) fn bars(title: &str, unit: &str, bars: &[Bar]) -> Markup {
-    let most = bars.iter().map(|bar| bar.value.max(bar.spread[1])).fold(f64::MIN_POSITIVE, f64::max);
+    let most = bars.iter().map(|bar| bar.highest()).fold(f64::MIN_POSITIVE, f64::max);
     let at = |value: f64| LEFT + value / most * (WIDTH - LEFT - RIGHT);
     let height = 34.0 + BAR * bars.len() as f64;
     html! {
@@ -42,12 +42,14 @@ pub(super) fn bars(title: &str, unit: &str, bars: &[Bar]) -> Markup {
                     @let y = 8.0 + BAR * number as f64;
                     text x=(LEFT - 8.0) y=(y + 13.0) text-anchor="end" { (bar.name) }
                     rect class={ "bar c" (bar.colour) } x=(LEFT) y=(y) width=(at(bar.value) - LEFT) height=(BAR - 7.0) rx="2" {}
-                    line.spread x1=(at(bar.spread[0])) x2=(at(bar.spread[1])) y1=(y + 7.5) y2=(y + 7.5) {}
-                    text.small x=(at(bar.value.max(bar.spread[1])) + 6.0) y=(y + 12.0) {
-                        (short(bar.value)) " [" (short(bar.spread[0])) "–" (short(bar.spread[1])) "]"
+                    @if let Some([low, high]) = bar.spread {
+                        line.spread x1=(at(low)) x2=(at(high)) y1=(y + 7.5) y2=(y + 7.5) {}
+                    }
+                    text.small x=(at(bar.highest()) + 6.0) y=(y + 12.0) {
+                        (short(bar.value)) @if let Some([low, high]) = bar.spread { " [" (short(low)) "–" (short(high)) "]" }
                     }
                 }
-                text.small x=(LEFT) y=(height - 6.0) { (unit) "; median and quartiles of the rounds" }
+                text.small x=(LEFT) y=(height - 6.0) { (unit) (of_rounds(bars)) }
             }
         }
     }
@@ -56,7 +58,7 @@ pub(super) fn bars(title: &str, unit: &str, bars: &[Bar]) -> Markup {
 /// Lines over the same points. On a logarithmic scale where values differ by more than a factor of ten.
 pub(super) fn lines(title: &str, unit: &str, names: &[String], lines: &[Line]) -> Markup {
     let values =
-        || lines.iter().flat_map(|line| &line.points).flat_map(|point| [point.value, point.spread[1]]);
+        || lines.iter().flat_map(|line| &line.points).flat_map(|point| [point.value, point.highest()]);
     let most = values().fold(f64::MIN_POSITIVE, f64::max);
     let least = values().fold(most, f64::min);
     let logarithmic = most > 10.0 * least;
@@ -89,7 +91,9 @@ pub(super) fn lines(title: &str, unit: &str, names: &[String], lines: &[Line]) -
                 @for (number, line) in lines.iter().enumerate() {
                     polyline class={ "line c" (line.colour) } points=(path(line)) {}
                     @for (place, point) in line.points.iter().enumerate() {
-                        line.spread x1=(x(place)) x2=(x(place)) y1=(y(point.spread[0])) y2=(y(point.spread[1])) {}
+                        @if let Some([low, high]) = point.spread {
+                            line.spread x1=(x(place)) x2=(x(place)) y1=(y(low)) y2=(y(high)) {}
+                        }
                         circle class={ "dot c" (line.colour) } cx=(x(place)) cy=(y(point.value)) r="3.2" {}
                     }
                     @let key = 20.0 + 18.0 * number as f64;
@@ -97,10 +101,22 @@ pub(super) fn lines(title: &str, unit: &str, names: &[String], lines: &[Line]) -
                     text x=(WIDTH - RIGHT + 38.0) y=(key) { (line.name) }
                 }
                 text.small x="90" y=(HEIGHT - 12.0) {
-                    (unit) @if logarithmic { ", logarithmic" } "; median and quartiles of the rounds"
+                    (unit) @if logarithmic { ", logarithmic" } (lines.first().map_or("", |line| of_rounds(&line.points)))
                 }
             }
         }
+    }
+}
+
+/// What stands behind the unit of what was measured.
+fn of_rounds(bars: &[Bar]) -> &'static str {
+    if bars.iter().any(|bar| bar.spread.is_some()) { "; median and quartiles of the rounds" } else { "" }
+}
+
+impl Bar {
+    /// As far as anything of it reaches.
+    fn highest(&self) -> f64 {
+        self.spread.map_or(self.value, |[_, high]| self.value.max(high))
     }
 }
 

@@ -2,6 +2,7 @@
 //! that holds no difference is shown as one.
 
 mod chart;
+mod instructions;
 mod page;
 mod text;
 

@@ -7,14 +7,14 @@ use tproxy::backend::BackendId;
 
 use super::super::page as shared;
 use super::chart::{self, Bar, Line};
-use super::{Group, groups, text, way};
-use crate::load::{Case, Direction, Load, Measured, Metric, Outcome, Way};
+use super::{Group, groups, instructions, text, way};
+use crate::load::{Case, Direction, History, Load, Measured, Metric, Outcome, Process, Way};
 
 const STYLE: &str = include_str!("style.css");
 
 /// The page.
 #[must_use]
-pub fn page(outcome: &Outcome) -> String {
+pub fn page(outcome: &Outcome, history: &History) -> String {
     let body = html! {
         header {
             h1 { "What a redirection costs" }
@@ -25,6 +25,8 @@ pub fn page(outcome: &Outcome) -> String {
             @for (load, direction) in [(Load::Connections, Direction::Outbound), (Load::Connections, Direction::Inbound), (Load::Connections, Direction::Whole), (Load::RoundTrips, Direction::Outbound), (Load::Queries, Direction::Outbound)] {
                 (cost(outcome, load, direction))
             }
+            (instructions::counted(history))
+            (instructions::trend(history))
             h2 { "Latency" }
             @for (load, direction) in [(Load::Connections, Direction::Outbound), (Load::RoundTrips, Direction::Outbound), (Load::Connections, Direction::Inbound)] {
                 (latency(outcome, load, direction))
@@ -33,6 +35,7 @@ pub fn page(outcome: &Outcome) -> String {
             (throughput(outcome))
             h2 { "Exclusions" }
             (exclusions(outcome))
+            (processes(&outcome.programs))
             h2 { "All figures" }
             p { "Median and quartiles of the rounds; ratios and differences with the interval that holds the true median with 95 % confidence." }
             @for (group, cases) in groups(outcome) { (table(&group, &cases)) }
@@ -83,10 +86,10 @@ fn usual(outcome: &Outcome, load: Load, direction: Direction, mtu: u32) -> Vec<&
 fn bar(measured: &Measured, metric: Metric, name: String) -> Option<Bar> {
     let spread = measured.figure(metric)?.spread;
     let colour = colour(measured.case.way);
-    Some(Bar { name, value: spread.median, spread: [spread.low, spread.high], colour })
+    Some(Bar { name, value: spread.median, spread: Some([spread.low, spread.high]), colour })
 }
 
-fn colour(way: Way) -> usize {
+pub(super) fn colour(way: Way) -> usize {
     match way {
         Way::Direct => 0,
         Way::Straight => 1,
@@ -161,6 +164,31 @@ fn exclusions(outcome: &Outcome) -> Markup {
         &names,
         &lines,
     )
+}
+
+/// tproxy as a process, and what it contains.
+fn processes(programs: &[Process]) -> Markup {
+    let bar = |one: &Process| Bar {
+        name: one.what.clone(),
+        value: one.wall.median,
+        spread: Some([one.wall.low, one.wall.high]),
+        // What is bare, and by backend what is not.
+        colour: if one.what.starts_with("bare") { 0 } else { colour_of(&one.what) },
+    };
+    let bars: Vec<Bar> = programs.iter().map(bar).collect();
+    if bars.is_empty() {
+        return html! {};
+    }
+    html! {
+        h2 { "tproxy as a process" }
+        (chart::bars("the default rules, both families", "ms from start to end", &bars))
+    }
+}
+
+fn colour_of(what: &str) -> usize {
+    let backends = [BackendId::IptablesNft, BackendId::IptablesLegacy, BackendId::Ebpf];
+    let found = backends.into_iter().find(|backend| what.ends_with(&backend.to_string()));
+    found.map_or(1, |backend| colour(Way::Captured(backend)))
 }
 
 fn table(group: &Group, cases: &[&Measured]) -> Markup {

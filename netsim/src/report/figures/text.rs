@@ -2,7 +2,7 @@
 
 use super::super::table::table;
 use super::{ENOUGH, Group, groups, way};
-use crate::load::{self, Change, Comparison, Judgement, Measured, Metric, Outcome};
+use crate::load::{self, Change, Comparison, Judgement, Measured, Metric, Outcome, Process};
 
 /// The figures of all cases, and what they were measured on.
 #[must_use]
@@ -15,9 +15,21 @@ pub fn text(outcome: &Outcome) -> String {
         "{environment}, after it {load_after}\n\
          {rounds} rounds{few}, {family}, seed {seed}\n\
          median [quartiles]; ratios and differences: median [95 % interval]; to straight: against a sidecar that is called\n\
-         by its own address, without redirection\n{tables}{void}{}",
+         by its own address, without redirection\n{tables}{}{void}{}",
+        processes(&outcome.programs),
         changes(&load::judge(outcome))
     )
+}
+
+/// tproxy as a process, and what it contains.
+fn processes(programs: &[Process]) -> String {
+    if programs.is_empty() {
+        return String::new();
+    }
+    let heading = ["process", "wall ms", "cpu ms"].map(str::to_owned).to_vec();
+    let line = |one: &Process| vec![one.what.clone(), one.wall.show(1), one.cpu.show(1)];
+    let lines: Vec<_> = std::iter::once(heading).chain(programs.iter().map(line)).collect();
+    format!("\nthe default rules of both families, as processes\n{}", table(&lines))
 }
 
 /// What costs more or less than with the other revision.

@@ -1,0 +1,75 @@
+"""Counts the instructions of the kernel's path: netsim bench in a guest whose clock goes by instructions.
+
+The guest has one kernel, Debian's, whose package version stands with every figure. What the host does meanwhile changes
+how long it takes, and nothing else.
+"""
+
+import json
+import shlex
+import shutil
+import time
+
+from guests import apt, build, job, kernel, machine, matrix, root
+from guests.command import CACHE, guest, needed, needs_root
+from trouble import Trouble, run
+
+from . import path
+
+# By the name that ci/kernels gives it.
+KERNEL = "6.12"
+# With fewer of either, a revision differs from itself by as much as shall be found.
+ROUNDS = 12
+PIECES = 40
+# Seconds for all, on a busy host.
+LIMIT = 1800
+
+
+def counted(repository, folder, about, before=None, rounds=ROUNDS):
+    """The document of what was counted; with `before`, a static tproxy of another revision, of both in turn."""
+    needs_root()
+    needed()
+    kernel_, userland = guest(KERNEL, None)
+    programs = build.programs(repository, CACHE, release=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "job").write_text(job.commands(repository, userland, _commands(programs, before, rounds)))
+    shares = (machine.Share("repository", repository, str(repository)),
+              machine.Share("results", folder, "/results", writable=True))
+    made = machine.Machine(kernel.files(kernel_, apt.Suite(kernel_.suite, CACHE / "apt" / kernel_.suite), CACHE / "kernels"),
+                           root.folder(userland.suite, CACHE / "roots"), shares, accelerator="tcg,thread=single",
+                           arguments=userland.arguments, counting=True)
+    begun = time.monotonic()
+    trouble = machine.run(made, folder / "console.log", LIMIT)
+    if trouble:
+        raise Trouble(f"cannot count in a guest: it {trouble}; its console is {folder / 'console.log'}")
+    return path.document(_found(folder), {
+        **about,
+        "kernel": _facts(folder)["kernel"],
+        "qemu": run([machine.QEMU, "--version"], "ask for QEMU's version").splitlines()[0].removeprefix("QEMU emulator version "),
+        "seconds": round(time.monotonic() - begun),
+    })
+
+
+def _commands(programs, before, rounds):
+    words = [str(programs / "netsim"), "bench", "--json", "--seed", "1", "--rounds", str(rounds), "--pieces", str(PIECES),
+             *(["--against", str(before)] if before else []), *(word for name in path.names() for word in ("--case", name))]
+    # A clock that jumps whenever the guest waits for its files makes short work of deadlines.
+    return ["export NETSIM_PATIENCE=100", "ulimit -n 65536", f"{shlex.join(words)} >/results/bench.json 2>/results/bench.errors",
+            "echo $? >/results/code"]
+
+
+def _found(folder):
+    code = _text(folder / "code").strip()
+    # 1 is what it says of void cases and of those that are worse: both are judged here.
+    if code not in ("0", "1"):
+        said = _text(folder / "bench.errors").strip().splitlines() or ["nothing"]
+        raise Trouble(f"cannot count in a guest: netsim bench ended with {code or 'nothing'} and said: {said[-1]}")
+    return json.loads(_text(folder / "bench.json"))
+
+
+def _facts(folder):
+    return dict(line.partition("=")[::2] for line in _text(folder / "facts").splitlines())
+
+
+def _text(file):
+    return file.read_text(errors="replace") if file.exists() else ""

@@ -1,0 +1,35 @@
+"""What full runs found, a line each: benches/history.jsonl. And the table of the last in benches/README.md. Pure.
+
+Must never keep what a machine's mood decides: rates and tails stay in the run's own files.
+"""
+
+import json
+
+from trouble import Trouble
+
+BEGIN = "<!-- made by ci/bench -->"
+END = "<!-- end of what ci/bench made -->"
+
+
+def line(bench, guest, revision, date):
+    """One run's line; `guest` is what was counted in one, or None."""
+    environment = bench["environment"]
+    entry = {
+        "revision": revision, "date": date, "kernel": environment["kernel"], "processor": environment["processor"],
+        # Processor time of pod and peer, in µs a piece.
+        "cpu": {case["case"]: round(case["figures"]["both-cpu"]["spread"]["median"], 2)
+                for case in bench["cases"] if not case.get("void")},
+        **{part: bench[part] for part in ("programs", "memory") if bench.get(part)},
+    }
+    if guest is not None:
+        entry["guest"] = {"kernel": guest["kernel"], "instructions": guest["instructions"]}
+    return json.dumps(entry, ensure_ascii=False) + "\n"
+
+
+def written(readme, table):
+    """The README's text with the table in its place."""
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise Trouble(f"benches/README.md lacks the lines between which the table stands: {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n{table}{END}{after}"

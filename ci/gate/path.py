@@ -1,0 +1,147 @@
+"""The kernel's path of a connection and of a round trip, in instructions: what they are, and what a change of them means.
+
+Pure. Must never compare what was counted with different kernels.
+"""
+
+import json
+from statistics import median
+
+from trouble import Trouble
+
+from .judgement import Judged, verdict
+
+BACKENDS = ("iptables-nft", "iptables-legacy", "ebpf")
+WAYS = ("direct", "straight", *BACKENDS)
+# What is counted, and what one piece of it is called.
+LOADS = {"connections": "connection", "round-trips": "round trip"}
+DIRECTIONS = ("outbound", "inbound")
+# A change of the whole path that is one, as a part of it: between what rounds differ by in a run of one revision, and 0.02.
+WHOLE = 0.0125
+# A change of what a backend costs more than the sidecar alone that is one, in instructions: likewise, and 4,000.
+OVER = 2_500
+
+
+# Aims: by direction, what iptables may take over straight a connection, and which part of that eBPF may.
+AIMS = {"outbound": 55_000, "inbound": 44_000}
+PART = 5
+
+
+class Void(Trouble):
+    """Something was not redirected as it claims."""
+
+
+def names():
+    """The cases, as `netsim bench` calls them: one client each, since one processor would only mix several."""
+    return [name(load, direction, way) for load in LOADS for direction in DIRECTIONS for way in WAYS]
+
+
+def name(load, direction, way):
+    """A case's name."""
+    # One client is what round trips have anyway, and then it is not said.
+    return f"{load}/{direction}/{way}" + ("/1-clients" if load == "connections" else "")
+
+
+def document(bench, about):
+    """What was counted, out of the JSON of a bench whose clock counted instructions; µs are thousands of them."""
+    void = [f"{case['case']}: {case['void']}" for case in bench["cases"] if case.get("void")]
+    if void:
+        raise Void(f"not redirected as it claims, so nothing is counted: {'; '.join(void)}")
+    cases = {}
+    for case in bench["cases"]:
+        figure = case["figures"]["p50"]
+        cases[case["case"]] = {key: [round(1000 * value) for value in figure[word]]
+                               for key, word in (("now", "rounds"), ("before", "before")) if figure.get(word)}
+    missing = [one for one in names() if one not in cases]
+    if missing:
+        raise Trouble(f"the guest has not counted {', '.join(missing)}")
+    return {**about, "cases": cases}
+
+
+def read(text, what):
+    """An earlier document."""
+    try:
+        found = json.loads(text)
+        return {**found, "kernel": found["kernel"], "cases": dict(found["cases"])}
+    except (ValueError, KeyError, TypeError):
+        raise Trouble(f"{what} is no document of counted instructions, as target/bench/guest.json is one") from None
+
+
+def both_revisions(found):
+    """Whether another revision was up in the same guest."""
+    return any(rounds.get("before") for rounds in found["cases"].values())
+
+
+def counted(found, which="now"):
+    """By case, its instructions: the median of the rounds. What has no backend is the same before and now."""
+    return {case: median(rounds.get(which) or rounds["now"]) for case, rounds in found["cases"].items()}
+
+
+def over_straight(counts):
+    """By case with a backend, how many more instructions it takes than the sidecar without any redirection."""
+    found = {}
+    for load in LOADS:
+        for direction in DIRECTIONS:
+            straight = counts.get(name(load, direction, "straight"))
+            for backend in BACKENDS:
+                case = name(load, direction, backend)
+                if straight is not None and case in counts:
+                    found[case] = counts[case] - straight
+    return found
+
+
+def judged(found):
+    """Both revisions of one run."""
+    return _judged(counted(found, "before"), counted(found, "now"))
+
+
+def compared(before, now):
+    """Two runs."""
+    if before["kernel"] != now["kernel"]:
+        raise Trouble(f"cannot compare what was counted with kernel {before['kernel']} and with {now['kernel']}: "
+                      "instructions change with the kernel")
+    if both_revisions(before) != both_revisions(now):
+        raise Trouble("cannot compare what was counted of one revision with what was counted of two in turn: instructions change with "
+                      "what else is up in the guest")
+    return _judged(counted(before), counted(now))
+
+
+def markdown(found):
+    """The table, and how far the aims are reached."""
+    counts, over = counted(found), over_straight(counted(found))
+    columns = [(load, direction) for load in LOADS for direction in DIRECTIONS]
+    lines = [f"Linux {found['kernel']}, revision {found['revision']}, thousands of instructions; behind them those over `straight`:", "",
+             "| | " + " | ".join(f"{LOADS[load]}, {direction}" for load, direction in columns) + " |", "|---|" + "---|" * len(columns)]
+    for way in WAYS:
+        cells = [_cell(counts[name(*column, way)], over.get(name(*column, way))) for column in columns]
+        lines.append(f"| {way} | " + " | ".join(cells) + " |")
+    lines += ["", "| instructions a connection over `straight` | counted | aim | |", "|---|---|---|---|"]
+    for what, value, aim in aims(over):
+        lines.append(f"| {what} | {value:,.0f} | {aim:,.0f} | {'reached' if value <= aim else '**not reached**'} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(count, over):
+    return f"{count / 1000:.1f}" if over is None else f"{count / 1000:.1f}, {over / 1000:+.1f} ({over / (count - over):+.1%})"
+
+
+def aims(over):
+    """What is aimed at, with what was counted and what it may be."""
+    for direction, most in AIMS.items():
+        of = {backend: over[name("connections", direction, backend)] for backend in BACKENDS}
+        for backend in ("iptables-nft", "iptables-legacy"):
+            yield f"{backend}, {direction}", of[backend], most
+        yield f"ebpf, {direction}: a fifth of the lesser iptables", of["ebpf"], min(of["iptables-nft"], of["iptables-legacy"]) / PART
+
+
+def _judged(before, now):
+    whole = [Judged(case, before[case], now[case], verdict(before[case], now[case], WHOLE))
+             for case in before if case in now and any(backend in case for backend in BACKENDS)]
+    over_before, over_now = over_straight(before), over_straight(now)
+    over = [Judged(f"{case} over straight", over_before[case], over_now[case],
+                   _difference(over_before[case], over_now[case]), absolute=True)
+            for case in over_before if case in over_now]
+    return whole + over
+
+
+def _difference(before, now):
+    return verdict(0, now - before, 0, least=OVER)
