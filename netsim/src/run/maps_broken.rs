@@ -56,7 +56,7 @@ fn turned(contents: &Contents, family: IpFamily) -> impl Iterator<Item = (Mutant
     // Those that save look-ups can only be missing: where there is nothing, nothing is found.
     let is_off = move |bit: u32| contents.instance.flags & bit == 0;
     let can_matter =
-        move |name: &str, bit| !name.ends_with(other) && !(name.starts_with("has-") && is_off(bit));
+        move |name: &str, bit| !(name.ends_with(other) || name.starts_with("has-") && is_off(bit));
     FLAGS.iter().filter(move |(name, bit)| can_matter(name, *bit)).map(|(name, bit)| {
         let flags = contents.instance.flags ^ bit;
         let with = if flags & bit == 0 { "off" } else { "on" };
