@@ -70,6 +70,8 @@ def positive(text):
 def main(words):
     """Runs what the command line says; the exit code."""
     options = parser().parse_args(words)
+    # Where system programs are, whatever the caller's PATH says.
+    os.environ["PATH"] = os.pathsep.join((os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"))
     # An end by a signal goes the way of Ctrl-C, so that what is half made is removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

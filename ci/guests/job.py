@@ -41,7 +41,7 @@ def script(repository, programs, userland, names, tests=()):
 
 def commands(repository, userland, lines):
     """The job of a guest in which something else is done."""
-    return "\n".join([*_beginning(repository, userland), "facts >/results/facts", *lines, *_end()])
+    return "\n".join([*_beginning(repository, userland), "facts >/results/facts", *lines, *end()])
 
 
 def shell(repository, programs, userland):

@@ -72,8 +72,8 @@ def _initramfs(folder):
     if target.exists() and target.stat().st_mtime > newest:
         return target
     busybox = shutil.which("busybox")
-    if busybox is None:
-        raise Trouble("cannot make an initramfs: there is no program busybox; install busybox-static")
+    if busybox is None or is_dynamic(busybox):
+        raise Trouble("cannot make an initramfs: there is no static program busybox; install busybox-static")
     with made_whole(folder / "initramfs") as draft:
         root, archive = draft / "root", draft / "archive"
         for part in ("bin", "modules", "proc", "sys", "dev", "lower", "upper", "new"):
@@ -92,6 +92,11 @@ def _initramfs(folder):
         (draft / "packed").rename(target)
     shutil.rmtree(folder / "initramfs")
     return target
+
+
+def is_dynamic(program):
+    """Whether a program needs a libc, which an initramfs has not: whether it names a loader."""
+    return b"/ld-linux" in Path(program).read_bytes()[:4096]
 
 
 def _modules(folder, release):

@@ -3,6 +3,7 @@
 A guest that reboots is one whose QEMU ends; it is begun again with the same disk.
 """
 
+import os
 import shlex
 import shutil
 import time
@@ -45,7 +46,8 @@ def tried(name, userland, made, folder, repository, program):
 
 def released(repository):
     """The program that ci/release makes."""
-    run([str(repository / "ci/release")], "build the release")
+    elsewhere = {key: value for key, value in os.environ.items() if key != "CARGO_TARGET_DIR"}
+    run([str(repository / "ci/release")], "build the release", env=elsewhere)
     program = repository / "target/release-static/tproxy"
     if not program.exists():
         raise Trouble(f"ci/release left no {program}")
