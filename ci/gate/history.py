@@ -5,7 +5,7 @@ Must never keep what a machine's mood decides: rates and tails stay in the run's
 
 import json
 
-from trouble import Trouble
+import marked
 
 BEGIN = "<!-- made by ci/bench -->"
 END = "<!-- end of what ci/bench made -->"
@@ -19,7 +19,7 @@ def line(bench, guest, revision, date):
         # Processor time of pod and peer, in µs a piece.
         "cpu": {case["case"]: round(case["figures"]["both-cpu"]["spread"]["median"], 2)
                 for case in bench["cases"] if not case.get("void")},
-        **{part: bench[part] for part in ("programs", "memory") if bench.get(part)},
+        **({"programs": bench["programs"]} if bench.get("programs") else {}),
     }
     if guest is not None:
         entry["guest"] = {"kernel": guest["kernel"], "instructions": guest["instructions"]}
@@ -28,8 +28,4 @@ def line(bench, guest, revision, date):
 
 def written(readme, table):
     """The README's text with the table in its place."""
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise Trouble(f"benches/README.md lacks the lines between which the table stands: {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{table}{END}{after}"
+    return marked.written(readme, "benches/README.md", BEGIN, END, table)

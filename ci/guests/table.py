@@ -7,7 +7,7 @@ import re
 from collections import Counter, defaultdict
 
 from . import matrix
-from trouble import Trouble
+import marked
 
 BEGIN = "<!-- made by ci/kernels --record from ci/guests/recorded -->"
 END = "<!-- end of the table -->"
@@ -32,11 +32,7 @@ def markdown(results):
 
 def written(readme, results):
     """The README's text with the table in its place."""
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise Trouble(f"README.md lacks the lines between which the table stands: {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{markdown(results)}{END}{after}"
+    return marked.written(readme, "README.md", BEGIN, END, markdown(results))
 
 
 def _of_service(result):

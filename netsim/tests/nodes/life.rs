@@ -71,7 +71,8 @@ fn even_a_job_that_blocks_its_thread_does_not_hang_the_caller() {
     let job = node.submit(Duration::from_millis(100), move || async move { blocked.recv() });
     let error = job.wait().unwrap_err();
     assert!(error.to_string().contains("blocks the thread"), "{error}");
-    assert!(start.elapsed() < Duration::from_secs(3));
+    // What does not hang has ended long before, on a slow machine, too.
+    assert!(start.elapsed() < Duration::from_secs(60));
     drop(release);
     node.stop().unwrap();
 }

@@ -37,12 +37,16 @@ pub fn look(loopback: &str, record: Option<Record>) -> Result<Installed, EbpfErr
     Ok(installed)
 }
 
-/// Whether anything of this backend is there that this network namespace has to do with, as far as can be seen.
+/// Whether anything of this backend is there that this network namespace has to do with, or may have where that cannot be
+/// told: whoever looks closer is told why.
 #[must_use]
 pub fn is_there() -> bool {
     let places = places(None).unwrap_or_default();
     // Older kernels are not troubled where there is nothing.
-    let Some(netns) = (!places.is_empty()).then(namespace::cookie).and_then(Result::ok) else { return false };
+    if places.is_empty() {
+        return false;
+    }
+    let Ok(netns) = namespace::cookie() else { return true };
     places.iter().any(|place| !matches!(found(place, netns), Ok(There::Others)))
 }
 

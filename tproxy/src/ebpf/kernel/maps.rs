@@ -88,14 +88,17 @@ impl Map {
 pub(super) struct Owners(Map);
 
 impl Owners {
-    /// Those of the set that is pinned in `directory`.
-    pub(super) fn open(directory: &Path) -> Result<Self, EbpfError> {
+    /// Those of the set that is pinned in `directory`; `None` where there is no such map, or one that no version had.
+    pub(super) fn open(directory: &Path) -> Result<Option<Self>, EbpfError> {
         let failed = |error| EbpfError::Map { what: "open", map: INSTANCE, error };
-        let map = call::get(&directory.join(INSTANCE)).map_err(failed)?;
-        match call::map_sizes(map.as_fd()).map_err(failed)? {
-            (key @ 8, value) => Ok(Self(Map { name: INSTANCE, map, key, value })),
-            _ => Err(failed(std::io::Error::other("it has another layout"))),
-        }
+        let map = match call::get(&directory.join(INSTANCE)) {
+            Ok(map) => map,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            // Owners that cannot be read are owners all the same.
+            Err(error) => return Err(failed(error)),
+        };
+        let (key, value) = call::map_sizes(map.as_fd()).map_err(failed)?;
+        Ok((key == 8).then_some(Self(Map { name: INSTANCE, map, key, value })))
     }
 
     /// Their cookies.

@@ -4,6 +4,7 @@
 //! moment, and asked. Must never leave it there, nor have it touch another call than the one that asks.
 
 use std::fs::{self, File};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -29,8 +30,9 @@ pub(super) fn cookie() -> Result<u64, EbpfError> {
 
 /// The cookie as a program tells it.
 fn asked() -> Result<u64, EbpfError> {
-    // Nobody else binds to it: it is of this process, in a corner of 127.0.0.0/8.
-    let [.., high, middle, low] = std::process::id().to_be_bytes();
+    // Nobody else binds to it: it is random, in a corner of 127.0.0.0/8; a process id would be another's in another
+    // namespace.
+    let [high, middle, low, ..] = RandomState::new().build_hasher().finish().to_be_bytes();
     let address = Ipv4Addr::new(127, 128 | high, middle, low);
     let (program, map) = object::cookie_program(u32::from_ne_bytes(address.octets()))?;
     let path = own_cgroup()?;

@@ -87,12 +87,12 @@ impl<'a> Set<'a> {
     /// The namespaces that have an installation here, whatever the layout; none where that cannot be told, since the run that
     /// made it was ended before it attached anything.
     pub(super) fn owners(&self) -> Result<Vec<u64>, EbpfError> {
-        Owners::open(&self.directory).map_or(Ok(Vec::new()), |owners| owners.all())
+        Owners::open(&self.directory)?.map_or(Ok(Vec::new()), |owners| owners.all())
     }
 
     /// Takes a namespace out of a set of another layout, or of a broken one.
     pub(super) fn take_out(&self, netns: u64) -> Result<(), EbpfError> {
-        if let Ok(owners) = Owners::open(&self.directory) {
+        if let Some(owners) = Owners::open(&self.directory)? {
             owners.remove(netns)?;
         }
         self.detach_from_namespace(netns)
