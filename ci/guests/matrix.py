@@ -1,6 +1,6 @@
 """Which kernels and userlands there are, and what is run in each: data alone.
 
-Must never name a backend: the results say which backends netsim has.
+Must never name a backend but where it must not be skipped: the results say which backends netsim has.
 """
 
 from dataclasses import dataclass, field
