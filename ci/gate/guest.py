@@ -24,15 +24,20 @@ PIECES = 40
 LIMIT = 1800
 
 
-def counted(repository, folder, about, before=None, rounds=ROUNDS):
-    """The document of what was counted; with `before`, a static tproxy of another revision, of both in turn."""
+def counted(repository, folder, about, before=None, rounds=ROUNDS, seed=1):
+    """The document of what was counted; with `before`, a static tproxy of another revision, of both in turn.
+
+    Figures are taken with programs that are built for speed. A comparison does without, since tproxy does not run while
+    instructions are counted, and what netsim takes is the same on both sides.
+    """
     needs_root()
     needed()
     kernel_, userland = guest(KERNEL, None)
-    programs = build.programs(repository, CACHE, release=True)
+    release = before is None
+    programs = build.programs(repository, CACHE, release=release)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    (folder / "job").write_text(job.commands(repository, userland, _commands(programs, before, rounds)))
+    (folder / "job").write_text(job.commands(repository, userland, _commands(programs, before, rounds, seed)))
     shares = (machine.Share("repository", repository, str(repository)),
               machine.Share("results", folder, "/results", writable=True))
     made = machine.Machine(kernel.files(kernel_, apt.Suite(kernel_.suite, CACHE / "apt" / kernel_.suite), CACHE / "kernels"),
@@ -44,14 +49,15 @@ def counted(repository, folder, about, before=None, rounds=ROUNDS):
         raise Trouble(f"cannot count in a guest: it {trouble}; its console is {folder / 'console.log'}")
     return path.document(_found(folder), {
         **about,
+        "build": "release" if release else "debug",
         "kernel": _facts(folder)["kernel"],
         "qemu": run([machine.QEMU, "--version"], "ask for QEMU's version").splitlines()[0].removeprefix("QEMU emulator version "),
         "seconds": round(time.monotonic() - begun),
     })
 
 
-def _commands(programs, before, rounds):
-    words = [str(programs / "netsim"), "bench", "--json", "--seed", "1", "--rounds", str(rounds), "--pieces", str(PIECES),
+def _commands(programs, before, rounds, seed):
+    words = [str(programs / "netsim"), "bench", "--json", "--seed", str(seed), "--rounds", str(rounds), "--pieces", str(PIECES),
              *(["--against", str(before)] if before else []), *(word for name in path.names() for word in ("--case", name))]
     # A clock that jumps whenever the guest waits for its files makes short work of deadlines.
     return ["export NETSIM_PATIENCE=100", "ulimit -n 65536", f"{shlex.join(words)} >/results/bench.json 2>/results/bench.errors",

@@ -1,6 +1,6 @@
 """What counts mean. Pure."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 BETTER, SAME, WORSE = "better", "within noise", "worse"
 
@@ -38,6 +38,12 @@ def verdict(before, now, smallest, least=0):
     if now > before * (1 + smallest) + least:
         return WORSE
     return BETTER if now < before * (1 - smallest) - least else SAME
+
+
+def confirmed(first, second):
+    """The first judgement, in which only that is worse which the second calls so, too."""
+    told = {one.what for one in second if one.verdict == WORSE}
+    return [replace(one, verdict=SAME) if one.verdict == WORSE and one.what not in told else one for one in first]
 
 
 def worse(all_):

@@ -102,6 +102,8 @@ def compared(before, now):
     if both_revisions(before) != both_revisions(now):
         raise Trouble("cannot compare what was counted of one revision with what was counted of two in turn: instructions change with "
                       "what else is up in the guest")
+    if before.get("build", "release") != now.get("build", "release"):
+        raise Trouble("cannot compare what was counted with programs that were built for speed and with others")
     return _judged(counted(before), counted(now))
 
 

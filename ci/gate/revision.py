@@ -6,11 +6,8 @@ import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 
-from guests.build import TARGET
+from guests import build
 from trouble import Trouble, run
-
-# All members are chosen, so that a program has the same features whatever is built beside it.
-BUILD = ("cargo", "build", "--release", "--locked", "--quiet", "--workspace")
 
 # All that tproxy is made of.
 SOURCES = ("tproxy/src", "tproxy/bpf", "tproxy/build.rs", "tproxy/examples", "tproxy/Cargo.toml", "Cargo.toml", "Cargo.lock")
@@ -52,21 +49,28 @@ def checked_out(repository, full, folder):
         run(["git", "-C", str(repository), "worktree", "remove", "--force", str(source)], f"remove the worktree of {full}")
 
 
-def counted(source, target, name):
-    """The program of the CPU-bound parts; None where the revision has none."""
+def counted(source, target, name, kept):
+    """The program of the CPU-bound parts, put into the folder `kept`; None where the revision has none."""
     if not (Path(source) / "tproxy/examples/counted.rs").exists():
         return None
-    _build(source, target, f"counted of {name}", "--example", "counted")
-    return Path(target) / "release/examples/counted"
+    _build(source, f"counted of {name}", "--release", "--target-dir", str(target), "--example", "counted")
+    return _kept(Path(target) / "release/examples/counted", kept)
 
 
-def tproxy(source, target, name):
-    """tproxy, static as it is released, so that guests can run it, too."""
-    _build(source, target, f"tproxy of {name}", "--bin", "tproxy", "--target", TARGET,
-           flags=f"{os.environ.get('RUSTFLAGS', '')} -C target-feature=+crt-static".strip())
-    return Path(target) / TARGET / "release/tproxy"
+def tproxy(source, cache, name, kept, release):
+    """tproxy, static so that guests can run it, too, put into the folder `kept`."""
+    words = build.static(cache, release)
+    _build(source, f"tproxy of {name}", "--bin", "tproxy", *words, environment=build.environment())
+    return _kept(build.folder(cache, release) / "tproxy", kept)
 
 
-def _build(source, target, what, *words, flags=None):
-    environment = {**os.environ, "CARGO_TARGET_DIR": str(target), **({"RUSTFLAGS": flags} if flags else {})}
-    run([*BUILD, *words], f"build {what}", cwd=source, env=environment)
+def _build(source, what, *words, environment=None):
+    # All members are chosen, so that a program has the same features whatever is built beside it.
+    command = ["cargo", "build", "--locked", "--quiet", "--workspace", *words]
+    run(command, f"build {what}", cwd=source, env=environment or dict(os.environ))
+
+
+def _kept(program, folder):
+    """A copy that the next build, which shares what both depend on, does not replace."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    return Path(shutil.copy2(program, folder))

@@ -31,7 +31,24 @@ class Test:
 def programs(repository, cache, release=False):
     """The folder with tproxy and netsim; built for speed where figures are taken from them."""
     _cargo(repository, cache, "build", "--bins", *(("--release",) if release else ()))
+    return folder(cache, release)
+
+
+def folder(cache, release=False):
+    """Where static programs are built to."""
     return cache / "build" / TARGET / ("release" if release else "debug")
+
+
+def static(cache, release=False):
+    """What cargo is told for them, with `environment`."""
+    return ["--target", TARGET, "--target-dir", str(cache / "build"), *(("--release",) if release else ())]
+
+
+def environment():
+    """The environment that they are built in."""
+    flags = f"{os.environ.get('RUSTFLAGS', '')} -C target-feature=+crt-static".strip()
+    # Half the time of a build with optimisation; in a guest the kernel and iptables are what takes long.
+    return {"CARGO_PROFILE_DEV_OPT_LEVEL": "0", **os.environ, "RUSTFLAGS": flags}
 
 
 def tests(repository, cache):
@@ -47,13 +64,9 @@ def tests(repository, cache):
 
 
 def _cargo(repository, cache, verb, *words):
-    command = ["cargo", verb, "--locked", "--quiet", "--workspace", *words, "--target", TARGET,
-               "--target-dir", str(cache / "build")]
-    # Half the time of a build with optimisation; in a guest the kernel and iptables are what takes long.
-    environment = {"CARGO_PROFILE_DEV_OPT_LEVEL": "0", **os.environ}
-    flags = f"{os.environ.get('RUSTFLAGS', '')} -C target-feature=+crt-static".strip()
+    command = ["cargo", verb, "--locked", "--quiet", "--workspace", *words, *static(cache)]
     try:
-        done = subprocess.run(command, cwd=repository, env={**environment, "RUSTFLAGS": flags}, check=False,
+        done = subprocess.run(command, cwd=repository, env=environment(), check=False,
                               stdout=subprocess.PIPE, text=True)
     except FileNotFoundError:
         raise Trouble("cannot build tproxy: there is no cargo in PATH") from None

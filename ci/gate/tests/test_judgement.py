@@ -20,6 +20,12 @@ class Judgement(unittest.TestCase):
         self.assertEqual(judgement.data(found)[0]["ratio"], 1.1)
         self.assertIn("worse", judgement.plain(found))
 
+    def test_only_what_is_worse_twice_is_worse(self):
+        first = judgement.judged({"a": 100, "b": 100, "c": 100}, {"a": 110, "b": 110, "c": 90}, 0.01)
+        second = judgement.judged({"a": 100, "b": 100, "c": 100}, {"a": 110, "b": 100, "c": 100}, 0.01)
+        found = {one.what: one.verdict for one in judgement.confirmed(first, second)}
+        self.assertEqual(found, {"a": "worse", "b": "within noise", "c": "better"})
+
     def test_a_message_accepts_by_a_line_with_a_reason(self):
         self.assertEqual(judgement.acceptance("Do more\n\nAccepts-cost: it checks more"), "it checks more")
         self.assertIsNone(judgement.acceptance("Do more\n\nAccepts-cost:"))
