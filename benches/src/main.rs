@@ -4,6 +4,7 @@
 
 mod exclusions;
 mod install;
+mod memory;
 mod scenarios;
 mod topology;
 
@@ -19,10 +20,11 @@ type Failure = Box<dyn std::error::Error>;
 /// One figure, or several that belong together.
 type Measure = fn(&Binaries) -> Result<String, Failure>;
 
-const FIGURES: [(&str, Measure); 4] = [
+const FIGURES: [(&str, Measure); 5] = [
     ("topologies", topology::measure),
     ("install", install::measure),
     ("exclusions", exclusions::measure),
+    ("memory", memory::measure),
     ("scenarios", scenarios::measure),
 ];
 

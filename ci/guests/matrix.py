@@ -84,4 +84,5 @@ SETS = {"smoke": SMOKE, "core": CORE, "all": ()}
 
 def own(kernel):
     """The userland that a kernel comes with: its suite's."""
-    return Userland(kernel.suite, kernel.suite, "its own", required=("root", "iptables-nft", "iptables-legacy", "ebpf"))
+    return Userland(kernel.suite, kernel.suite, "its own",
+                    required=("root", "iptables-nft", "iptables-legacy", "ebpf", "netem", "kernel-log"))

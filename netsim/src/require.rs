@@ -44,8 +44,17 @@ impl Requirement {
 }
 
 /// The names that `NETSIM_REQUIRE` may hold.
-const NAMES: [&str; 7] =
-    ["root", "iptables-nft", "iptables-legacy", "ebpf", "source-ports", "chromium", "tcpdump"];
+const NAMES: [&str; 9] = [
+    "root",
+    "iptables-nft",
+    "iptables-legacy",
+    "ebpf",
+    "source-ports",
+    "chromium",
+    "tcpdump",
+    "netem",
+    "kernel-log",
+];
 
 /// Whether nodes can be made, named `root` in `NETSIM_REQUIRE`.
 pub fn nodes() -> Requirement {
@@ -84,6 +93,17 @@ pub fn program(name: &str) -> Requirement {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let is_there = std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
     demanded(name, if is_there { Ok(()) } else { Err(format!("there is no `{name}` in PATH")) })
+}
+
+/// Lets a run go on without what has this name in `NETSIM_REQUIRE`, for a `reason`.
+///
+/// # Errors
+/// It is demanded there, or something is that has no such name; said in words.
+pub(crate) fn go_without(name: &str, reason: &str) -> Result<(), String> {
+    match demanded(name, Err(reason.to_owned())) {
+        Requirement::Missing(reason) => Err(format!("{VARIABLE} does not let a run go on without {reason}")),
+        Requirement::Met | Requirement::Skip(_) => Ok(()),
+    }
 }
 
 fn demanded(name: &str, outcome: Result<(), String>) -> Requirement {

@@ -7,6 +7,7 @@
 use super::RunError;
 use crate::link::{LinkError, Network};
 use crate::node::{Finished, Node, ProcessError, Program};
+use crate::require;
 use crate::scenario::{Loss, WirePlace};
 use crate::topology::{End, Link};
 
@@ -16,6 +17,9 @@ pub(super) fn lose(network: &Network, wanted: &Loss) -> Result<(), RunError> {
     let node = network.node(&far.node)?;
     // A link with a rate has a queue of its own already.
     let by_netem = link.rate.is_none() && has_netem(node)?;
+    if link.rate.is_none() && !by_netem {
+        require::go_without("netem", "the kernel has no netem").map_err(RunError::Required)?;
+    }
     if by_netem {
         let loss = format!("{}%", wanted.percent);
         tc(node, &["qdisc", "replace", "dev", &far.interface, "root", "netem", "loss", &loss])?.checked()?;

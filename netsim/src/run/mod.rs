@@ -143,6 +143,9 @@ pub enum RunError {
     /// Maps that were to be broken.
     #[error("the maps cannot be broken: {0}")]
     Maps(String),
+    /// Something that is not there, and must be.
+    #[error("{0}")]
+    Required(String),
     /// Any of these, with what is known beside it.
     #[error("{error}\n{testimony}")]
     Witnessed {

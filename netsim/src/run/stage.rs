@@ -27,6 +27,7 @@ use crate::actor::{Client, Seen};
 use crate::link::{Network, NetworkOptions};
 use crate::node::{Exit, Node, Program, Watched};
 use crate::patience::patient;
+use crate::require;
 use crate::scenario::{self, Deed, Document, Ending, Endpoint, Install, Person, Variant, Who, WirePlace};
 use crate::topology::Topology;
 
@@ -83,6 +84,11 @@ impl Stage {
             Some(plan) => plan.clone(),
             None => scenario::plan(&Install::default().by(variant.backend), &document.files, &topology)?,
         };
+        let kernel_log = KernelLog::from_now();
+        if kernel_log.is_none() {
+            require::go_without("kernel-log", "the kernel's log is silent about network namespaces")
+                .map_err(RunError::Required)?;
+        }
         let network = Network::up(&topology, &network_options(&document, &topology, options))?;
         let witness =
             options.evidence.clone().map(|place| Witness::begin(&network, variant, place)).transpose()?;
@@ -105,7 +111,7 @@ impl Stage {
             last: Mutex::new(None),
             mutation,
             mutants: Mutex::default(),
-            kernel_log: KernelLog::from_now(),
+            kernel_log,
             witness,
             network,
         };

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::change::{Change, LoopbackAddress};
+use crate::ebpf::render::Captured;
 use crate::family::IpFamily;
 use crate::firewalld::DirectFile;
 use crate::iptables::Tool;
@@ -67,6 +68,9 @@ pub struct Unconfirmed {
 pub struct Before {
     /// The rules, as they were seen.
     pub rules: Vec<InstalledRules>,
+    /// What eBPF programs captured; nothing in records of older versions, which refused to replace such an installation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub captured: Vec<Captured>,
     /// Whether ::6 was on loopback because of us.
     pub owned_address: bool,
     /// The text of firewalld's direct configuration, where it counted.
@@ -197,14 +201,16 @@ impl Unconfirmed {
 }
 
 impl Before {
-    /// What `installed` is. Where that waits for its own confirmation in vain, it is what would have come back.
+    /// What `installed` and `captured` are: rules, and what eBPF programs capture. Where that waits for its own confirmation
+    /// in vain, it is what would have come back.
     #[must_use]
-    pub fn of(installed: &Installed) -> Self {
+    pub fn of(installed: &Installed, captured: Vec<Captured>) -> Self {
         if let Some(unconfirmed) = installed.record.as_ref().and_then(|record| record.unconfirmed.as_ref()) {
             return unconfirmed.before.clone();
         }
         Self {
             rules: installed.rules.iter().filter(|rules| !rules.is_empty()).cloned().collect(),
+            captured,
             owned_address: installed.owns_address(),
             stored: installed.stored.as_ref().map(|file| file.text().to_owned()),
             record: installed.record.clone().map(Box::new),

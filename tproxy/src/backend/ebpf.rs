@@ -63,8 +63,8 @@ impl Backend for Ebpf {
         render::remove(installed, &self.loopback)
     }
 
-    fn back(&self, _: &Before, _: &Record, installed: &Installed) -> Vec<Change> {
-        // An installation of this backend is never one that has to be confirmed: `install` refuses that.
-        self.remove(installed)
+    fn back(&self, before: &Before, _: &Record, installed: &Installed) -> Vec<Change> {
+        let (returned, ended) = render::back(&before.captured, installed);
+        [returned, ended].concat()
     }
 }

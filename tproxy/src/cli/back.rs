@@ -3,6 +3,7 @@
 //! Must never decide whether to go back.
 
 use super::Surroundings;
+use super::capture;
 use super::error::CliError;
 use super::install::{LOOKS, show};
 use super::stored::{self, Purpose};
@@ -12,12 +13,10 @@ use crate::apply::change::Change;
 use crate::apply::journal::Journal;
 use crate::apply::patience::Patience;
 use crate::apply::record::{Before, Record, Unconfirmed};
-use crate::backend::Backend;
-use crate::backend::iptables::Iptables;
 use crate::config::Config;
 use crate::host;
 use crate::iptables::redirects::Redirects;
-use crate::iptables::render::Installed;
+use crate::iptables::render::{self, Installed};
 
 /// Carries out the changes that `to` makes of what is installed, whatever other programs do meanwhile, until none are left,
 /// and returns those that were made last. `look` says what is installed.
@@ -63,12 +62,21 @@ pub(super) fn return_before(
 ) -> Result<(), CliError> {
     let before = &unconfirmed.before;
     let facts = host::facts(&Config::default())?;
-    let backend = Iptables::for_removal(Some(record), &facts.loopback)?;
-    backend.sees_all_of(Some(record))?;
-    let look = |record: Option<Record>, _: &mut Surroundings<'_>| Ok(backend.observe(record)?);
+    let loopback = facts.loopback.as_str();
+    let (captures, ended) = capture::back(&before.captured, loopback, record)?;
+    let backend = capture::beside_programs(loopback, Some(record))?;
+    let look = |record: Option<Record>, _: &mut Surroundings<'_>| {
+        capture::rules_beside_programs(backend.as_ref(), loopback, record)
+    };
     let installed = look(Some(record.clone()), surroundings)?;
     let redirects = Redirects::installed(&installed);
-    let to = |installed: &Installed| backend.back(before, record, installed);
+    // What captured before comes first, and what captures now goes last: for a moment either does.
+    let to = |installed: &Installed| {
+        let rules = render::back(before, record, installed, loopback);
+        let (address, rules): (Vec<_>, Vec<_>) =
+            rules.into_iter().partition(|change| matches!(change, Change::RemoveAddress(_)));
+        [captures.clone(), rules, ended.clone(), address].concat()
+    };
     lead(look, installed, to, patience, false, surroundings)?;
     if let Err(error) = return_stored(before, patience, surroundings) {
         surroundings

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::Surroundings;
 use super::changes::{self, Removal};
+use super::confirm::{Guarded, dismiss, permit_install};
 use super::error::CliError;
 use super::install::{note, permit_changes, read_record, show, warn_of_foreign_jumps};
 use super::limits::{Confirmation, Limits};
@@ -17,14 +18,15 @@ use crate::apply::fault;
 use crate::apply::journal::{self, Journal};
 use crate::apply::lock::Lock;
 use crate::apply::patience::Patience;
-use crate::apply::record::{Phase, Record, Run};
+use crate::apply::record::{Before, Phase, Record, Run};
 use crate::backend::ebpf::Ebpf;
 use crate::backend::iptables::Iptables;
 use crate::backend::{Backend, BackendId};
 use crate::config::{Config, Resolved, print};
-use crate::ebpf::kernel;
-use crate::ebpf::render::{self, Installed};
+use crate::ebpf::kernel::{self, EbpfError};
+use crate::ebpf::render::{self, Captured, Installed};
 use crate::ebpf::unsupported;
+use crate::family::IpFamily;
 use crate::host::iptables::ToolError;
 use crate::host::{self, HostFacts, netns};
 use crate::iptables;
@@ -43,12 +45,6 @@ pub(super) fn install(
     let sidecar = if config.dry_run { Sidecar::MayBeAssumed } else { Sidecar::MustExist };
     let (plan, notes) = plan::resolve(config, &facts, sidecar)?;
     Ebpf::supports(config, &plan)?;
-    if confirmation.within.is_some() {
-        return Err(CliError::Refused(
-            "--confirm-within cannot be honoured by the ebpf backend yet: leave it out, or use iptables"
-                .to_owned(),
-        ));
-    }
     permit_ids()?;
     let backend = Ebpf::new(config, &facts.loopback)?;
     tell_notes(config, &notes, surroundings);
@@ -60,6 +56,7 @@ pub(super) fn install(
     let lock = Lock::acquire(patience.left())?;
     let journal = Journal::of_this_namespace(Path::new(journal::DIRECTORY))?;
     let before = read_record(&journal, surroundings);
+    permit_install(before.as_ref())?;
     let rules = Rules::there(&facts.loopback, before.as_ref(), surroundings)?;
     let installed = backend.observe(before.clone())?;
     // First what captures, then what captured: for a moment either does.
@@ -80,45 +77,81 @@ pub(super) fn install(
         comments: false,
         changes: &changes,
     };
-    commit(&rules, Record::applying(run, before.as_ref()), &journal, &patience, surroundings)?;
+    let record = Record::applying(run, before.as_ref());
+    let mut guarded = confirmation
+        .within
+        .map(|within| Guarded::new(within, Before::of(&rules.installed, installed.captured())));
+    let waited = before.as_ref().is_some_and(|record| record.unconfirmed.is_some());
+    Work { rules: &rules, journal: &journal, before, patience: &patience }.commit(
+        record,
+        &mut guarded,
+        surroundings,
+    )?;
     drop(lock);
+    if waited {
+        dismiss(surroundings);
+    }
     if surroundings.output.json {
         changes::print_json(&changes, None, surroundings)?;
     }
     surroundings.tell("# transparent proxy setup completed successfully");
+    if let Some(guarded) = guarded {
+        surroundings.tell(guarded.advice());
+    }
     Ok(())
 }
 
-/// Applies changes between two records of the journal; on failure the journal says again what it said before.
-fn commit(
-    rules: &Rules,
-    record: Record,
-    journal: &Journal,
-    patience: &Patience,
-    surroundings: &mut Surroundings<'_>,
-) -> Result<(), CliError> {
-    let before = read_record(journal, surroundings);
-    let is_complete = before.as_ref().is_some_and(|record| record.phase == Phase::Installed);
-    let changes = record.changes.clone();
-    if changes.is_empty() && is_complete {
-        return Ok(());
-    }
-    note(journal.write(&record), surroundings);
-    fault::reach("journal-begun");
-    match apply::apply(&changes, &rules.installed.rules, patience, surroundings.put_signals_off()?) {
-        Ok(_) => {
-            traffic::settle_queries(None, &rules.redirects, surroundings);
-            note(journal.write(&record.installed()), surroundings);
-            fault::reach("journal-ended");
-            Ok(())
+/// With what an installation is carried out.
+struct Work<'a> {
+    rules: &'a Rules,
+    journal: &'a Journal,
+    /// What the journal said before.
+    before: Option<Record>,
+    patience: &'a Patience,
+}
+
+impl Work<'_> {
+    /// Applies changes between two records of the journal; on failure the journal says again what it said before.
+    fn commit(
+        self,
+        mut record: Record,
+        guarded: &mut Option<Guarded>,
+        surroundings: &mut Surroundings<'_>,
+    ) -> Result<(), CliError> {
+        let Self { rules, journal, before, patience } = self;
+        let waits = before.as_ref().is_some_and(|record| record.unconfirmed.is_some());
+        let is_complete = before.as_ref().is_some_and(|record| record.phase == Phase::Installed) && !waits;
+        let changes = record.changes.clone();
+        if changes.is_empty() && is_complete {
+            return Ok(());
         }
-        Err(error) => {
-            if let apply::ApplyError::RolledBack { .. } = error {
-                let restored =
-                    before.as_ref().map_or_else(|| journal.remove(), |before| journal.write(before));
-                note(restored, surroundings);
+        // Where nothing changes, there is nothing to come back.
+        let mut guarded = guarded.as_mut().filter(|_| waits || !changes.is_empty());
+        match &mut guarded {
+            Some(guarded) => record = guarded.begin(journal, record)?,
+            None => note(journal.write(&record), surroundings),
+        }
+        fault::reach("journal-begun");
+        match apply::apply(&changes, &rules.installed.rules, patience, surroundings.put_signals_off()?) {
+            Ok(_) => {
+                traffic::settle_queries(None, &rules.redirects, surroundings);
+                let record = record.installed();
+                let record = match guarded {
+                    Some(guarded) => guarded.record(record)?,
+                    None => record,
+                };
+                note(journal.write(&record), surroundings);
+                fault::reach("journal-ended");
+                Ok(())
             }
-            Err(error.into())
+            Err(error) => {
+                if let apply::ApplyError::RolledBack { .. } = error {
+                    let restored =
+                        before.as_ref().map_or_else(|| journal.remove(), |before| journal.write(before));
+                    note(restored, surroundings);
+                }
+                Err(error.into())
+            }
         }
     }
 }
@@ -197,39 +230,73 @@ impl Rules {
         surroundings: &mut Surroundings<'_>,
     ) -> Result<Self, CliError> {
         // Where programs are missing, or show nothing, rules that somebody recorded cannot be removed: that is said.
-        let backend = match Iptables::for_removal(record, loopback) {
-            Ok(backend) => backend,
-            Err(_) if record.is_none_or(|record| record.tools.is_empty()) => return Ok(Self::none()),
-            Err(error) => return Err(error.into()),
-        };
-        backend.sees_all_of(record)?;
-        let mut installed = match backend.observe(record.cloned()) {
-            Ok(installed) => installed,
-            Err(ToolError::Unusable { .. }) => return Ok(Self::none()),
-            Err(error) => return Err(error.into()),
-        };
+        let backend = beside_programs(loopback, record)?;
+        let mut installed = rules_beside_programs(backend.as_ref(), loopback, record.cloned())?;
         stored::observe(&mut installed, Some(Purpose::Remove), surroundings)?;
         warn_of_foreign_jumps(&installed, surroundings);
-        let mut changes = backend.remove(&installed);
+        let mut changes = iptables::render::remove(&installed, loopback);
         changes.retain(|change| !matches!(change, Change::RemoveAddress(_)));
         let redirects = Redirects::installed(&installed);
         Ok(Self { changes, installed, redirects })
     }
+}
 
-    fn none() -> Self {
-        let installed = iptables::render::Installed::default();
-        Self { changes: Vec::new(), redirects: Redirects::installed(&installed), installed }
+/// What sees rules that may be there beside programs; `None` where no iptables is found, and no record says that rules were
+/// loaded.
+pub(super) fn beside_programs(loopback: &str, record: Option<&Record>) -> Result<Option<Iptables>, CliError> {
+    match Iptables::for_removal(record, loopback) {
+        Ok(backend) => {
+            backend.sees_all_of(record)?;
+            Ok(Some(backend))
+        }
+        Err(_) if record.is_none_or(|record| record.tools.is_empty()) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The rules that it sees; none where it can do nothing here at all.
+pub(super) fn rules_beside_programs(
+    backend: Option<&Iptables>,
+    loopback: &str,
+    record: Option<Record>,
+) -> Result<iptables::render::Installed, CliError> {
+    match backend.map(|backend| backend.observe(record.clone())) {
+        None | Some(Err(ToolError::Unusable { .. })) => {
+            let mark = host::mark_of(loopback, IpFamily::V6.passthrough())?;
+            let (has_address, address_mark) = (mark.is_some(), mark.unwrap_or_default());
+            Ok(iptables::render::Installed { has_address, address_mark, record, ..Default::default() })
+        }
+        Some(installed) => Ok(installed?),
     }
 }
 
 /// The changes that remove programs which rules take the place of, once these are there.
 pub(super) fn displaced(loopback: &str) -> Result<Vec<Change>, CliError> {
-    if !kernel::is_there() {
-        return Ok(Vec::new());
-    }
-    let installed = kernel::look(loopback, None)?;
+    let Some(installed) = installed(loopback, None)? else { return Ok(Vec::new()) };
     let is_capture = |change: &Change| matches!(change, Change::Capture(_));
     Ok(render::remove(&installed, loopback).into_iter().filter(is_capture).collect())
+}
+
+/// What programs capture, as it is kept to be returned.
+pub(super) fn captured(loopback: &str, record: Option<&Record>) -> Result<Vec<Captured>, CliError> {
+    Ok(installed(loopback, record.cloned())?.map(|installed| installed.captured()).unwrap_or_default())
+}
+
+/// The changes that make programs capture what they did `before`, and those that end what they did not.
+pub(super) fn back(
+    before: &[Captured],
+    loopback: &str,
+    record: &Record,
+) -> Result<(Vec<Change>, Vec<Change>), CliError> {
+    if before.is_empty() && !kernel::is_there() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let again = |captured: &Captured| {
+        let contents = captured.contents.clone();
+        Ok(Captured { place: kernel::again(&captured.place)?, contents })
+    };
+    let before = before.iter().map(again).collect::<Result<Vec<_>, EbpfError>>()?;
+    Ok(render::back(&before, &kernel::look(loopback, Some(record.clone()))?))
 }
 
 /// What is installed by this backend; `None` where nothing is.
@@ -249,32 +316,50 @@ pub(super) struct Capturing<'a> {
 }
 
 impl Capturing<'_> {
-    /// Removes it. Connections that it captured go on: they are connections to the sidecar.
+    /// Removes it, and rules beside it, which a run that was ended half-way may have left. Connections that programs captured
+    /// go on: they are connections to the sidecar.
     pub(super) fn remove(
         &self,
         installed: &Installed,
+        lock: Option<Lock>,
         dry_run: bool,
         verbose: bool,
         surroundings: &mut Surroundings<'_>,
     ) -> Result<(), CliError> {
-        let changes = render::remove(installed, self.loopback);
-        let removal = Removal { open_connections: Some(0), foreign_jumps: Some(Vec::new()) };
+        let record = installed.record.as_ref();
+        let waits = record.is_some_and(|record| record.unconfirmed.is_some());
+        let rules = Rules::there(self.loopback, record, surroundings)?;
+        let changes = [rules.changes.clone(), render::remove(installed, self.loopback)].concat();
+        let open = match rules.changes.is_empty() {
+            true => Some(0),
+            false => traffic::open_connections(&rules.redirects, surroundings),
+        };
+        let foreign_jumps = Some(rules.installed.foreign_jumps().collect());
+        let removal = Removal { open_connections: open, foreign_jumps };
         if dry_run {
+            traffic::tell_open(open, surroundings);
             return match surroundings.output.json {
                 true => changes::print_json(&changes, Some(removal), surroundings),
                 false => changes::print(&changes, verbose, surroundings),
             };
         }
         show(verbose, &changes, surroundings);
-        apply::apply(&changes, &[], self.patience, surroundings.put_signals_off()?)?;
+        apply::apply(&changes, &rules.installed.rules, self.patience, surroundings.put_signals_off()?)?;
+        traffic::settle_queries(None, &rules.redirects, surroundings);
         fault::reach("settled");
         if let Err(error) = self.journal.remove() {
             surroundings.warn(error);
         }
         fault::reach("journal-ended");
+        drop(lock);
+        if waits {
+            dismiss(surroundings);
+        }
+        traffic::tell_open(open, surroundings);
         if surroundings.output.json {
             changes::print_json(&changes, Some(removal), surroundings)?;
         }
+        stored::tell(&changes, surroundings);
         surroundings.tell("# transparent proxy cleanup completed successfully");
         Ok(())
     }

@@ -71,12 +71,6 @@ impl Install {
         let lock = Lock::acquire(patience.left())?;
         let journal = Journal::of_this_namespace(Path::new(journal::DIRECTORY))?;
         let before = read_record(&journal, surroundings);
-        if self.confirmation.within.is_some() && !capture::displaced(&course.plan.host.loopback)?.is_empty() {
-            return Err(CliError::Refused(
-                "--confirm-within cannot be honoured over an installation of the ebpf backend: leave it out"
-                    .to_owned(),
-            ));
-        }
         permit_install(before.as_ref())?;
         let waited = before.as_ref().is_some_and(|record| record.unconfirmed.is_some());
         let purpose = Purpose::of(config);
@@ -86,7 +80,13 @@ impl Install {
         warn_of_foreign_jumps(&installed, surroundings);
         course.choose(&installed, surroundings)?;
         let (verbose, configuration) = (config.verbose, print::chosen(resolved));
-        let guarded = self.confirmation.within.map(|within| Guarded::new(within, Before::of(&installed)));
+        let guarded = match self.confirmation.within {
+            None => None,
+            Some(within) => {
+                let captured = capture::captured(&course.plan.host.loopback, before.as_ref())?;
+                Some(Guarded::new(within, Before::of(&installed, captured)))
+            }
+        };
         let mut means = Means { patience, journal, before, configuration, verbose, purpose, guarded };
         let made = carry_out(&mut course, installed, &mut means, surroundings)?;
         // Whoever locked himself out reads nothing, and what is printed may wait for him.

@@ -163,7 +163,7 @@ impl Report {
         let journal = Journal::of_this_namespace(Path::new(journal::DIRECTORY))?;
         let record = read_record(&journal, surroundings);
         if let Some(captured) = capture::installed(&facts.loopback, record.clone())? {
-            return Ok(Self::of_programs(&captured));
+            return Ok(Self::of_programs(&captured, Waiting::of(record.as_ref())?));
         }
         let backend = Iptables::for_removal(record.as_ref(), &facts.loopback)?;
         backend.sees_all_of(record.as_ref())?;
@@ -185,9 +185,12 @@ impl Report {
     }
 
     /// Where programs capture.
-    fn of_programs(installed: &Installed) -> Self {
+    fn of_programs(installed: &Installed, unconfirmed: Option<Waiting>) -> Self {
         let record = installed.record.as_ref();
-        let damage = ebpf(installed);
+        let mut damage = ebpf(installed);
+        if unconfirmed.is_some_and(|waiting| !waiting.guarded) {
+            damage.push(Finding::new(What::Unguarded));
+        }
         let state = match (installed.found.is_empty(), damage.is_empty()) {
             (true, true) => State::NotInstalled,
             (false, true) => State::Installed,
@@ -199,7 +202,7 @@ impl Report {
             damage: damage.into_iter().map(|finding| Damage { says: finding.to_string(), finding }).collect(),
             warnings: Vec::new(),
             installed_by: (state != State::NotInstalled).then(|| name(Author::Tproxy, record)),
-            unconfirmed: None,
+            unconfirmed,
             backends: installed.found.iter().map(|_| BackendId::Ebpf.to_string()).collect(),
             digests: digests.collect(),
             configuration: record

@@ -68,7 +68,7 @@ impl Uninstall {
         let loopback = facts.loopback.as_str();
         if let Some(captured) = capture::installed(loopback, record.clone())? {
             let capturing = Capturing { loopback, journal: &journal, patience: &patience };
-            return capturing.remove(&captured, self.dry_run, self.verbose, surroundings);
+            return capturing.remove(&captured, lock, self.dry_run, self.verbose, surroundings);
         }
         self.remove_rules(record, loopback, &journal, &patience, lock, surroundings)
     }

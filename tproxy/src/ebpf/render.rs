@@ -71,6 +71,15 @@ impl fmt::Display for Capture {
     }
 }
 
+/// What programs capture for one network namespace, as it is kept to be returned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Captured {
+    /// Where they are.
+    pub place: Place,
+    /// What lies in the maps.
+    pub contents: Contents,
+}
+
 /// An installation that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
@@ -104,6 +113,14 @@ pub struct Installed {
 }
 
 impl Installed {
+    /// What of it can be returned later.
+    #[must_use]
+    pub fn captured(&self) -> Vec<Captured> {
+        let captured =
+            |found: &Found| Captured { place: found.place.clone(), contents: found.contents.clone() };
+        self.found.iter().map(captured).collect()
+    }
+
     /// Whether ::6 on loopback is there because of us.
     #[must_use]
     pub fn owns_address(&self) -> bool {
@@ -164,6 +181,31 @@ pub fn remove(installed: &Installed, loopback: &str) -> Vec<Change> {
         changes.push(Change::RemoveAddress(passthrough(loopback)));
     }
     changes
+}
+
+/// The changes that make programs capture what they did `before`, and those that end what they did not, which is to be
+/// done when everything else that captured before is there again. Programs stay as they are where some are attached.
+#[must_use]
+pub fn back(before: &[Captured], installed: &Installed) -> (Vec<Change>, Vec<Change>) {
+    let are_at =
+        |place: &Place, other: &Place| (&place.bpffs, &place.directory) == (&other.bpffs, &other.directory);
+    let comes_back = |place: &Place| before.iter().any(|captured| are_at(&captured.place, place));
+    let returned = before.iter().filter_map(|captured| {
+        let here = installed.found.iter().find(|found| are_at(&found.place, &captured.place));
+        let is_whole = |found: &Found| found.damage.is_empty() && found.contents == captured.contents;
+        (!here.is_some_and(is_whole)).then(|| {
+            Change::Capture(Capture {
+                place: here.map_or_else(|| captured.place.clone(), |found| found.place.clone()),
+                netns: installed.netns,
+                before: here.map(|found| found.contents.clone()),
+                after: Some(captured.contents.clone()),
+            })
+        })
+    });
+    let ended = installed.found.iter().filter(|found| !comes_back(&found.place));
+    let ended = ended.map(|found| taken(found, installed));
+    let left = installed.left.iter().filter(|left| !comes_back(left)).map(|left| cleared(left, installed));
+    (returned.collect(), ended.chain(left).collect())
 }
 
 fn taken(found: &Found, installed: &Installed) -> Change {

@@ -133,6 +133,27 @@ fn either_backend_takes_the_place_of_the_other(#[values("iptables-nft", "iptable
     assert!(!pod.state().contains("KUMA_MESH"), "{}", pod.state());
 }
 
+/// Steps of a change of backend at which it is killed: both may be there then.
+#[rstest]
+fn uninstall_removes_both_backends_where_a_change_of_backend_was_killed(
+    #[values(true, false)] to_programs: bool,
+) {
+    let Some(pod) = pod() else { return };
+    let nothing = pins(&pod);
+    let rules = "install --backend iptables-nft --redirect-dns";
+    let (older, newer) = if to_programs { (rules, INSTALL) } else { (INSTALL, rules) };
+    for step in ["journal-begun", "maps-exchanged", "namespace-attached", "loaded", "namespace-forgotten"] {
+        pod.done(older);
+        let killed = pod.tproxy_program(newer).env("TPROXY_FAULT_POINT", step).run(pod.node()).unwrap();
+        if step == "journal-begun" {
+            assert_eq!(killed.exit, Exit::Signal(9), "{killed}");
+        }
+        pod.done("uninstall");
+        assert_eq!((pins(&pod), status(&pod)), (nothing.clone(), Exit::Code(3)), "{step}");
+        assert!(!pod.state().contains("KUMA_MESH"), "{step}: {}", pod.state());
+    }
+}
+
 #[test]
 fn eight_installations_at_once_all_succeed() {
     let Some(pod) = pod() else { return };

@@ -20,4 +20,4 @@ pub use carry::{carry_out, take_back};
 pub use error::EbpfError;
 pub use look::{is_there, look};
 pub use object::{HAS_PROGRAMS, try_to_load};
-pub use place::{NAME, choose};
+pub use place::{NAME, again, choose};

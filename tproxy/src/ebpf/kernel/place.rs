@@ -56,6 +56,17 @@ pub fn choose(config: &Config) -> Result<Place, EbpfError> {
     Ok(Place { cgroup, bpffs, mounts, directory: format!("{NAME}{LAYOUT}-{id:x}"), object, programs })
 }
 
+/// A place that was, as it can be made again: with its file of programs, or with those of this build where the file is gone.
+///
+/// # Errors
+/// This build has no programs.
+pub fn again(place: &Place) -> Result<Place, EbpfError> {
+    let object = place.object.clone().filter(|file| object::digest(Some(file)).is_ok());
+    let programs = object::digest(object.as_deref())?;
+    let mounts = !is_on(&place.bpffs, BPF_FS_MAGIC);
+    Ok(Place { mounts, object, programs, ..place.clone() })
+}
+
 /// Whether a directory is one of pins, of whatever layout: `tproxy-<layout>-<cgroup>`.
 pub(super) fn is_name(directory: &str) -> bool {
     let numbers = directory.strip_prefix(NAME).and_then(|numbers| numbers.split_once('-'));

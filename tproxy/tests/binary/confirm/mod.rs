@@ -3,6 +3,7 @@
 mod deciding;
 mod guardian;
 mod login;
+mod programs;
 mod returning;
 
 use std::time::{Duration, Instant};
