@@ -8,9 +8,9 @@ import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
-from guests import build
+from guests import build, needs
 from . import counts, guest, history, judgement, path, revision
-from trouble import Trouble, run
+from trouble import Trouble, end_as_by_ctrl_c, run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FOLDER = REPOSITORY / "target/bench"
@@ -22,7 +22,7 @@ What it finds goes to target/bench: bench.json, index.html and plot.svg; guest.j
 --against also gate.json and gate.md. A full run of one revision also counts in a guest, and adds a line to
 benches/history.jsonl and the counts to benches/README.md.
 Exit codes: 0 as good as before, or nothing to compare with; 1 worse, or a case that was not redirected as it claims;
-2 nothing could be measured. A commit message with a line `Accepts-cost: REASON` makes worse counts pass.
+2 nothing could be measured; 130 interrupted. A commit message with a line `Accepts-cost: REASON` makes worse counts pass.
 """
 
 
@@ -48,6 +48,7 @@ def main(words):
     if options.quick and (options.counts or options.guest):
         print("ci/bench: --quick is for what is measured, and with --counts or --guest nothing is", file=sys.stderr)
         return 2
+    end_as_by_ctrl_c()
     try:
         FOLDER.mkdir(parents=True, exist_ok=True)
         if options.against and Path(options.against).is_file():
@@ -61,6 +62,9 @@ def main(words):
     except (Trouble, OSError) as trouble:
         print(f"ci/bench: {trouble}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("ci/bench: interrupted", file=sys.stderr)
+        return 130
 
 
 def against(options):
@@ -148,7 +152,7 @@ def counted_in_guest(about, before=None):
 
 def measured(options, more):
     """Measures packets, and in a full run counts in a guest and keeps it; the exit code."""
-    guest.needs_root()
+    needs.root()
     netsim = str(build.programs(REPOSITORY, guest.CACHE, release=True) / "netsim")
     found = FOLDER / "bench.json"
     with found.open("w") as output:

@@ -9,8 +9,8 @@ import shlex
 import shutil
 import time
 
-from guests import apt, build, job, kernel, machine, matrix, root
-from guests.command import CACHE, guest, needed, needs_root
+from guests import apt, build, files, job, kernel, machine, needs, root
+from guests.command import CACHE, guest
 from trouble import Trouble, run
 
 from . import path
@@ -30,8 +30,12 @@ def counted(repository, folder, about, before=None, rounds=ROUNDS, seed=1):
     Figures are taken with programs that are built for speed. A comparison does without, since tproxy does not run while
     instructions are counted, and what netsim takes is the same on both sides.
     """
-    needs_root()
-    needed()
+    needs.met(repository)
+    with files.alone(CACHE):
+        return path.document(*_run(repository, folder, about, before, rounds, seed))
+
+
+def _run(repository, folder, about, before, rounds, seed):
     kernel_, userland = guest(KERNEL, None)
     release = before is None
     programs = build.programs(repository, CACHE, release=release)
@@ -47,13 +51,13 @@ def counted(repository, folder, about, before=None, rounds=ROUNDS, seed=1):
     trouble = machine.run(made, folder / "console.log", LIMIT)
     if trouble:
         raise Trouble(f"cannot count in a guest: it {trouble}; its console is {folder / 'console.log'}")
-    return path.document(_found(folder), {
+    return _found(folder), {
         **about,
         "build": "release" if release else "debug",
         "kernel": _facts(folder)["kernel"],
         "qemu": run([machine.QEMU, "--version"], "ask for QEMU's version").splitlines()[0].removeprefix("QEMU emulator version "),
         "seconds": round(time.monotonic() - begun),
-    })
+    }
 
 
 def _commands(programs, before, rounds, seed):

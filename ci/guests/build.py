@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from trouble import Trouble
+from trouble import Trouble, group, run
 
 TARGET = "x86_64-unknown-linux-gnu"
 # Privileged tests: a package's folder, a test program in it, and what of that is left out of guests.
@@ -63,13 +63,23 @@ def tests(repository, cache):
     return [Test(name, repository / package, built[name], left_out) for package, name, left_out in TESTS]
 
 
+def released(repository):
+    """The program that ci/release makes."""
+    elsewhere = {key: value for key, value in os.environ.items() if key != "CARGO_TARGET_DIR"}
+    run([str(repository / "ci/release")], "build the release", env=elsewhere)
+    program = repository / "target/release-static/tproxy"
+    if not program.exists():
+        raise Trouble(f"ci/release left no {program}")
+    return program
+
+
 def _cargo(repository, cache, verb, *words):
     command = ["cargo", verb, "--locked", "--quiet", "--workspace", *words, *static(cache)]
     try:
-        done = subprocess.run(command, cwd=repository, env=environment(), check=False,
-                              stdout=subprocess.PIPE, text=True)
+        with group(command, cwd=repository, env=environment(), stdout=subprocess.PIPE, text=True) as process:
+            told, _ = process.communicate()
     except FileNotFoundError:
         raise Trouble("cannot build tproxy: there is no cargo in PATH") from None
-    if done.returncode != 0:
+    if process.returncode != 0:
         raise Trouble("cannot build tproxy and netsim for the guests: what cargo says stands above")
-    return done.stdout
+    return told

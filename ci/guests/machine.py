@@ -4,16 +4,15 @@ Must never outlive its deadline, nor leave a process: QEMU dies with the program
 """
 
 import contextlib
-import ctypes
 import os
 import re
-import signal
+import shutil
 import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trouble import Trouble
+from trouble import Trouble, group
 
 QEMU = "qemu-system-x86_64"
 # The job's first line; a kernel that does not come so far in BOOTING seconds has hung.
@@ -21,7 +20,6 @@ MARK = "guest: up"
 BOOTING = 300
 # A host that is busy must not look like a broken timer; one processor needs no guard against clocks that differ.
 LINE = "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check tsc=reliable"
-DEATH = 1  # PR_SET_PDEATHSIG
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,8 @@ class Machine:
 
 def run(machine, console, limit, booting=BOOTING):
     """Runs a guest until it powers off; its console goes to a file. Returns why it ended otherwise, or None."""
-    with console.open("wb") as output, _started(machine.command(), stdout=output) as process:
+    # In a group of its own: Ctrl-C is for this program, which ends the guest.
+    with console.open("wb") as output, group(_tied(machine.command()), stdout=output, stderr=subprocess.STDOUT) as process:
         begun = time.monotonic()
         while process.poll() is None:
             passed = time.monotonic() - begun
@@ -109,29 +108,17 @@ def is_up(console):
 
 def enter(machine):
     """Runs a guest with this terminal as its console."""
-    with _started(machine.command(interactive=True), stdin=None) as process:
-        return process.wait()
+    with subprocess.Popen(_tied(machine.command(interactive=True))) as process:
+        try:
+            return process.wait()
+        finally:
+            if process.poll() is None:
+                process.kill()
 
 
-@contextlib.contextmanager
-def _started(command, **options):
-    parent = os.getpid()
-    library = ctypes.CDLL(None)
-
-    def die_with_parent():
-        library.prctl(DEATH, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    options = {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT, **options}
-    try:
-        # Its own process group: Ctrl-C is for this program, which ends the guest.
-        process = subprocess.Popen(command, preexec_fn=die_with_parent, **options)
-    except FileNotFoundError:
-        raise Trouble(f"there is no {QEMU}; install qemu-system-x86") from None
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+def _tied(command):
+    """A command that the kernel kills when the thread that starts it ends, which waits for it here."""
+    if shutil.which(command[0]) is None:
+        raise Trouble(f"there is no {command[0]}; install qemu-system-x86")
+    # Whoever started it may be gone before the kernel was told.
+    return ["setpriv", "--pdeathsig", "KILL", "sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"', str(os.getpid()), *command]
