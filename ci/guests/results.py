@@ -31,6 +31,10 @@ class Result:
         """The guest's name, and its folder's."""
         return f"{self.kernel}-{self.userland}"
 
+    def suffer(self, trouble):
+        """Keeps what went wrong beside what was known to be wrong before; nothing where there is none."""
+        self.trouble = "; ".join(filter(None, (self.trouble, trouble)))
+
     def is_good(self):
         """Whether something ran and nothing went wrong."""
         return bool(self.passed) and not self.failed and not self.trouble
@@ -64,7 +68,7 @@ def _scenarios(result, file):
     try:
         root = xml.fromstring(text)
     except xml.ParseError as error:
-        result.trouble = f"{file.name} is not whole: {error}"
+        result.suffer(f"{file.name} is not whole: {error}")
         return
     for case in root.iter("testcase"):
         name = case.get("name")
@@ -80,7 +84,9 @@ def _scenarios(result, file):
 def _tests(result, file):
     """Output of Rust's own test runner."""
     text = _text(file)
-    for name, end in re.findall(r"^test (\S+).* \.\.\. (ok|FAILED|ignored)", text, re.MULTILINE):
+    tests = re.findall(r"^test (\S+).* \.\.\. (ok|FAILED|ignored)", text, re.MULTILINE)
+    _counted(result, file, text, Counter(end for _, end in tests))
+    for name, end in tests:
         name = f"{file.stem} {name}"
         if end == "ok":
             result.passed.append(name)
@@ -94,6 +100,14 @@ def _tests(result, file):
         result.skipped[name] = reason
     if "test result:" not in text:
         result.failed[file.stem] = "it did not come to its end"
+
+
+def _counted(result, file, text, ends):
+    """Holds what was read against what the runner itself counted: other output may have parted a line."""
+    for passed, failed in re.findall(r"^test result: .*?(\d+) passed; (\d+) failed", text, re.MULTILINE)[-1:]:
+        for said, end in ((passed, "ok"), (failed, "FAILED")):
+            if int(said) != ends[end]:
+                result.suffer(f"{file.name} says {said} {end} at its end, and {ends[end]} are to be read")
 
 
 def junit(results, file):
@@ -113,6 +127,7 @@ def junit(results, file):
         if result.trouble:
             case = xml.SubElement(suite, "testcase", name="the guest itself", classname=result.name)
             xml.SubElement(case, "error", message=result.trouble)
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(xml.tostring(suites, encoding="utf-8", xml_declaration=True))
 
 

@@ -25,8 +25,8 @@ test result: FAILED. 2 passed; 1 failed
 """
 
 
-def collected(**files):
-    result = results.Result("6.1", "bookworm", "core")
+def collected(known=None, **files):
+    result = results.Result("6.1", "bookworm", "core", **(known or {}))
     with tempfile.TemporaryDirectory() as folder:
         for name, text in files.items():
             (Path(folder) / name.replace("_", ".")).write_text(text)
@@ -60,6 +60,14 @@ class Collecting(unittest.TestCase):
 
     def test_a_report_that_is_cut_short_is_said_to_be(self):
         self.assertIn("scenarios.xml is not whole", collected(scenarios_xml=SCENARIOS[:200], code="0").trouble)
+
+    def test_why_a_guest_was_ended_is_kept_beside_what_that_broke(self):
+        result = collected({"trouble": "had not ended after 5 seconds"}, scenarios_xml=SCENARIOS[:200])
+        self.assertRegex(result.trouble, "^had not ended after 5 seconds; scenarios.xml is not whole: ")
+
+    def test_a_test_whose_line_was_parted_is_missed(self):
+        text = "test a ... ok\ntest b ... [what it started says]\nok\n\ntest result: ok. 2 passed; 0 failed; 0 ignored\n"
+        self.assertEqual(collected(nodes_tests=text, code="0").trouble, "nodes.tests says 2 ok at its end, and 1 are to be read")
 
     def test_a_job_that_fails_without_a_failed_test_is_trouble(self):
         result = collected(code="2", console_log="guest: up\nnetsim: no such file\n")
