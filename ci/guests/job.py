@@ -14,9 +14,9 @@ facts() {
 """
 
 
-def script(repository, programs, userland, names, tests=()):
-    """The job of a guest: the variants of these names, then tests."""
-    chosen = " ".join(f"--only {shlex.quote(name)}" for name in names)
+def script(repository, programs, userland, names, tests=(), released=None):
+    """The job of a guest: the program of ci/release tried, the variants of these names, then tests."""
+    chosen = " ".join(f"--only {quoted(name)}" for name in names)
     lines = [
         *_beginning(repository, userland),
         "facts >/results/facts",
@@ -26,14 +26,20 @@ def script(repository, programs, userland, names, tests=()):
         "echo 1 >/proc/sys/net/netfilter/nf_log_all_netns",
         "code=0",
     ]
+    if released:
+        lines.append(f"unshare --net --mount sh ci/guests/release-job {quoted(released)} "
+                     ">/results/release.tests 2>/results/release.errors || code=$?")
     if names:
-        lines.append(f"{programs}/netsim run scenarios --jobs 1 --format junit --evidence /results/evidence {chosen} "
+        lines.append(f"{quoted(programs / 'netsim')} run scenarios --jobs 1 --format junit --evidence /results/evidence {chosen} "
                      ">/results/scenarios.xml || code=$?")
+    # They ask for both families at once, and need not find both where something was taken away.
+    if tests and not userland.is_whole():
+        lines.append("export NETSIM_REQUIRE=root")
     for test in tests:
-        skips = " ".join(f"--skip {shlex.quote(name)}" for name in test.left_out)
+        skips = " ".join(f"--skip {quoted(name)}" for name in test.left_out)
         lines += [
             f"echo guest: {test.name}",
-            f"(cd {shlex.quote(str(test.package))} && {shlex.quote(str(test.program))} --test-threads 1 {skips}) "
+            f"(cd {quoted(test.package)} && {quoted(test.program)} --test-threads 1 {skips}) "
             f">/results/{test.name}.tests 2>/results/{test.name}.errors || code=$?",
         ]
     return "\n".join([*lines, "echo $code >/results/code", *end()])
@@ -48,9 +54,10 @@ def shell(repository, programs, userland):
     """A shell on the console instead."""
     return "\n".join([
         *_beginning(repository, userland),
-        f"PATH={programs}:$PATH",
+        f"PATH={quoted(programs)}:$PATH",
         "echo 'tproxy and netsim are in PATH; exit ends the guest'",
         "setsid --ctty --wait bash -i </dev/ttyS0 >/dev/ttyS0 2>&1",
+        "echo $? >/results/code",
         *end(),
     ])
 
@@ -58,12 +65,17 @@ def shell(repository, programs, userland):
 def _beginning(repository, userland):
     return [
         "export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM=linux",
-        f"echo {shlex.quote(machine.MARK)} $(uname -r)",
+        f"echo {quoted(machine.MARK)} $(uname -r)",
         "hostname guest",
         FACTS,
         userland.prelude,
-        f"cd {shlex.quote(str(repository))}",
+        f"cd {quoted(repository)}",
     ]
+
+
+def quoted(word):
+    """A word as the shell shall take it."""
+    return shlex.quote(str(word))
 
 
 def end():

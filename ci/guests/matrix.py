@@ -1,9 +1,13 @@
 """Which kernels and userlands there are, and what is run in each: data alone.
 
-Must never name a backend but where it must not be skipped: the results say which backends netsim has.
+Must never name a backend but where it must not be skipped or cannot be: the results say which backends netsim has.
 """
 
 from dataclasses import dataclass, field
+
+BACKENDS = ("iptables-nft", "iptables-legacy", "ebpf")
+# What must not be skipped where nothing is missing, as NETSIM_REQUIRE names it.
+REQUIRED = ("root", *BACKENDS, "netem", "kernel-log")
 
 
 @dataclass(frozen=True)
@@ -23,8 +27,15 @@ class Userland:
     what: str
     prelude: str = ""
     arguments: tuple = field(default=())
-    # What must not be skipped there, as NETSIM_REQUIRE names it.
-    required: tuple = ("root",)
+    # Backends that cannot be there: they are tried, and skipped for the reason that netsim finds.
+    absent: tuple = field(default=())
+    # Families that a backend has not, as patterns of `backend::family`: scenarios take the other one.
+    lacking: tuple = field(default=())
+
+    @property
+    def required(self):
+        """What must not be skipped there."""
+        return tuple(name for name in REQUIRED if name not in self.absent)
 
     def is_whole(self):
         """Whether it is a suite's as it comes, so that nothing may be skipped for what it lacks."""
@@ -54,14 +65,18 @@ mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified
 for controller in cpu memory net_cls; do mount -t cgroup -o $controller cgroup /sys/fs/cgroup/$controller; done
 """
 
+# With cgroup v2 alone, as every guest, but where another word is said of it.
 USERLANDS = (
     Userland("bullseye", "bullseye", "iptables of Debian 11"),
     Userland("trixie", "trixie", "iptables of Debian 13"),
     Userland("forky", "forky", "the newest iptables"),
-    Userland("nft-only", "bookworm", "without legacy programs", "rm /usr/sbin/*tables-legacy* /usr/sbin/xtables-legacy-multi"),
-    Userland("legacy-only", "bookworm", "without nft programs", "rm /usr/sbin/*tables-nft* /usr/sbin/xtables-nft-multi /usr/sbin/nft"),
-    Userland("no-ip6tables", "bookworm", "without ip6tables", "rm /usr/sbin/ip6tables*"),
-    Userland("no-ipv6", "bookworm", "IPv6 off at boot", arguments=("ipv6.disable=1",)),
+    Userland("nft-only", "bookworm", "without legacy programs", "rm /usr/sbin/*tables-legacy* /usr/sbin/xtables-legacy-multi",
+             absent=("iptables-legacy",)),
+    Userland("legacy-only", "bookworm", "without nft programs",
+             "rm /usr/sbin/*tables-nft* /usr/sbin/xtables-nft-multi /usr/sbin/nft", absent=("iptables-nft",)),
+    Userland("no-ip6tables", "bookworm", "without ip6tables: iptables for IPv4 alone", "rm /usr/sbin/ip6tables*",
+             lacking=("iptables-*::ipv6",)),
+    Userland("no-ipv6", "bookworm", "IPv6 off at boot: IPv4 alone", arguments=("ipv6.disable=1",), lacking=("*::ipv6",)),
     Userland("no-bpffs", "bookworm", "no bpf file system", "umount /sys/fs/bpf"),
     Userland("cgroup-hybrid", "bookworm", "cgroup v1 with an empty v2 beside it", HYBRID),
 )
@@ -84,5 +99,4 @@ SETS = {"smoke": SMOKE, "core": CORE, "all": ()}
 
 def own(kernel):
     """The userland that a kernel comes with: its suite's."""
-    return Userland(kernel.suite, kernel.suite, "its own",
-                    required=("root", "iptables-nft", "iptables-legacy", "ebpf", "netem", "kernel-log"))
+    return Userland(kernel.suite, kernel.suite, "its own")

@@ -3,55 +3,42 @@
 A guest that reboots is one whose QEMU ends; it is begun again with the same disk.
 """
 
-import os
 import shlex
 import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
 
-from trouble import Trouble, run
+from trouble import run
 
-from . import job, machine, results
+from . import job, machine
 
 HERE = Path(__file__).parent / "service"
 # What the guest's root file system has besides.
 PACKAGES = ("systemd-sysv", "udev")
-# Seconds for both boots; a megabyte is what such a guest writes, the journal apart.
-LIMIT = 600
+# A megabyte is what such a guest writes, the journal apart.
 DISK = 256 << 20
 
 
-def tried(name, userland, made, folder, repository, program):
-    """How it went, as the result of one guest."""
+def tried(made, folder, repository, program, limit):
+    """Boots it twice within `limit` seconds, which leave results in the folder; what went wrong with the guest, or None."""
     _laid_out(folder, repository, program)
     disk = folder / "disk"
-    with disk.open("wb") as file:
-        file.truncate(DISK)
-    run(["mke2fs", "-q", "-t", "ext4", str(disk)], "make a file system for the guest")
-    made = replace(made, disk=disk, arguments=("guest.init=/lib/systemd/systemd", "systemd.show_status=0"))
-    result = results.Result(name, userland.name, "service")
-    begun = time.monotonic()
-    for boot in ("first", "second"):
-        result.trouble = machine.run(made, folder / f"console-{boot}.log", LIMIT) or ""
-        if result.trouble:
-            break
-    result.seconds = round(time.monotonic() - begun)
-    disk.unlink()
-    (folder / "console.log").write_text("".join((folder / f"console-{boot}.log").read_text(errors="replace")
-                                                for boot in ("first", "second") if (folder / f"console-{boot}.log").exists()))
-    results.collect(result, folder)
-    return result
-
-
-def released(repository):
-    """The program that ci/release makes."""
-    elsewhere = {key: value for key, value in os.environ.items() if key != "CARGO_TARGET_DIR"}
-    run([str(repository / "ci/release")], "build the release", env=elsewhere)
-    program = repository / "target/release-static/tproxy"
-    if not program.exists():
-        raise Trouble(f"ci/release left no {program}")
-    return program
+    end = time.monotonic() + limit
+    consoles = [folder / f"console-{boot}.log" for boot in ("first", "second")]
+    try:
+        with disk.open("wb") as file:
+            file.truncate(DISK)
+        run(["mke2fs", "-q", "-t", "ext4", str(disk)], "make a file system for the guest")
+        made = replace(made, disk=disk, arguments=("guest.init=/lib/systemd/systemd", "systemd.show_status=0"))
+        for console in consoles:
+            trouble = machine.run(made, console, max(0, round(end - time.monotonic())))
+            if trouble:
+                return trouble
+        return None
+    finally:
+        disk.unlink(missing_ok=True)
+        (folder / "console.log").write_text("".join(it.read_text(errors="replace") for it in consoles if it.exists()))
 
 
 def _laid_out(folder, repository, program):

@@ -18,14 +18,16 @@ def markdown(results):
     services = [result for result in results if result.set == "service"]
     ordered = sorted((result for result in results if result.set != "service"), key=_place)
     backends = sorted({backend for result in results for backend in _by_backend(result)})
-    lines = ["| Linux | userland | iptables | set | " + " | ".join(backends) + " |", "|---|---|---|---|" + "---|" * len(backends)]
+    heads = ["Linux", "userland", "iptables", "set", *backends, "seconds", "recorded from"]
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     notes = []
     for result in ordered:
         cells = _by_backend(result)
-        row = [_cell(cells.get(backend, {}), notes) for backend in backends]
-        lines.append(f"| {result.facts.get('kernel', result.kernel)} | {_userland(result)} | "
-                     f"{result.facts.get('iptables', '?')} | {result.set} | " + " | ".join(row) + " |")
+        row = [result.facts.get("kernel", result.kernel), _userland(result), result.facts.get("iptables", "?"), _set(result),
+               *(_cell(cells.get(backend, {}), notes) for backend in backends), _seconds(result), _revision(result)]
+        lines.append(f"| {' | '.join(row)} |")
     lines += ["", *(f"{number}. {note}" for number, note in enumerate(notes, 1))]
+    lines += [line for of_release in _of_release(ordered) for line in ("", of_release)]
     lines += [line for result in services for line in ("", _of_service(result))]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -35,10 +37,39 @@ def written(readme, results):
     return marked.written(readme, "README.md", BEGIN, END, markdown(results))
 
 
+def _set(result):
+    return f"{result.set}, **{result.trouble}**" if result.trouble else result.set
+
+
+def _seconds(result):
+    beside = result.facts.get("at a time")
+    with_ = ["KVM"] * (result.facts.get("accelerator") == "kvm") + [f"{beside} at a time"] * bool(beside)
+    return f"{result.seconds} ({', '.join(with_)})" if with_ else str(result.seconds)
+
+
+def _revision(result):
+    revision, date = (result.facts.get(key) for key in ("revision", "date"))
+    return f"`{revision}`, {date}" if revision else "–"
+
+
+def _of_release(ordered):
+    """Where the program of ci/release was tried: in all rows, it is hoped."""
+    tried = [result for result in ordered if any(_is_of_release(name) for name in (*result.passed, *result.failed))]
+    good = [result for result in tried if not any(_is_of_release(name) for name in result.failed)]
+    if not tried:
+        return []
+    return [f"The program of `ci/release` installed, said so and uninstalled without a trace in {len(good)} of {len(ordered)} rows."]
+
+
+def _is_of_release(name):
+    return name.startswith("release ")
+
+
 def _of_service(result):
     failed = f", **{len(result.failed)} failed**" if result.failed else ""
+    revision = f" ({_revision(result)})" if "revision" in result.facts else ""
     return (f"`packaging/tproxy.service` on Linux {result.facts.get('kernel', result.kernel)} with the systemd of Debian "
-            f"{result.facts.get('debian', result.userland)}, a reboot included: {len(result.passed)} checks passed{failed}.")
+            f"{result.facts.get('debian', result.userland)}, a reboot included: {len(result.passed)} checks passed{failed}{revision}.")
 
 
 def _place(result):

@@ -1,13 +1,18 @@
 """A guest's job: every kind of it is a shell script that ends with the machine."""
 
+import os
+import re
 import subprocess
 import unittest
 from pathlib import Path
 
-from guests import job, matrix
+from guests import build, job, matrix
+from guests.tests import skips
 
 USERLAND = matrix.own(matrix.KERNELS[0])
 PROGRAMS = Path("/programs")
+TEST = build.Test("nodes", Path("/a folder/netsim"), Path("/a folder/nodes"), ("figures::",))
+SCRIPT = Path(__file__).resolve().parents[1] / "release-job"
 
 
 class Job(unittest.TestCase):
@@ -15,12 +20,39 @@ class Job(unittest.TestCase):
         for text in (
             job.script(Path("/repository"), PROGRAMS, USERLAND, ["a::ebpf::ipv4"]),
             job.script(Path("/repository"), PROGRAMS, USERLAND, ()),
+            job.script(Path("/a folder"), Path("/its programs"), USERLAND, ["a::ebpf::ipv4"], [TEST], Path("/its/tproxy")),
             job.shell(Path("/repository"), PROGRAMS, USERLAND),
             job.commands(Path("/repository"), USERLAND, ["true"]),
         ):
             checked = subprocess.run(["sh", "-n"], input=text, text=True, capture_output=True, check=False)
             self.assertEqual((checked.returncode, checked.stderr), (0, ""))
             self.assertIn("/proc/sysrq-trigger", text.strip().splitlines()[-1])
+
+    def test_words_of_the_host_are_quoted(self):
+        text = job.script(Path("/a folder"), Path("/a folder/programs"), USERLAND, ["a::ebpf::ipv4"], [TEST], Path("/a folder/tproxy"))
+        # Besides the quoted ones there are none.
+        self.assertNotIn("/a folder", re.sub(r"'[^']*'", "", text))
+
+    def test_tests_demand_backends_of_a_whole_userland_alone(self):
+        for name, asked in (("no-ipv6", True), ("trixie", False)):
+            userland = next(it for it in matrix.USERLANDS if it.name == name)
+            text = job.script(Path("/r"), PROGRAMS, userland, (), [TEST])
+            self.assertEqual("export NETSIM_REQUIRE=root\n" in text, asked)
+
+    def test_the_release_is_tried_before_all_else(self):
+        text = job.script(Path("/r"), PROGRAMS, USERLAND, ["a::ebpf::ipv4"], (), Path("/r/tproxy"))
+        self.assertLess(text.index("release-job /r/tproxy"), text.index("netsim run"))
+
+
+@skips.unless(os.geteuid() == 0, "not root: it makes namespaces")
+class Release(unittest.TestCase):
+    """The script that tries what ci/release makes, with a program that does nothing right."""
+
+    def test_what_does_not_work_is_told(self):
+        done = subprocess.run(["unshare", "--net", "--mount", "sh", str(SCRIPT), "false"], text=True, capture_output=True, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("test it_installs ... FAILED\n", done.stdout)
+        self.assertRegex(done.stdout.splitlines()[-1], r"^test result: .* 1 passed; 6 failed$")
 
 
 if __name__ == "__main__":

@@ -21,9 +21,28 @@ class Choosing(unittest.TestCase):
     def test_a_scenario_of_one_backend_and_family_is_run_there(self):
         self.assertEqual(selection.chosen(["b::two::ipv6"], ("b",)), ["b::two::ipv6"])
 
+    def test_a_family_that_is_lacking_is_left_to_the_other(self):
+        self.assertEqual(selection.chosen(LISTED, ("a/x", "a/xy"), ("*::ipv6",)),
+                         ["a/x::one::ipv4", "a/x::two::ipv4", "a/xy::one::ipv4", "a/xy::two::ipv4"])
+        self.assertEqual(selection.chosen(LISTED, ("a/x", "a/xy"), ("one::ipv6",)),
+                         ["a/x::one::ipv4", "a/x::two::ipv6", "a/xy::one::ipv4", "a/xy::two::ipv4"])
+        self.assertEqual(selection.chosen(LISTED, (), ("*::ipv6",)), [name for name in LISTED if name.endswith("::ipv4")])
+
+    def test_a_scenario_of_a_family_that_is_lacking_is_left_out(self):
+        self.assertEqual(selection.chosen(["b::two::ipv6"], ("b",), ("*::ipv6",)), [])
+
     def test_a_scenario_that_is_gone_is_named(self):
         with self.assertRaisesRegex(Trouble, "the scenario a/z, and there is none"):
             selection.chosen(LISTED, ("a/z",))
+
+
+class Userlands(unittest.TestCase):
+    def test_a_whole_one_demands_all_and_others_what_is_left_of_them(self):
+        required = {userland.name: userland.required for userland in matrix.USERLANDS}
+        for name in ("bullseye", "trixie", "forky", "no-ip6tables", "no-ipv6", "no-bpffs", "cgroup-hybrid"):
+            self.assertEqual(required[name], matrix.REQUIRED, name)
+        self.assertEqual(set(matrix.REQUIRED) - set(required["nft-only"]), {"iptables-legacy"})
+        self.assertEqual(set(matrix.REQUIRED) - set(required["legacy-only"]), {"iptables-nft"})
 
 
 class Sets(unittest.TestCase):

@@ -9,14 +9,15 @@ from trouble import Trouble
 class Table(unittest.TestCase):
     def test_each_gap_has_its_reason(self):
         one = results.Result("6.1", "bookworm", "core", {"kernel": "6.1.192-1", "iptables": "1.8.9", "debian": "12.11"},
-                             ["a::iptables-nft::ipv4", "a::iptables-nft::ipv6", "nodes life::it_lives"])
+                             ["a::iptables-nft::ipv4", "a::iptables-nft::ipv6", "nodes life::it_lives"], seconds=700)
+        one.facts.update({"revision": "0123456789ab", "date": "2026-11-27", "accelerator": "kvm", "at a time": "2"})
         other = results.Result("6.1", "no-ipv6", "smoke", {"kernel": "6.1.192-1", "iptables": "1.8.9", "debian": "12.11"},
-                               ["a::iptables-nft::ipv4"], {}, {"a::iptables-nft::ipv6": "the kernel has no IPv6"})
+                               ["a::iptables-nft::ipv4"], {}, {"a::iptables-nft::ipv6": "the kernel has no IPv6"}, 90)
         self.assertEqual(table.markdown([other, one]), """\
-| Linux | userland | iptables | set | iptables-nft |
-|---|---|---|---|---|
-| 6.1.192-1 | Debian 12.11 | 1.8.9 | core | 2 passed |
-| 6.1.192-1 | IPv6 off at boot (Debian 12.11) | 1.8.9 | smoke | 1 passed, 1 skipped (1) |
+| Linux | userland | iptables | set | iptables-nft | seconds | recorded from |
+|---|---|---|---|---|---|---|
+| 6.1.192-1 | Debian 12.11 | 1.8.9 | core | 2 passed | 700 (KVM, 2 at a time) | `0123456789ab`, 2026-11-27 |
+| 6.1.192-1 | IPv6 off at boot: IPv4 alone (Debian 12.11) | 1.8.9 | smoke | 1 passed, 1 skipped (1) | 90 | – |
 
 1. the kernel has no IPv6.
 """)
@@ -24,6 +25,17 @@ class Table(unittest.TestCase):
     def test_the_service_has_a_line_of_its_own(self):
         one = results.Result("6.1", "bookworm-systemd", "service", {"kernel": "6.1.192-1", "debian": "12.11"}, ["service x"])
         self.assertIn("on Linux 6.1.192-1 with the systemd of Debian 12.11, a reboot included: 1 checks passed.", table.markdown([one]))
+
+    def test_where_the_release_was_tried_is_counted(self):
+        names = ["release it_installs", "release it_uninstalls"]
+        all_ = [results.Result("6.1", "bookworm", "core", {}, names), results.Result("6.1", "trixie", "core"),
+                results.Result("6.1", "forky", "core", {}, names[:1], {names[1]: "why"})]
+        self.assertIn("\nThe program of `ci/release` installed, said so and uninstalled without a trace in 1 of 3 rows.\n",
+                      table.markdown(all_))
+        self.assertNotIn("ci/release", table.markdown(all_[1:2]))
+
+    def test_trouble_is_shown(self):
+        self.assertIn("| core, **hung** |", table.markdown([results.Result("6.1", "bookworm", "core", trouble="hung")]))
 
     def test_a_failure_is_shown(self):
         one = results.Result("6.1", "bookworm", "core", {}, [], {"a::ebpf::ipv4": "why"})
