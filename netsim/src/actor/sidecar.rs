@@ -62,7 +62,8 @@ impl SidecarSpec {
             outbound_port: 15001,
             further_ports: Vec::new(),
             mode: Mode::Record,
-            connections: 256,
+            // Of connections that clients have ended it may not know yet, when the machine is busy: far more than are open.
+            connections: 1024,
         }
     }
 
