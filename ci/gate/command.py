@@ -3,24 +3,26 @@
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
 from guests import build, needs
-from . import counts, guest, history, judgement, path, revision
+from . import counts, guest, history, judgement, path, picture, revision
 from trouble import Trouble, end_as_by_ctrl_c, run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FOLDER = REPOSITORY / "target/bench"
 HISTORY = REPOSITORY / "benches/history.jsonl"
-README = REPOSITORY / "benches/README.md"
+FIGURES = REPOSITORY / "benches/README.md"
+README = REPOSITORY / "README.md"
 
 END = """\
 What it finds goes to target/bench: bench.json, index.html and plot.svg; guest.json and guest.md with --guest; with
 --against also gate.json and gate.md. A full run of one revision also counts in a guest, and adds a line to
-benches/history.jsonl and the counts to benches/README.md.
+benches/history.jsonl, the counts to benches/README.md, and a table and benches/plot.svg to README.md.
 Exit codes: 0 as good as before, or nothing to compare with; 1 worse, or a case that was not redirected as it claims;
 2 nothing could be measured; 130 interrupted. A commit message with a line `Accepts-cost: REASON` makes worse counts pass.
 """
@@ -160,11 +162,14 @@ def measured(options, more):
                               check=False).returncode
     if code not in (0, 1):
         return code
-    if not options.quick and not more and code == 0:
+    is_kept = not options.quick and not more and code == 0
+    if is_kept:
         kept(json.loads(found.read_text()), counted_if_possible())
     # Its exit code says again what this one's did.
     subprocess.run([netsim, "bench", "--from", str(found), "--history", str(HISTORY), "--html", str(FOLDER / "index.html"),
                     "--svg", str(FOLDER / "plot.svg")], check=False)
+    if is_kept:
+        shutil.copyfile(FOLDER / "plot.svg", REPOSITORY / picture.PLOT)
     print(f"page: {FOLDER / 'index.html'}")
     return code
 
@@ -181,9 +186,11 @@ def counted_if_possible():
 
 
 def kept(bench, found):
-    """Appends a run to the history, and puts its counts into benches/README.md."""
+    """Appends a run to the history, and puts it into the READMEs."""
+    described, date = revision.described(REPOSITORY), datetime.now(timezone.utc).date().isoformat()
     counted = None if found is None else {"kernel": found["kernel"], "instructions": path.counted(found)}
     with HISTORY.open("a") as file:
-        file.write(history.line(bench, counted, revision.described(REPOSITORY), datetime.now(timezone.utc).date().isoformat()))
+        file.write(history.line(bench, counted, described, date))
+    README.write_text(picture.written(README.read_text(), picture.markdown(bench, counted, described, date)))
     if found is not None:
-        README.write_text(history.written(README.read_text(), path.markdown(found)))
+        FIGURES.write_text(history.written(FIGURES.read_text(), path.markdown(found)))
