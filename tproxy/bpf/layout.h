@@ -40,6 +40,9 @@ enum flag {
 	HAS_GROUPS = 1 << 12,
 	HAS_NETWORKS = 1 << 13,
 	HAS_SOURCES = 1 << 14,
+	HAS_INTERFACES = 1 << 15,
+	/* This one decides: what arrives elsewhere than by a named interface is left alone. */
+	ONLY_BY_INTERFACE = 1 << 16,
 };
 
 /* A set of ports is a bit for each, in blocks; blocks without a bit are left out. */
@@ -91,6 +94,19 @@ struct address_key {
 enum address_kind {
 	OWN = 0,
 	NAME_SERVER = 1,
+};
+
+struct interface_key {
+	__u32 generation;
+	__u32 index;
+};
+/* What is said of an interface that traffic arrives by. */
+struct interface {
+	__u32 what;
+};
+enum interface_flag {
+	EXCLUDED = 1 << 0,
+	CAPTURED = 1 << 1, /* where ONLY_BY_INTERFACE is set */
 };
 
 /* What is known of a socket. Connections that are accepted inherit it from their listener. */
@@ -184,6 +200,14 @@ struct {
 	TYPE(key, struct address_key);
 	TYPE(value, __u8);
 } MAP(tproxy_address);
+
+struct {
+	NUMBER(type, BPF_MAP_TYPE_HASH);
+	NUMBER(map_flags, BPF_F_NO_PREALLOC);
+	NUMBER(max_entries, 1 << 14);
+	TYPE(key, struct interface_key);
+	TYPE(value, struct interface);
+} MAP(tproxy_interface);
 
 /* From which address this host speaks to a network. */
 struct {

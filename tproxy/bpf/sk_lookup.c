@@ -7,6 +7,9 @@
 /* The namespace that this copy belongs to. */
 const volatile __u64 NETNS = 0;
 
+/* Whether the kernel tells the interface here (Linux 5.17). */
+const volatile __u8 TELLS_INTERFACE = 1;
+
 #define OF(context, field) FIELD(context, struct bpf_sk_lookup, field)
 
 /* A source that is an own address cannot come from outside: that is traffic of this host with itself. Its interface does not
@@ -16,12 +19,25 @@ INLINE int is_from_here(const struct instance *in, const struct address *from, c
 	return is_loopback(from) || is_same(from, to) || is_listed(in, from, OWN);
 }
 
-INLINE struct decision of_arriving(const struct instance *in, const struct address *from, __u16 port, int ipv4)
+/* What is said of the interface that the connection arrives by. */
+INLINE __u32 interface_of(struct bpf_sk_lookup *context, const struct instance *in)
+{
+	struct interface_key key = { .generation = in->generation, .index = OF(context, ingress_ifindex) };
+	struct interface *interface = map_lookup(&tproxy_interface, &key);
+	return interface ? interface->what : 0;
+}
+
+INLINE struct decision of_arriving(const struct instance *in, const struct address *from, __u16 port, int ipv4,
+				   __u32 interface)
 {
 	if (!(in->flags & (ipv4 ? CAPTURES_IPV4 : CAPTURES_IPV6)))
 		return pass(INBOUND_FAMILY_OFF);
 	if (!(in->flags & INBOUND_ON))
 		return pass(INBOUND_OFF);
+	if (in->flags & ONLY_BY_INTERFACE && !(interface & CAPTURED))
+		return pass(INBOUND_OTHER_INTERFACE);
+	if (interface & EXCLUDED)
+		return pass(INBOUND_EXCLUDED_INTERFACE);
 	if (in->flags & HAS_SOURCES && longest(&tproxy_networks, in, from, SOURCE_4, SOURCE_6))
 		return pass(INBOUND_EXCLUDED_SOURCE);
 	int listed = in->flags & HAS_INBOUND_PORTS && has_port(in, INBOUND_PORTS, port);
@@ -56,7 +72,8 @@ SECTION("sk_lookup") int tproxy_lookup(struct bpf_sk_lookup *context)
 	if (is_from_here(in, &from, &to))
 		return SK_PASS;
 	__u16 port = OF(context, local_port);
-	struct decision decision = of_arriving(in, &from, port, family == AF_INET);
+	__u32 interface = TELLS_INTERFACE && in->flags & HAS_INTERFACES ? interface_of(context, in) : 0;
+	struct decision decision = of_arriving(in, &from, port, family == AF_INET, interface);
 	count(netns, family == AF_INET, decision.line);
 	/* What goes to the inbound port itself finds its listener without help. */
 	if (decision.verdict != REDIRECT || port == decision.port)

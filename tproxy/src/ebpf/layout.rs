@@ -9,14 +9,16 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::contents::{Contents, Instance, Table};
+use super::interface::{Interface, meant};
+use super::ports;
+use super::unsupported::{self, Unsupported, by_interface};
 use super::users::{Passing, Users, prefixes, users};
-use super::{ports, unsupported};
 use crate::config::ports::{Port, Ports};
 use crate::family::IpFamily;
-use crate::plan::Plan;
+use crate::plan::{Inbound, Plan};
 
 /// Counted up with each change of the maps' layout: it is a part of the name of the pin directory.
-pub(super) const LAYOUT: u32 = 2;
+pub(super) const LAYOUT: u32 = 3;
 
 const OUTBOUND_PORTS: u16 = 0;
 const INBOUND_PORTS: u16 = 1;
@@ -45,10 +47,12 @@ mod flag {
     pub(super) const HAS_GROUPS: u32 = 1 << 12;
     pub(super) const HAS_NETWORKS: u32 = 1 << 13;
     pub(super) const HAS_SOURCES: u32 = 1 << 14;
+    pub(super) const HAS_INTERFACES: u32 = 1 << 15;
+    pub(super) const ONLY_BY_INTERFACE: u32 = 1 << 16;
 }
 
 /// What an instance's flags are called, and their bits.
-pub const FLAGS: [(&str, u32); 15] = [
+pub const FLAGS: [(&str, u32); 17] = [
     ("captures-ipv4", flag::CAPTURES[0]),
     ("captures-ipv6", flag::CAPTURES[1]),
     ("outbound-on", flag::OUTBOUND_ON),
@@ -64,13 +68,19 @@ pub const FLAGS: [(&str, u32); 15] = [
     ("has-groups", flag::HAS_GROUPS),
     ("has-networks", flag::HAS_NETWORKS),
     ("has-sources", flag::HAS_SOURCES),
+    ("has-interfaces", flag::HAS_INTERFACES),
+    ("only-by-interface", flag::ONLY_BY_INTERFACE),
 ];
 
-/// What `plan` means on a host that speaks to networks from the addresses of `routes`.
+/// What `plan` means on a host that speaks to networks from the addresses of `routes`, and has these `interfaces`.
 ///
 /// # Errors
-/// It has more different sets of ports than can be numbered.
-pub fn contents(plan: &Plan, routes: &[(IpNet, IpAddr)]) -> Result<Contents, unsupported::Unsupported> {
+/// It has more different sets of ports than can be numbered, or names an interface that is not there.
+pub fn contents(
+    plan: &Plan,
+    routes: &[(IpNet, IpAddr)],
+    interfaces: &[Interface],
+) -> Result<Contents, Unsupported> {
     let policy = &plan.policy;
     let number = |port: Option<Port>| port.map_or(0, Port::get);
     let mut contents = Contents::of(Instance {
@@ -107,7 +117,26 @@ pub fn contents(plan: &Plan, routes: &[(IpNet, IpAddr)]) -> Result<Contents, uns
     for (network, source) in routes {
         contents.insert(Table::Sources, network_key(*network, 0), mapped(*source).to_vec());
     }
+    for (index, what) in said_of(&policy.inbound, interfaces)? {
+        contents.insert(Table::Interfaces, interface_key(index), what.to_ne_bytes().to_vec());
+    }
     Ok(contents)
+}
+
+/// What is said of which interface, by its number: bits of `enum interface_flag`.
+fn said_of(inbound: &Inbound, interfaces: &[Interface]) -> Result<BTreeMap<u32, u32>, Unsupported> {
+    const EXCLUDED: u32 = 1 << 0;
+    const CAPTURED: u32 = 1 << 1;
+    let excluded = inbound.exclude_interfaces.iter();
+    let excluded = excluded.map(|pattern| ("redirect.inbound.excludeInterfaces", pattern, EXCLUDED));
+    let only = inbound.only_interface.iter().map(|pattern| ("ebpf.tcAttachIface", pattern, CAPTURED));
+    let mut said = BTreeMap::new();
+    for (key, pattern, what) in excluded.chain(only) {
+        for interface in meant(key, pattern, interfaces)? {
+            *said.entry(interface.index).or_insert(0) |= what;
+        }
+    }
+    Ok(said)
 }
 
 fn flags(plan: &Plan) -> u32 {
@@ -138,6 +167,8 @@ fn flags(plan: &Plan) -> u32 {
         (exclusions.iter().any(|one| one.gids.is_some()), flag::HAS_GROUPS),
         (exclusions.iter().any(|one| one.network.is_some()), flag::HAS_NETWORKS),
         (!inbound.exclude_sources.is_empty(), flag::HAS_SOURCES),
+        (by_interface(plan).is_some(), flag::HAS_INTERFACES),
+        (inbound.only_interface.is_some(), flag::ONLY_BY_INTERFACE),
     ] {
         if holds {
             flags |= flag;
@@ -154,7 +185,7 @@ fn insert_ports(contents: &mut Contents, set: u16, list: &Ports) {
 }
 
 /// Equal sets of ports are one.
-fn insert_users(contents: &mut Contents, all: &[Users]) -> Result<(), unsupported::Unsupported> {
+fn insert_users(contents: &mut Contents, all: &[Users]) -> Result<(), Unsupported> {
     let mut numbers: BTreeMap<String, u16> = BTreeMap::new();
     let mut number = |contents: &mut Contents, passing: &Passing| match passing {
         Passing::Nothing => Ok(NO_PORT),
@@ -204,6 +235,11 @@ fn address_key(address: IpAddr, kind: u32) -> Vec<u8> {
     [&[0, kind].map(u32::to_ne_bytes).concat()[..], &mapped(address)].concat()
 }
 
+/// `struct interface_key`.
+fn interface_key(index: u32) -> Vec<u8> {
+    [0, index].map(u32::to_ne_bytes).concat()
+}
+
 /// `struct address`.
 fn mapped(address: IpAddr) -> [u8; 16] {
     match address {
@@ -232,6 +268,7 @@ mod tests {
             (Table::Networks, network_key("::/0".parse().unwrap(), SOURCE)),
             (Table::Addresses, address_key("::1".parse().unwrap(), NAME_SERVER)),
             (Table::Sources, network_key("0.0.0.0/0".parse().unwrap(), 0)),
+            (Table::Interfaces, interface_key(1)),
         ] {
             assert_eq!(key.len(), table.sizes().0, "{table:?}");
         }

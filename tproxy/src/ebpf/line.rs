@@ -5,7 +5,7 @@
 use crate::plan::line::Line;
 
 /// The lines that these programs decide by, in the order of their numbers.
-pub const LINES: [Line; 22] = [
+pub const LINES: [Line; 24] = [
     Line::OutboundFamilyOff,
     Line::OutboundSidecarToListener,
     Line::OutboundExclusion,
@@ -23,6 +23,8 @@ pub const LINES: [Line; 22] = [
     Line::OutboundCaptured,
     Line::InboundFamilyOff,
     Line::InboundOff,
+    Line::InboundOtherInterface,
+    Line::InboundExcludedInterface,
     Line::InboundExcludedSource,
     Line::InboundIncludedPort,
     Line::InboundNotIncludedPort,

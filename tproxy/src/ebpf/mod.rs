@@ -5,6 +5,7 @@
 //! changes the system; only `apply` has it change anything. Must never decide in Rust what the programs decide.
 
 pub mod contents;
+pub mod interface;
 pub mod kernel;
 mod layout;
 pub mod line;

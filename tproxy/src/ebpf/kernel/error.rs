@@ -109,6 +109,18 @@ pub enum EbpfError {
         /// How long it was waited for.
         waited: Duration,
     },
+    /// The interfaces cannot be read.
+    #[error("cannot list the interfaces of this host: {0}")]
+    Interfaces(nix::errno::Errno),
+    /// Programs are not told by which interface a connection arrives.
+    #[error(
+        "cannot be honoured here: this kernel does not tell programs by which interface a connection arrives, which \
+         Linux does since 5.17; use iptables"
+    )]
+    InterfacesUntold {
+        /// The setting that needs it.
+        key: &'static str,
+    },
     /// The routes cannot be read.
     #[error("cannot read the routes of this host: {0}")]
     Routes(io::Error),

@@ -7,6 +7,7 @@ use std::os::linux::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::error::EbpfError;
+use super::interfaces::interfaces;
 use super::namespace;
 use super::place::{self, Mounts};
 use super::routes;
@@ -23,7 +24,8 @@ use crate::host;
 /// The kernel cannot be asked.
 pub fn look(loopback: &str, record: Option<Record>) -> Result<Installed, EbpfError> {
     let netns = namespace::cookie()?;
-    let mut installed = Installed { netns, routes: routes::sources()?, ..Installed::default() };
+    let (routes, interfaces) = (routes::sources()?, interfaces()?);
+    let mut installed = Installed { netns, routes, interfaces, ..Installed::default() };
     let mark = host::mark_of(loopback, IpFamily::V6.passthrough())?;
     (installed.has_address, installed.address_mark) = (mark.is_some(), mark.unwrap_or_default());
     for place in places(record.as_ref())? {

@@ -7,6 +7,7 @@ mod call;
 mod carry;
 mod error;
 mod hook;
+mod interfaces;
 mod lock;
 mod look;
 mod maps;
@@ -18,6 +19,7 @@ mod set;
 
 pub use carry::{carry_out, take_back};
 pub use error::EbpfError;
+pub use interfaces::interfaces;
 pub use look::{is_there, look};
-pub use object::{HAS_PROGRAMS, try_to_load};
+pub use object::{HAS_PROGRAMS, try_to_load, try_to_tell_interfaces};
 pub use place::{NAME, choose};

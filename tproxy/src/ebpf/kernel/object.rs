@@ -57,6 +57,16 @@ pub(super) struct Object {
     name: String,
 }
 
+/// What the kernel tells programs.
+#[cfg(feature = "ebpf")]
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    /// The network namespace of a connection (Linux 5.15).
+    netns: bool,
+    /// The interface that it arrives by (Linux 5.17).
+    interface: bool,
+}
+
 #[cfg(feature = "ebpf")]
 impl Object {
     /// The object with the maps that are pinned in `directory`, or are made and pinned there now; with maps of its own
@@ -66,25 +76,40 @@ impl Object {
         directory: Option<&Path>,
         netns: u64,
     ) -> Result<Self, EbpfError> {
+        let with = |told: Told| Self::load_as(object, directory, netns, told);
+        let mut loaded = with(Told { netns: true, interface: true })?;
+        // Before Linux 5.15 connections do not tell their network namespace, and before 5.17 not their interface.
+        if loaded.program(LOOKUP.program).is_err() {
+            loaded = with(Told { netns: true, interface: false })?;
+            if loaded.program("tproxy_sockops").is_err() {
+                loaded = with(Told { netns: false, interface: false })?;
+            }
+        }
+        Ok(loaded)
+    }
+
+    fn load_as(
+        object: Option<&Path>,
+        directory: Option<&Path>,
+        netns: u64,
+        told: Told,
+    ) -> Result<Self, EbpfError> {
         let name = object.map_or_else(|| "this build".to_owned(), |path| path.display().to_string());
         let bytes = bytes(object)?;
         allow_memory();
-        let with = |tells_netns: u8| {
-            let mut loader = aya::EbpfLoader::new();
-            loader.override_global("NETNS", &netns, true).override_global("TELLS_NETNS", &tells_netns, true);
-            if let Some(directory) = directory {
-                for map in super::maps::Maps::names() {
-                    loader.map_pin_path(map, directory.join(map));
-                }
+        let [tells_netns, tells_interface] = [told.netns, told.interface].map(u8::from);
+        let mut loader = aya::EbpfLoader::new();
+        loader
+            .override_global("NETNS", &netns, true)
+            .override_global("TELLS_NETNS", &tells_netns, true)
+            .override_global("TELLS_INTERFACE", &tells_interface, true);
+        if let Some(directory) = directory {
+            for map in super::maps::Maps::names() {
+                loader.map_pin_path(map, directory.join(map));
             }
-            loader.load(&bytes).map_err(|error| refused(&name, &error))
-        };
-        let mut loaded = Self { loaded: with(1)?, name: name.clone() };
-        // Before Linux 5.15 connections do not tell their network namespace.
-        if loaded.program("tproxy_sockops").is_err() {
-            loaded = Self { loaded: with(0)?, name: name.clone() };
         }
-        Ok(loaded)
+        let loaded = loader.load(&bytes).map_err(|error| refused(&name, &error))?;
+        Ok(Self { loaded, name })
     }
 
     /// A program, loaded and verified.
@@ -186,4 +211,27 @@ pub fn try_to_load() -> Result<(), EbpfError> {
     }
     #[cfg(not(feature = "ebpf"))]
     Err(EbpfError::WithoutPrograms)
+}
+
+/// Loads the program for listeners of `object`, or of this build, and lets it go: whether the kernel tells it by which
+/// interface a connection arrives, for which the setting `key` asks.
+///
+/// # Errors
+/// It does not.
+pub fn try_to_tell_interfaces(object: Option<&Path>, key: &'static str) -> Result<(), EbpfError> {
+    #[cfg(feature = "ebpf")]
+    {
+        let program = |interface| {
+            let mut object = Object::load_as(object, None, 0, Told { netns: false, interface })?;
+            object.program(LOOKUP.program).map(drop)
+        };
+        // What fails either way fails for another reason, which loading tells.
+        let is_untold = program(true).is_err() && program(false).is_ok();
+        if is_untold { Err(EbpfError::InterfacesUntold { key }) } else { Ok(()) }
+    }
+    #[cfg(not(feature = "ebpf"))]
+    {
+        let _ = (object, key);
+        Err(EbpfError::WithoutPrograms)
+    }
 }
