@@ -19,14 +19,6 @@ INLINE int is_from_here(const struct instance *in, const struct address *from, c
 	return is_loopback(from) || is_same(from, to) || is_listed(in, from, OWN);
 }
 
-/* What is said of the interface that the connection arrives by. */
-INLINE __u32 interface_of(struct bpf_sk_lookup *context, const struct instance *in)
-{
-	struct interface_key key = { .generation = in->generation, .index = OF(context, ingress_ifindex) };
-	struct interface *interface = map_lookup(&tproxy_interface, &key);
-	return interface ? interface->what : 0;
-}
-
 INLINE struct decision of_arriving(const struct instance *in, const struct address *from, __u16 port, int ipv4,
 				   __u32 interface)
 {
@@ -44,6 +36,47 @@ INLINE struct decision of_arriving(const struct instance *in, const struct addre
 	if (in->flags & INBOUND_INCLUDES)
 		return listed ? redirect(INBOUND_INCLUDED_PORT, in->inbound) : pass(INBOUND_NOT_INCLUDED_PORT);
 	return listed ? pass(INBOUND_EXCLUDED_PORT) : redirect(INBOUND_CAPTURED, in->inbound);
+}
+
+/* What a guest calls was decided about where it came in, and has the outbound port since. Where rules of the other backend
+   are about to go, or have just come, these take it for something that arrives, and lead it on to the inbound port. */
+INLINE int is_of_guest(struct bpf_sk_lookup *context, const struct instance *in, struct pending_key *key)
+{
+	__u16 port = key->listener_port;
+	if (port != in->outbound && port != in->inbound)
+		return 0;
+	key->client_port = swap16((__u16)OF(context, remote_port));
+	key->listener_port = in->outbound;
+	struct pending *pending = map_lookup(&tproxy_pending, key);
+	if (!pending || !pending->guest_port)
+		return 0;
+	if (port != in->outbound) {
+		struct pending same = *pending;
+		key->listener_port = port;
+		map_update(&tproxy_pending, key, &same, BPF_ANY);
+	}
+	return 1;
+}
+
+/* To a listener of the sidecar. */
+INLINE int give_to(struct bpf_sk_lookup *context, __u64 netns, __u16 port)
+{
+	__u32 family = OF(context, family);
+	struct listener_key key = { .netns = netns, .port = port };
+	for (int slot = 0; slot < 2 * SLOTS; slot++) {
+		key.slot = slot % SLOTS;
+		/* An IPv6 listener may take IPv4, too. */
+		key.family = slot < SLOTS ? family : AF_INET6;
+		struct bpf_sock *listener = map_lookup(&tproxy_listen, &key);
+		if (!listener)
+			continue;
+		long failed = assign(context, listener, 0);
+		release(listener);
+		if (!failed)
+			return SK_PASS;
+	}
+	/* Nobody listens: refused, as a redirection to a port without a listener is. */
+	return SK_DROP;
 }
 
 SECTION("sk_lookup") int tproxy_lookup(struct bpf_sk_lookup *context)
@@ -72,25 +105,18 @@ SECTION("sk_lookup") int tproxy_lookup(struct bpf_sk_lookup *context)
 	if (is_from_here(in, &from, &to))
 		return SK_PASS;
 	__u16 port = OF(context, local_port);
-	__u32 interface = TELLS_INTERFACE && in->flags & HAS_INTERFACES ? interface_of(context, in) : 0;
-	struct decision decision = of_arriving(in, &from, port, family == AF_INET, interface);
+	if (in->flags & HAS_VNETS) {
+		struct pending_key key = { .netns = netns, .client = from, .listener = to, .listener_port = port };
+		if (is_of_guest(context, in, &key))
+			return port == in->outbound ? SK_PASS : give_to(context, netns, in->outbound);
+	}
+	struct interface *by = 0;
+	if (TELLS_INTERFACE && in->flags & HAS_INTERFACES)
+		by = interface_of(in, OF(context, ingress_ifindex));
+	struct decision decision = of_arriving(in, &from, port, family == AF_INET, by ? by->what : 0);
 	count(netns, family == AF_INET, decision.line);
 	/* What goes to the inbound port itself finds its listener without help. */
 	if (decision.verdict != REDIRECT || port == decision.port)
 		return SK_PASS;
-	struct listener_key key = { .netns = netns, .port = decision.port, .family = family };
-	for (int slot = 0; slot < 2 * SLOTS; slot++) {
-		key.slot = slot % SLOTS;
-		/* An IPv6 listener may take IPv4, too. */
-		key.family = slot < SLOTS ? family : AF_INET6;
-		struct bpf_sock *listener = map_lookup(&tproxy_listen, &key);
-		if (!listener)
-			continue;
-		long failed = assign(context, listener, 0);
-		release(listener);
-		if (!failed)
-			return SK_PASS;
-	}
-	/* Nobody listens: refused, as a redirection to a port without a listener is. */
-	return SK_DROP;
+	return give_to(context, netns, decision.port);
 }

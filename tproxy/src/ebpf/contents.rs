@@ -66,7 +66,7 @@ impl Table {
             Self::Networks => (28, 1),
             Self::Addresses => (24, 1),
             Self::Sources => (28, 16),
-            Self::Interfaces => (8, 4),
+            Self::Interfaces => (8, 40),
         }
     }
 

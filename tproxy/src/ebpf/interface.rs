@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use super::unsupported::Unsupported;
 use crate::config::interface::InterfacePattern;
+use crate::family::IpFamily;
 
 /// An interface that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,8 +15,31 @@ pub struct Interface {
     pub index: u32,
     /// Its name.
     pub name: String,
+    /// What its packets begin with.
+    pub link: Link,
     /// Its addresses, in the kernel's order.
     pub addresses: Vec<IpAddr>,
+}
+
+/// What packets of an interface begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// A header of Ethernet.
+    Ethernet,
+    /// The packet itself.
+    Bare,
+    /// Something else.
+    Other,
+}
+
+impl Interface {
+    /// The address that what is led to this host is sent to: of IPv6 one that means something beyond the link, if any does.
+    #[must_use]
+    pub fn own(&self, family: IpFamily) -> Option<IpAddr> {
+        let is_local = |address: &IpAddr| matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
+        let mut own = self.addresses.iter().filter(|address| IpFamily::of(**address) == family);
+        own.clone().find(|address| !is_local(address)).or_else(|| own.next()).copied()
+    }
 }
 
 /// The interfaces that `pattern`, of the setting `key`, stands for.
@@ -41,7 +65,12 @@ mod tests {
         let names = ["lo", "eth0", "eth1"];
         let interfaces: Vec<Interface> = (1..)
             .zip(names)
-            .map(|(index, name)| Interface { index, name: name.to_owned(), addresses: Vec::new() })
+            .map(|(index, name)| Interface {
+                index,
+                name: name.to_owned(),
+                link: Link::Ethernet,
+                addresses: Vec::new(),
+            })
             .collect();
         let meant = |text: &str| meant("redirect.vnet.networks", &text.parse().unwrap(), &interfaces);
         let indexes = |text| meant(text).unwrap().iter().map(|found| found.index).collect::<Vec<_>>();

@@ -9,13 +9,13 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::contents::{Contents, Instance, Table};
-use super::interface::{Interface, meant};
-use super::ports;
+use super::interface::Interface;
 use super::unsupported::{self, Unsupported, by_interface};
 use super::users::{Passing, Users, prefixes, users};
+use super::{arrivals, ports};
 use crate::config::ports::{Port, Ports};
 use crate::family::IpFamily;
-use crate::plan::{Inbound, Plan};
+use crate::plan::Plan;
 
 /// Counted up with each change of the maps' layout: it is a part of the name of the pin directory.
 pub(super) const LAYOUT: u32 = 3;
@@ -49,10 +49,11 @@ mod flag {
     pub(super) const HAS_SOURCES: u32 = 1 << 14;
     pub(super) const HAS_INTERFACES: u32 = 1 << 15;
     pub(super) const ONLY_BY_INTERFACE: u32 = 1 << 16;
+    pub(super) const HAS_VNETS: u32 = 1 << 17;
 }
 
 /// What an instance's flags are called, and their bits.
-pub const FLAGS: [(&str, u32); 17] = [
+pub const FLAGS: [(&str, u32); 18] = [
     ("captures-ipv4", flag::CAPTURES[0]),
     ("captures-ipv6", flag::CAPTURES[1]),
     ("outbound-on", flag::OUTBOUND_ON),
@@ -70,6 +71,7 @@ pub const FLAGS: [(&str, u32); 17] = [
     ("has-sources", flag::HAS_SOURCES),
     ("has-interfaces", flag::HAS_INTERFACES),
     ("only-by-interface", flag::ONLY_BY_INTERFACE),
+    ("has-vnets", flag::HAS_VNETS),
 ];
 
 /// What `plan` means on a host that speaks to networks from the addresses of `routes`, and has these `interfaces`.
@@ -117,26 +119,8 @@ pub fn contents(
     for (network, source) in routes {
         contents.insert(Table::Sources, network_key(*network, 0), mapped(*source).to_vec());
     }
-    for (index, what) in said_of(&policy.inbound, interfaces)? {
-        contents.insert(Table::Interfaces, interface_key(index), what.to_ne_bytes().to_vec());
-    }
+    arrivals::insert(&mut contents, plan, interfaces)?;
     Ok(contents)
-}
-
-/// What is said of which interface, by its number: bits of `enum interface_flag`.
-fn said_of(inbound: &Inbound, interfaces: &[Interface]) -> Result<BTreeMap<u32, u32>, Unsupported> {
-    const EXCLUDED: u32 = 1 << 0;
-    const CAPTURED: u32 = 1 << 1;
-    let excluded = inbound.exclude_interfaces.iter();
-    let excluded = excluded.map(|pattern| ("redirect.inbound.excludeInterfaces", pattern, EXCLUDED));
-    let only = inbound.only_interface.iter().map(|pattern| ("ebpf.tcAttachIface", pattern, CAPTURED));
-    let mut said = BTreeMap::new();
-    for (key, pattern, what) in excluded.chain(only) {
-        for interface in meant(key, pattern, interfaces)? {
-            *said.entry(interface.index).or_insert(0) |= what;
-        }
-    }
-    Ok(said)
 }
 
 fn flags(plan: &Plan) -> u32 {
@@ -169,6 +153,7 @@ fn flags(plan: &Plan) -> u32 {
         (!inbound.exclude_sources.is_empty(), flag::HAS_SOURCES),
         (by_interface(plan).is_some(), flag::HAS_INTERFACES),
         (inbound.only_interface.is_some(), flag::ONLY_BY_INTERFACE),
+        (!policy.vnets.is_empty(), flag::HAS_VNETS),
     ] {
         if holds {
             flags |= flag;
@@ -218,7 +203,7 @@ fn id_key(first: u32, length: u32) -> Vec<u8> {
 }
 
 /// `struct network_key`. The prefix begins with generation and kind.
-fn network_key(network: IpNet, of: u32) -> Vec<u8> {
+pub(super) fn network_key(network: IpNet, of: u32) -> Vec<u8> {
     let network = network.trunc();
     let (kind, mut bytes) = match network.addr() {
         IpAddr::V4(address) => (4, address.octets().to_vec()),
@@ -235,13 +220,8 @@ fn address_key(address: IpAddr, kind: u32) -> Vec<u8> {
     [&[0, kind].map(u32::to_ne_bytes).concat()[..], &mapped(address)].concat()
 }
 
-/// `struct interface_key`.
-fn interface_key(index: u32) -> Vec<u8> {
-    [0, index].map(u32::to_ne_bytes).concat()
-}
-
 /// `struct address`.
-fn mapped(address: IpAddr) -> [u8; 16] {
+pub(super) fn mapped(address: IpAddr) -> [u8; 16] {
     match address {
         IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
         IpAddr::V6(address) => address.octets(),
@@ -268,7 +248,6 @@ mod tests {
             (Table::Networks, network_key("::/0".parse().unwrap(), SOURCE)),
             (Table::Addresses, address_key("::1".parse().unwrap(), NAME_SERVER)),
             (Table::Sources, network_key("0.0.0.0/0".parse().unwrap(), 0)),
-            (Table::Interfaces, interface_key(1)),
         ] {
             assert_eq!(key.len(), table.sizes().0, "{table:?}");
         }

@@ -5,7 +5,7 @@
 use crate::plan::line::Line;
 
 /// The lines that these programs decide by, in the order of their numbers.
-pub const LINES: [Line; 24] = [
+pub const LINES: [Line; 26] = [
     Line::OutboundFamilyOff,
     Line::OutboundSidecarToListener,
     Line::OutboundExclusion,
@@ -22,6 +22,8 @@ pub const LINES: [Line; 24] = [
     Line::OutboundNotIncludedPort,
     Line::OutboundCaptured,
     Line::InboundFamilyOff,
+    Line::InboundVnetDns,
+    Line::InboundVnetTcp,
     Line::InboundOff,
     Line::InboundOtherInterface,
     Line::InboundExcludedInterface,

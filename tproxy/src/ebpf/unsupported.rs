@@ -41,6 +41,15 @@ impl Unsupported {
         );
         Self::new(key, reason)
     }
+
+    /// An interface whose packets the programs cannot read.
+    pub(super) fn no_link(interface: &str) -> Self {
+        let reason = format!(
+            "names {interface}, whose packets begin neither with Ethernet nor with IP, which the ebpf backend cannot read; \
+             use iptables"
+        );
+        Self::new("redirect.vnet.networks", reason)
+    }
 }
 
 /// More sets than the programs can tell apart.
@@ -73,11 +82,6 @@ pub fn check(config: &Config, plan: &Plan) -> Result<(), Unsupported> {
             policy.drop_invalid,
             "dropInvalidPackets",
             "cannot be honoured by the ebpf backend, which asks no connection tracking; use iptables",
-        ),
-        (
-            !policy.vnets.is_empty(),
-            "redirect.vnet.networks",
-            "cannot be honoured by the ebpf backend, which sees what arrives for this host alone; use iptables",
         ),
         (
             config.store_firewalld,

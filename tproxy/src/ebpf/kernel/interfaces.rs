@@ -5,7 +5,7 @@
 use nix::ifaddrs::getifaddrs;
 
 use super::error::EbpfError;
-use crate::ebpf::interface::Interface;
+use crate::ebpf::interface::{Interface, Link};
 
 /// All of them, each with its addresses.
 ///
@@ -17,7 +17,12 @@ pub fn interfaces() -> Result<Vec<Interface>, EbpfError> {
     for entry in &entries {
         let Some(link) = entry.address.as_ref().and_then(|address| address.as_link_addr()) else { continue };
         let index = u32::try_from(link.ifindex()).unwrap_or_default();
-        found.push(Interface { index, name: entry.interface_name.clone(), addresses: Vec::new() });
+        found.push(Interface {
+            index,
+            name: entry.interface_name.clone(),
+            link: kind(link.hatype()),
+            addresses: Vec::new(),
+        });
     }
     for entry in &entries {
         let Some(address) = entry.address.as_ref() else { continue };
@@ -33,4 +38,19 @@ pub fn interfaces() -> Result<Vec<Interface>, EbpfError> {
         }
     }
     Ok(found)
+}
+
+/// By the number of the hardware (`ARPHRD_*` of linux/if_arp.h).
+fn kind(hardware: u16) -> Link {
+    match hardware {
+        libc::ARPHRD_ETHER | libc::ARPHRD_LOOPBACK => Link::Ethernet,
+        // Devices of the IP layer, as tun and WireGuard are.
+        libc::ARPHRD_NONE
+        | libc::ARPHRD_PPP
+        | libc::ARPHRD_TUNNEL
+        | libc::ARPHRD_TUNNEL6
+        | libc::ARPHRD_SIT
+        | libc::ARPHRD_IPGRE => Link::Bare,
+        _ => Link::Other,
+    }
 }

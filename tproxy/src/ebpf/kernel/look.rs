@@ -15,6 +15,7 @@ use super::set::Set;
 use crate::apply::change::Change;
 use crate::apply::record::Record;
 use crate::ebpf::render::{Found, Installed, Place};
+use crate::ebpf::with_guests;
 use crate::family::IpFamily;
 use crate::host;
 
@@ -72,7 +73,7 @@ fn found(place: &Place, netns: u64) -> Result<There, EbpfError> {
         return Ok(if is_left { There::Left } else { There::Others });
     };
     let contents = maps.contents(&entry)?;
-    let mut damage = set.missing(netns)?;
+    let mut damage = set.missing(netns, &with_guests(&contents))?;
     if contents.digest() != entry.contents || entry.next != [0, 0] {
         damage.push("the maps do not hold what was put there".to_owned());
     }

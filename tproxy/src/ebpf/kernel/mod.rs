@@ -6,6 +6,8 @@ mod adopt;
 mod call;
 mod carry;
 mod error;
+mod filter;
+mod guests;
 mod hook;
 mod interfaces;
 mod lock;
