@@ -62,6 +62,12 @@ INLINE int is_own(const struct instance *instance, const struct address *a)
 	return is_loopback(a) || is_listed(instance, a, OWN);
 }
 
+INLINE struct interface *interface_of(const struct instance *instance, __u32 index)
+{
+	struct interface_key key = { .generation = instance->generation, .index = index };
+	return map_lookup(&tproxy_interface, &key);
+}
+
 /* The value of the longest network that holds an address. */
 INLINE void *longest(void *map, const struct instance *instance, const struct address *a, __u32 kind_4, __u32 kind_6)
 {

@@ -13,6 +13,8 @@
 #define TYPE(name, type) typeof(type) *name
 #define MAP(name) name SECTION(".maps")
 
+#define ETH_P_IP 0x0800
+#define ETH_P_IPV6 0x86dd
 #define AF_INET 2
 #define AF_INET6 10
 #define IPPROTO_IP 0
@@ -48,6 +50,12 @@ static long (*sock_hash_update)(struct bpf_sock_ops *, void *, void *, __u64) = 
 static long (*watch)(struct bpf_sock_ops *, int) = (void *)BPF_FUNC_sock_ops_cb_flags_set;
 static long (*assign)(void *, void *, __u64) = (void *)BPF_FUNC_sk_assign;
 static long (*release)(void *) = (void *)BPF_FUNC_sk_release;
+static long (*skb_load)(const struct __sk_buff *, __u32, void *, __u32) = (void *)BPF_FUNC_skb_load_bytes;
+static long (*skb_store)(struct __sk_buff *, __u32, const void *, __u32, __u64) = (void *)BPF_FUNC_skb_store_bytes;
+static long (*replace_in_l3)(struct __sk_buff *, __u32, __u64, __u64, __u64) = (void *)BPF_FUNC_l3_csum_replace;
+static long (*replace_in_l4)(struct __sk_buff *, __u32, __u64, __u64, __u64) = (void *)BPF_FUNC_l4_csum_replace;
+static __s64 (*checksum_change)(const void *, __u32, const void *, __u32, __u32) = (void *)BPF_FUNC_csum_diff;
+static struct bpf_sock *(*full_socket)(struct bpf_sock *) = (void *)BPF_FUNC_sk_fullsock;
 static long (*bind_source)(struct bpf_sock_addr *, void *, int) = (void *)BPF_FUNC_bind;
 
 #endif

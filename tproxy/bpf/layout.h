@@ -40,6 +40,10 @@ enum flag {
 	HAS_GROUPS = 1 << 12,
 	HAS_NETWORKS = 1 << 13,
 	HAS_SOURCES = 1 << 14,
+	HAS_INTERFACES = 1 << 15,
+	/* This one decides: what arrives elsewhere than by a named interface is left alone. */
+	ONLY_BY_INTERFACE = 1 << 16,
+	HAS_VNETS = 1 << 17,
 };
 
 /* A set of ports is a bit for each, in blocks; blocks without a bit are left out. */
@@ -81,7 +85,11 @@ enum network_kind {
 	DESTINATION_6 = 6,
 	SOURCE_4 = 0x104,
 	SOURCE_6 = 0x106,
+	/* Of virtual networks; the number of the interface stands before it. */
+	VNET_4 = 0x204,
+	VNET_6 = 0x206,
 };
+#define OF_INTERFACE(number) ((number) << 16)
 
 struct address_key {
 	__u32 generation;
@@ -93,6 +101,24 @@ enum address_kind {
 	NAME_SERVER = 1,
 };
 
+struct interface_key {
+	__u32 generation;
+	__u32 index;
+};
+/* What is said of an interface that traffic arrives by. */
+struct interface {
+	__u32 what;
+	__u32 number;          /* which virtual networks are behind it */
+	struct address own[2]; /* its address, IPv4 and IPv6; unspecified where it has none */
+};
+enum interface_flag {
+	EXCLUDED = 1 << 0,
+	CAPTURED = 1 << 1, /* where ONLY_BY_INTERFACE is set */
+	VNET_OF_IPV4 = 1 << 2,
+	VNET_OF_IPV6 = 1 << 3,
+	WITHOUT_HEADER = 1 << 4, /* its packets begin with IP, not with Ethernet */
+};
+
 /* What is known of a socket. Connections that are accepted inherit it from their listener. */
 struct socket {
 	__u64 netns;
@@ -102,7 +128,7 @@ struct socket {
 	__u16 by;                /* the port of the sidecar that it was sent to */
 	__u8 role;
 	__u8 known; /* whether `original` counts */
-	__u16 unused;
+	__u16 guest_port; /* from which port a guest called, before it was given another; 0 where none did */
 };
 enum role {
 	NOBODY = 0,
@@ -120,7 +146,32 @@ struct pending_key {
 };
 struct pending {
 	struct address original;
-	__u16 port, unused;
+	__u16 port;
+	__u16 guest_port; /* as in `struct socket` */
+};
+
+/* A guest is whoever calls from a virtual network: a machine or container behind an interface of this host. What it calls is
+   led to an address of this host, so that the sidecar can take it, and the answers come back as from where it called. Each
+   connection lies in a map of the namespace's own twice: as the guest knows it, and as this host does. */
+struct guest_key {
+	struct address guest, host;
+	__u16 guest_port, host_port; /* in host order */
+	__u32 side;
+};
+enum side {
+	AS_GUEST_CALLS = 0,  /* `host` is where it calls */
+	AS_HOST_ANSWERS = 1, /* `host` is the sidecar; of queries, whose answers may come from another own address, none */
+};
+#define OF_PROTOCOL(protocol) ((protocol) << 8)
+/* What the other side calls the same. */
+struct guest {
+	struct address host;
+	__u16 guest_port, host_port;
+	__u32 ended; /* bits of `enum end` */
+};
+enum end {
+	BY_GUEST = 1,
+	BY_HOST = 2,
 };
 
 struct listener_key {
@@ -185,6 +236,14 @@ struct {
 	TYPE(value, __u8);
 } MAP(tproxy_address);
 
+struct {
+	NUMBER(type, BPF_MAP_TYPE_HASH);
+	NUMBER(map_flags, BPF_F_NO_PREALLOC);
+	NUMBER(max_entries, 1 << 14);
+	TYPE(key, struct interface_key);
+	TYPE(value, struct interface);
+} MAP(tproxy_interface);
+
 /* From which address this host speaks to a network. */
 struct {
 	NUMBER(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -222,5 +281,22 @@ struct {
 	TYPE(key, __u64); /* cookie of the network namespace */
 	TYPE(value, struct counters);
 } MAP(tproxy_counters);
+
+/* These two a namespace has of its own, and only where it has virtual networks. What the kernel evicts where one is full is
+   what was silent for longest. So queries, of which none is told to have ended, and connections that have ended have another
+   map than those that are open. */
+struct {
+	NUMBER(type, BPF_MAP_TYPE_LRU_HASH);
+	NUMBER(max_entries, 1 << 16);
+	TYPE(key, struct guest_key);
+	TYPE(value, struct guest);
+} MAP(tproxy_guests);
+
+struct {
+	NUMBER(type, BPF_MAP_TYPE_LRU_HASH);
+	NUMBER(max_entries, 1 << 14);
+	TYPE(key, struct guest_key);
+	TYPE(value, struct guest);
+} MAP(tproxy_passing);
 
 #endif

@@ -105,6 +105,7 @@ INLINE void on_accept(struct bpf_sock_ops *context, struct bpf_sock *socket)
 		return;
 	known->original = pending->original;
 	known->port = pending->port;
+	known->guest_port = pending->guest_port;
 	known->known = 1;
 	map_delete(&tproxy_pending, &key);
 }

@@ -14,6 +14,9 @@
 #include "getsockopt.c"
 #undef OF
 #include "sk_lookup.c"
+#undef OF
+#include "vnet_in.c"
+#include "vnet_out.c"
 
 /* Some helpers are for programs under this licence alone. */
 char licence[] SECTION("license") = "GPL";

@@ -87,7 +87,7 @@ fn other_numbers(contents: &Contents) -> impl Iterator<Item = (Mutant, Contents)
 /// Whether an entry has to do with a family.
 fn is_of(table: Table, key: &[u8], family: IpFamily) -> bool {
     let is_v4 = match table {
-        Table::Ports | Table::Users | Table::Groups => return true,
+        Table::Ports | Table::Users | Table::Groups | Table::Interfaces => return true,
         // The kind: the family's number, in its first byte.
         Table::Networks | Table::Sources => key.get(8) == Some(&4),
         Table::Addresses => key.get(8..20) == Some(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]),

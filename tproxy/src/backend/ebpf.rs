@@ -28,6 +28,15 @@ impl Ebpf {
         Ok(Self { place: kernel::choose(config)?, loopback: loopback.to_owned() })
     }
 
+    /// Refuses what of a plan this kernel cannot do. Without root it cannot be asked.
+    ///
+    /// # Errors
+    /// The setting, and which kernel can.
+    pub fn is_able(&self, plan: &Plan) -> Result<(), EbpfError> {
+        let asked = unsupported::by_interface(plan).filter(|_| nix::unistd::geteuid().is_root());
+        asked.map_or(Ok(()), |key| kernel::try_to_tell_interfaces(self.place.object.as_deref(), key))
+    }
+
     /// Refuses what of a configuration cannot be honoured, before anything is looked at.
     ///
     /// # Errors

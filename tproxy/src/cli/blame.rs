@@ -45,6 +45,7 @@ fn of_ebpf(error: &EbpfError) -> Option<&'static str> {
         EbpfError::WithoutPrograms | EbpfError::NoCookie(_) => Some("backend"),
         EbpfError::NotCgroup { .. } | EbpfError::NoCgroup { .. } => Some("ebpf.cgroupPath"),
         EbpfError::Object { .. } => Some("ebpf.programsSourcePath"),
+        EbpfError::InterfacesUntold { key } => Some(key),
         _ => None,
     }
 }

@@ -47,7 +47,8 @@ pub(super) fn install(
     Ebpf::supports(config, &plan)?;
     permit_ids()?;
     let backend = Ebpf::new(config, &facts.loopback)?;
-    tell_notes(config, &notes, surroundings);
+    backend.is_able(&plan)?;
+    tell_notes(config, &plan, &notes, surroundings);
     if config.dry_run {
         return dry_run(&backend, &plan, surroundings);
     }
@@ -161,7 +162,7 @@ fn dry_run(backend: &Ebpf, plan: &Plan, surroundings: &mut Surroundings<'_>) -> 
         backend.observe(None)?
     } else {
         surroundings.warn("[dry-run]: without root, what is installed already cannot be seen");
-        Installed::default()
+        Installed { interfaces: kernel::interfaces()?, ..Installed::default() }
     };
     let rendered = backend.render(plan, &installed)?;
     if surroundings.output.json {
@@ -190,9 +191,16 @@ fn facts(config: &Config, surroundings: &Surroundings<'_>) -> Result<HostFacts, 
     Ok(facts)
 }
 
-fn tell_notes(config: &Config, notes: &[Note], surroundings: &mut Surroundings<'_>) {
+fn tell_notes(config: &Config, plan: &Plan, notes: &[Note], surroundings: &mut Surroundings<'_>) {
     for note in notes {
         surroundings.warn(note);
+    }
+    let patterns = unsupported::patterns(plan);
+    if !patterns.is_empty() {
+        surroundings.warn(format!(
+            "{} means the interfaces that are there now; where another one comes, install again",
+            patterns.join(" and ")
+        ));
     }
     let without_effect = unsupported::without_effect(config);
     if !without_effect.is_empty() {

@@ -128,6 +128,7 @@ impl CliError {
                 | EbpfError::NoCookie(_)
                 | EbpfError::NoCgroup { .. }
                 | EbpfError::NotCgroup { .. }
+                | EbpfError::InterfacesUntold { .. }
                 | EbpfError::Object { .. },
             )
             | Self::Host(HostError::ResolvConf { .. })

@@ -26,12 +26,21 @@ pub enum Table {
     Addresses,
     /// From which address this host speaks to a network.
     Sources,
+    /// What is said of interfaces that traffic arrives by.
+    Interfaces,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Ports, Self::Users, Self::Groups, Self::Networks, Self::Addresses, Self::Sources];
+    pub const ALL: [Self; 7] = [
+        Self::Ports,
+        Self::Users,
+        Self::Groups,
+        Self::Networks,
+        Self::Addresses,
+        Self::Sources,
+        Self::Interfaces,
+    ];
 
     /// Its name in the kernel.
     #[must_use]
@@ -43,6 +52,7 @@ impl Table {
             Self::Networks => "tproxy_networks",
             Self::Addresses => "tproxy_address",
             Self::Sources => "tproxy_sources",
+            Self::Interfaces => "tproxy_interface",
         }
     }
 
@@ -56,6 +66,7 @@ impl Table {
             Self::Networks => (28, 1),
             Self::Addresses => (24, 1),
             Self::Sources => (28, 16),
+            Self::Interfaces => (8, 40),
         }
     }
 
@@ -63,7 +74,7 @@ impl Table {
     #[must_use]
     pub fn generation_at(self) -> std::ops::Range<usize> {
         match self {
-            Self::Ports | Self::Addresses => 0..4,
+            Self::Ports | Self::Addresses | Self::Interfaces => 0..4,
             Self::Users | Self::Groups | Self::Networks | Self::Sources => 4..8,
         }
     }

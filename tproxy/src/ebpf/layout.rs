@@ -9,14 +9,16 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::contents::{Contents, Instance, Table};
+use super::interface::Interface;
+use super::unsupported::{self, Unsupported, by_interface};
 use super::users::{Passing, Users, prefixes, users};
-use super::{ports, unsupported};
+use super::{arrivals, ports};
 use crate::config::ports::{Port, Ports};
 use crate::family::IpFamily;
 use crate::plan::Plan;
 
 /// Counted up with each change of the maps' layout: it is a part of the name of the pin directory.
-pub(super) const LAYOUT: u32 = 2;
+pub(super) const LAYOUT: u32 = 3;
 
 const OUTBOUND_PORTS: u16 = 0;
 const INBOUND_PORTS: u16 = 1;
@@ -45,10 +47,13 @@ mod flag {
     pub(super) const HAS_GROUPS: u32 = 1 << 12;
     pub(super) const HAS_NETWORKS: u32 = 1 << 13;
     pub(super) const HAS_SOURCES: u32 = 1 << 14;
+    pub(super) const HAS_INTERFACES: u32 = 1 << 15;
+    pub(super) const ONLY_BY_INTERFACE: u32 = 1 << 16;
+    pub(super) const HAS_VNETS: u32 = 1 << 17;
 }
 
 /// What an instance's flags are called, and their bits.
-pub const FLAGS: [(&str, u32); 15] = [
+pub const FLAGS: [(&str, u32); 18] = [
     ("captures-ipv4", flag::CAPTURES[0]),
     ("captures-ipv6", flag::CAPTURES[1]),
     ("outbound-on", flag::OUTBOUND_ON),
@@ -64,13 +69,20 @@ pub const FLAGS: [(&str, u32); 15] = [
     ("has-groups", flag::HAS_GROUPS),
     ("has-networks", flag::HAS_NETWORKS),
     ("has-sources", flag::HAS_SOURCES),
+    ("has-interfaces", flag::HAS_INTERFACES),
+    ("only-by-interface", flag::ONLY_BY_INTERFACE),
+    ("has-vnets", flag::HAS_VNETS),
 ];
 
-/// What `plan` means on a host that speaks to networks from the addresses of `routes`.
+/// What `plan` means on a host that speaks to networks from the addresses of `routes`, and has these `interfaces`.
 ///
 /// # Errors
-/// It has more different sets of ports than can be numbered.
-pub fn contents(plan: &Plan, routes: &[(IpNet, IpAddr)]) -> Result<Contents, unsupported::Unsupported> {
+/// It has more different sets of ports than can be numbered, or names an interface that is not there.
+pub fn contents(
+    plan: &Plan,
+    routes: &[(IpNet, IpAddr)],
+    interfaces: &[Interface],
+) -> Result<Contents, Unsupported> {
     let policy = &plan.policy;
     let number = |port: Option<Port>| port.map_or(0, Port::get);
     let mut contents = Contents::of(Instance {
@@ -107,6 +119,7 @@ pub fn contents(plan: &Plan, routes: &[(IpNet, IpAddr)]) -> Result<Contents, uns
     for (network, source) in routes {
         contents.insert(Table::Sources, network_key(*network, 0), mapped(*source).to_vec());
     }
+    arrivals::insert(&mut contents, plan, interfaces)?;
     Ok(contents)
 }
 
@@ -138,6 +151,9 @@ fn flags(plan: &Plan) -> u32 {
         (exclusions.iter().any(|one| one.gids.is_some()), flag::HAS_GROUPS),
         (exclusions.iter().any(|one| one.network.is_some()), flag::HAS_NETWORKS),
         (!inbound.exclude_sources.is_empty(), flag::HAS_SOURCES),
+        (by_interface(plan).is_some(), flag::HAS_INTERFACES),
+        (inbound.only_interface.is_some(), flag::ONLY_BY_INTERFACE),
+        (!policy.vnets.is_empty(), flag::HAS_VNETS),
     ] {
         if holds {
             flags |= flag;
@@ -154,7 +170,7 @@ fn insert_ports(contents: &mut Contents, set: u16, list: &Ports) {
 }
 
 /// Equal sets of ports are one.
-fn insert_users(contents: &mut Contents, all: &[Users]) -> Result<(), unsupported::Unsupported> {
+fn insert_users(contents: &mut Contents, all: &[Users]) -> Result<(), Unsupported> {
     let mut numbers: BTreeMap<String, u16> = BTreeMap::new();
     let mut number = |contents: &mut Contents, passing: &Passing| match passing {
         Passing::Nothing => Ok(NO_PORT),
@@ -187,7 +203,7 @@ fn id_key(first: u32, length: u32) -> Vec<u8> {
 }
 
 /// `struct network_key`. The prefix begins with generation and kind.
-fn network_key(network: IpNet, of: u32) -> Vec<u8> {
+pub(super) fn network_key(network: IpNet, of: u32) -> Vec<u8> {
     let network = network.trunc();
     let (kind, mut bytes) = match network.addr() {
         IpAddr::V4(address) => (4, address.octets().to_vec()),
@@ -205,7 +221,7 @@ fn address_key(address: IpAddr, kind: u32) -> Vec<u8> {
 }
 
 /// `struct address`.
-fn mapped(address: IpAddr) -> [u8; 16] {
+pub(super) fn mapped(address: IpAddr) -> [u8; 16] {
     match address {
         IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
         IpAddr::V6(address) => address.octets(),

@@ -5,7 +5,7 @@
 use crate::plan::line::Line;
 
 /// The lines that these programs decide by, in the order of their numbers.
-pub const LINES: [Line; 22] = [
+pub const LINES: [Line; 26] = [
     Line::OutboundFamilyOff,
     Line::OutboundSidecarToListener,
     Line::OutboundExclusion,
@@ -22,7 +22,11 @@ pub const LINES: [Line; 22] = [
     Line::OutboundNotIncludedPort,
     Line::OutboundCaptured,
     Line::InboundFamilyOff,
+    Line::InboundVnetDns,
+    Line::InboundVnetTcp,
     Line::InboundOff,
+    Line::InboundOtherInterface,
+    Line::InboundExcludedInterface,
     Line::InboundExcludedSource,
     Line::InboundIncludedPort,
     Line::InboundNotIncludedPort,

@@ -4,7 +4,9 @@
 //! Pure: `contents` is what lies in the maps, `layout` makes it of a plan, `render` makes changes of both. `kernel` reads and
 //! changes the system; only `apply` has it change anything. Must never decide in Rust what the programs decide.
 
+mod arrivals;
 pub mod contents;
+pub mod interface;
 pub mod kernel;
 mod layout;
 pub mod line;
@@ -13,6 +15,7 @@ pub mod render;
 pub mod unsupported;
 mod users;
 
+pub use arrivals::with_guests;
 pub use contents::Contents;
 pub use layout::{FLAGS, contents};
 pub use unsupported::Unsupported;

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::contents::Contents;
+use super::interface::Interface;
 use super::layout;
 use super::unsupported::Unsupported;
 use crate::apply::change::{Change, LoopbackAddress};
@@ -104,6 +105,8 @@ pub struct Installed {
     pub left: Vec<Place>,
     /// From which address this host speaks to which network.
     pub routes: Vec<(IpNet, IpAddr)>,
+    /// The interfaces of this host.
+    pub interfaces: Vec<Interface>,
     /// Whether the passthrough address ::6 is on loopback.
     pub has_address: bool,
     /// Who added it, as far as the kernel knows.
@@ -137,9 +140,9 @@ impl Installed {
 /// The changes that lead from `installed` to `plan` at `place`; none where it is installed already and whole.
 ///
 /// # Errors
-/// The plan is more than the maps hold.
+/// The plan is more than the maps hold, or names an interface that is not there.
 pub fn install(plan: &Plan, place: &Place, installed: &Installed) -> Result<Vec<Change>, Unsupported> {
-    let contents = layout::contents(plan, &installed.routes)?;
+    let contents = layout::contents(plan, &installed.routes, &installed.interfaces)?;
     let wants_v6 = plan.policy.families.contains(&IpFamily::V6);
     let address = passthrough(&plan.host.loopback);
     let mut changes = Vec::new();

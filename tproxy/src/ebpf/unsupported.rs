@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use crate::config::Config;
+use crate::config::interface::InterfacePattern;
 use crate::plan::{Exclusion, Plan};
 
 /// A part of the configuration that this backend cannot honour.
@@ -31,6 +32,24 @@ impl Unsupported {
     pub fn reason(&self) -> &str {
         &self.reason
     }
+
+    /// No interface is there that a pattern stands for.
+    pub(super) fn no_interface(key: &'static str, pattern: &InterfacePattern) -> Self {
+        let reason = format!(
+            "names `{pattern}`, and no interface of this host is called so: the ebpf backend takes those that are there \
+             when it is installed; install when it is there, or use iptables, which asks for names"
+        );
+        Self::new(key, reason)
+    }
+
+    /// An interface whose packets the programs cannot read.
+    pub(super) fn no_link(interface: &str) -> Self {
+        let reason = format!(
+            "names {interface}, whose packets begin neither with Ethernet nor with IP, which the ebpf backend cannot read; \
+             use iptables"
+        );
+        Self::new("redirect.vnet.networks", reason)
+    }
 }
 
 /// More sets than the programs can tell apart.
@@ -54,11 +73,6 @@ pub fn check(config: &Config, plan: &Plan) -> Result<(), Unsupported> {
             "cannot be honoured by the ebpf backend, which decides before a route is chosen; use iptables",
         ),
         (
-            !policy.inbound.exclude_interfaces.is_empty(),
-            "redirect.inbound.excludeInterfaces",
-            "cannot be honoured by the ebpf backend, which asks for listeners and not for interfaces; use iptables",
-        ),
-        (
             config.rules.log,
             "log.enabled",
             "cannot be honoured by the ebpf backend, which sees calls and no packets; use iptables, or the counters of \
@@ -70,19 +84,9 @@ pub fn check(config: &Config, plan: &Plan) -> Result<(), Unsupported> {
             "cannot be honoured by the ebpf backend, which asks no connection tracking; use iptables",
         ),
         (
-            !policy.vnets.is_empty(),
-            "redirect.vnet.networks",
-            "cannot be honoured by the ebpf backend, which sees what arrives for this host alone; use iptables",
-        ),
-        (
             config.store_firewalld,
             "storeFirewalld",
             "cannot be honoured by the ebpf backend, which has no rules to store; use iptables",
-        ),
-        (
-            config.ebpf.tc_attach_interface.is_some(),
-            "ebpf.tcAttachIface",
-            "cannot be honoured: arriving connections are captured on every interface; leave it out",
         ),
     ] {
         if asked {
@@ -100,6 +104,26 @@ pub fn check(config: &Config, plan: &Plan) -> Result<(), Unsupported> {
             "combines parts that the ebpf backend cannot combine; use iptables",
         )),
     }
+}
+
+/// The setting that needs programs to be told by which interface a connection arrives; `None` where none does.
+#[must_use]
+pub fn by_interface(plan: &Plan) -> Option<&'static str> {
+    let inbound = &plan.policy.inbound;
+    let excludes = (!inbound.exclude_interfaces.is_empty()).then_some("redirect.inbound.excludeInterfaces");
+    excludes.or_else(|| inbound.only_interface.as_ref().map(|_| "ebpf.tcAttachIface"))
+}
+
+/// Settings that name interfaces by a pattern, which stands for those that are there now.
+#[must_use]
+pub fn patterns(plan: &Plan) -> Vec<&'static str> {
+    let is_pattern = |pattern: &InterfacePattern| pattern.as_str().ends_with('+');
+    let policy = &plan.policy;
+    let named = [
+        ("redirect.inbound.excludeInterfaces", policy.inbound.exclude_interfaces.iter().any(is_pattern)),
+        ("redirect.vnet.networks", policy.vnets.iter().any(|vnet| is_pattern(&vnet.interface))),
+    ];
+    named.into_iter().filter_map(|(key, is_there)| is_there.then_some(key)).collect()
 }
 
 /// Options that somebody chose and that concern netfilter's own workings alone, by their names: they change nothing here.

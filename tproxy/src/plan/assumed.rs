@@ -51,7 +51,12 @@ impl Plan {
     fn assumed_of_arrival(&self, flow: &Flow) -> [Option<Assumption>; 4] {
         let inbound = &self.policy.inbound;
         let (has_vnets, excludes) = (!self.policy.vnets.is_empty(), !inbound.exclude_interfaces.is_empty());
+        let only = inbound.only_interface.is_some();
         let by = match (has_vnets, excludes) {
+            (true, _) if only => {
+                "it arrives by the interface that is captured, which is of no virtual network"
+            }
+            (false, _) if only => "it arrives by the interface that is captured",
             (true, true) => "it arrives by an interface that is neither excluded nor of a virtual network",
             (true, false) => "it arrives by an interface that is of no virtual network",
             (false, _) => "it arrives by an interface that is not excluded",
@@ -62,7 +67,7 @@ impl Plan {
                 "--from",
                 "its source is not excluded",
             ),
-            assumed(flow.interface.is_none() && (has_vnets || excludes), "--interface", by),
+            assumed(flow.interface.is_none() && (has_vnets || excludes || only), "--interface", by),
             None,
             None,
         ]

@@ -55,6 +55,7 @@ impl Plan {
                 let pattern = matching(&outbound.exclude_interfaces, self.egress(flow))?;
                 Entry::of_item("redirect.outbound.excludeInterfaces", pattern)
             }
+            Line::InboundOtherInterface => Entry::new("ebpf.tcAttachIface", inbound.only_interface.as_ref()?),
             Line::InboundExcludedInterface => {
                 let pattern = matching(&inbound.exclude_interfaces, flow.interface.as_deref())?;
                 Entry::of_item("redirect.inbound.excludeInterfaces", pattern)

@@ -72,6 +72,9 @@ impl Plan {
             Line::InboundIncludedPort => {
                 format!("port {port} is included (included: {})", listed(&policy.inbound.include_ports))
             }
+            Line::InboundOtherInterface => {
+                "it arrives on another interface than the one that is captured".to_owned()
+            }
             Line::InboundExcludedInterface => "it arrives on an excluded interface".to_owned(),
             Line::InboundExcludedSource => "its source address is excluded".to_owned(),
             Line::InboundInvalid => {

@@ -57,6 +57,8 @@ pub enum Line {
     InboundNotTcp,
     /// Inbound capture is off.
     InboundOff,
+    /// Arrives on another interface than the one that is captured; eBPF only.
+    InboundOtherInterface,
     /// Arrives on an excluded interface.
     InboundExcludedInterface,
     /// The source address is excluded.
@@ -101,6 +103,7 @@ impl Line {
             Self::InboundVnetTcp => "inbound/vnet-tcp",
             Self::InboundNotTcp => "inbound/not-tcp",
             Self::InboundOff => "inbound/off",
+            Self::InboundOtherInterface => "inbound/other-interface",
             Self::InboundExcludedInterface => "inbound/excluded-interface",
             Self::InboundExcludedSource => "inbound/excluded-source",
             Self::InboundIncludedPort => "inbound/included-port",

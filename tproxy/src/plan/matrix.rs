@@ -36,6 +36,11 @@ pub struct Row {
     pub explanation: Explanation,
 }
 
+/// A name that a pattern does not stand for.
+fn other_than(pattern: &InterfacePattern) -> String {
+    (0..).map(|number| format!("eth{number}")).find(|name| !pattern.matches(name)).unwrap_or_default()
+}
+
 impl Plan {
     /// The verdicts of a whole table of flows, of every family that is captured.
     #[must_use]
@@ -151,6 +156,10 @@ impl Plan {
             let flow = Flow { interface: Some(name.clone()), ..Flow::inbound(own(80), source) };
             self.row(format!("elsewhere by {name}"), "this host:80".to_owned(), flow)
         }));
+        if let Some(only) = &inbound.only_interface {
+            let flow = Flow { interface: Some(other_than(only)), ..Flow::inbound(own(80), source) };
+            rows.push(self.row("elsewhere by another interface".to_owned(), "this host:80".to_owned(), flow));
+        }
         rows.extend(self.vnet_rows(family));
         rows
     }

@@ -98,6 +98,9 @@ pub struct Inbound {
     pub exclude_sources: Vec<IpNet>,
     /// Interfaces not captured.
     pub exclude_interfaces: Vec<InterfacePattern>,
+    /// The only interface captured; `None` for all. Programs alone know it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only_interface: Option<InterfacePattern>,
 }
 
 /// Capture of outgoing connections.

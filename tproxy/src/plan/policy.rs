@@ -146,6 +146,9 @@ impl Plan {
             return pass(Line::InboundNotTcp);
         }
         let Some(sidecar) = inbound.port.filter(|_| inbound.enabled) else { return pass(Line::InboundOff) };
+        if self.arrives_elsewhere(flow) {
+            return pass(Line::InboundOtherInterface);
+        }
         if matching(&inbound.exclude_interfaces, flow.interface.as_deref()).is_some() {
             return pass(Line::InboundExcludedInterface);
         }
@@ -153,6 +156,13 @@ impl Plan {
             return pass(Line::InboundExcludedSource);
         }
         self.inbound_port(flow, sidecar)
+    }
+
+    /// Whether it is said to arrive by another interface than the only one that is captured.
+    fn arrives_elsewhere(&self, flow: &Flow) -> bool {
+        let only = self.policy.inbound.only_interface.as_ref();
+        let by = flow.interface.as_deref();
+        only.is_some_and(|only| by.is_some_and(|name| !only.matches(name)))
     }
 
     fn inbound_port(&self, flow: &Flow, sidecar: Port) -> Decision {

@@ -42,6 +42,7 @@ fn plan() -> Plan {
                 exclude_ports: Ports::default(),
                 exclude_sources: Vec::new(),
                 exclude_interfaces: Vec::new(),
+                only_interface: None,
             },
             outbound: Outbound {
                 enabled: true,

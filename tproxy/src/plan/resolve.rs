@@ -10,6 +10,7 @@ use super::note::{Note, PlanError};
 use super::sidecar::{self, Sidecar};
 use super::{Chains, Dns, Engine, Exclusion, Host, Inbound, IptablesOptions, Outbound, Plan, Policy};
 use crate::config::exclusion::Protocols;
+use crate::config::interface::InterfacePattern;
 use crate::config::ports::{Port, Ports};
 use crate::config::{BackendChoice, Config, IpFamilyMode, Redirect};
 use crate::family::IpFamily;
@@ -28,7 +29,7 @@ pub fn resolve(config: &Config, facts: &HostFacts, sidecar: Sidecar) -> Result<(
     let families = families(config, facts, &mut notes);
     let policy = Policy {
         sidecar_uid,
-        inbound: inbound(&config.inbound),
+        inbound: Inbound { only_interface: only_interface(config), ..inbound(&config.inbound) },
         outbound: outbound(&config.outbound),
         dns: dns(config, facts, &families, &mut notes),
         vnets: config.vnets.clone(),
@@ -57,7 +58,14 @@ fn inbound(redirect: &Redirect) -> Inbound {
         exclude_ports: counted(redirect),
         exclude_sources: redirect.exclude_networks.0.clone(),
         exclude_interfaces: redirect.exclude_interfaces.clone(),
+        only_interface: None,
     }
+}
+
+/// Rules have no such option, and Kuma's takes it for its programs alone.
+fn only_interface(config: &Config) -> Option<InterfacePattern> {
+    let named = config.ebpf.tc_attach_interface.clone();
+    named.filter(|_| config.backend == BackendChoice::Ebpf)
 }
 
 fn outbound(redirect: &Redirect) -> Outbound {

@@ -7,11 +7,14 @@ use std::time::{Duration, Instant};
 
 use super::adopt::adopt;
 use super::error::EbpfError;
+use super::guests;
 use super::maps::{Entry, Maps, Role};
+use super::object::Owner;
 use super::set::{Programs, Set};
 use crate::apply::fault;
 use crate::ebpf::contents::Contents;
 use crate::ebpf::render::Capture;
+use crate::ebpf::with_guests;
 
 /// Makes what is captured what `capture` says.
 ///
@@ -34,6 +37,9 @@ pub fn carry_out(capture: &Capture) -> Result<(), EbpfError> {
         let _ = set.remove_if_unused();
     } else if let (Err(_), Some(before)) = (&done, before) {
         let _ = set.maps().and_then(|maps| exchange(&maps, *netns, before));
+        let guests = with_guests(before);
+        let mut programs = Programs::of(place, Owner { netns: *netns, has_guests: !guests.is_empty() });
+        let _ = set.attach_to_interfaces(&mut programs, &guests);
     }
     done
 }
@@ -48,7 +54,8 @@ pub fn take_back(capture: &Capture) -> Result<(), EbpfError> {
 }
 
 fn put(set: &Set<'_>, netns: u64, contents: &Contents) -> Result<(), EbpfError> {
-    let mut programs = Programs::of(set.place(), netns);
+    let guests = with_guests(contents);
+    let mut programs = Programs::of(set.place(), Owner { netns, has_guests: !guests.is_empty() });
     set.attach(&mut programs)?;
     fault::reach("programs-attached");
     let maps = set.maps()?;
@@ -57,6 +64,8 @@ fn put(set: &Set<'_>, netns: u64, contents: &Contents) -> Result<(), EbpfError> 
     fault::reach("maps-exchanged");
     set.attach_to_namespace(&mut programs)?;
     fault::reach("namespace-attached");
+    set.attach_to_interfaces(&mut programs, &guests)?;
+    fault::reach("interfaces-attached");
     Ok(())
 }
 
@@ -95,7 +104,7 @@ fn exchange(maps: &Maps, netns: u64, contents: &Contents) -> Result<(), EbpfErro
 }
 
 fn take_away(capture: &Capture) -> Result<(), EbpfError> {
-    let Some(set) = Set::open(&capture.place)? else { return Ok(()) };
+    let Some(set) = Set::open(&capture.place)? else { return guests::detach_all(&capture.place.directory) };
     forget(&set, capture.netns)?;
     fault::reach("namespace-forgotten");
     set.collect()?;
@@ -119,6 +128,7 @@ fn forget(set: &Set<'_>, netns: u64) -> Result<(), EbpfError> {
         // Nothing tells when the sidecar has asked.
         std::thread::sleep(ACCEPTED);
     }
+    set.detach_from_interfaces(netns)?;
     set.detach_from_namespace(netns)?;
     maps.forget(netns)
 }

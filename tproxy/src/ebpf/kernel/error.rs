@@ -109,6 +109,28 @@ pub enum EbpfError {
         /// How long it was waited for.
         waited: Duration,
     },
+    /// The interfaces cannot be read.
+    #[error("cannot list the interfaces of this host: {0}")]
+    Interfaces(nix::errno::Errno),
+    /// An interface.
+    #[error("cannot {what} {name}: {error}{}", taken(.error))]
+    Interface {
+        /// What was tried.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// Programs are not told by which interface a connection arrives.
+    #[error(
+        "cannot be honoured here: this kernel does not tell programs by which interface a connection arrives, which \
+         Linux does since 5.17; use iptables"
+    )]
+    InterfacesUntold {
+        /// The setting that needs it.
+        key: &'static str,
+    },
     /// The routes cannot be read.
     #[error("cannot read the routes of this host: {0}")]
     Routes(io::Error),
@@ -120,6 +142,16 @@ pub enum EbpfError {
 fn full(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
         Some(libc::E2BIG | libc::ENOSPC | libc::ENOMEM) => "; it is full",
+        _ => "",
+    }
+}
+
+fn taken(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::EEXIST) => {
+            "; another program has an `ingress` queue there (see `tc qdisc`), which leaves no room"
+        }
+        Some(libc::ENOENT | libc::EOPNOTSUPP) => "; the kernel needs NET_CLS_BPF and NET_SCH_INGRESS",
         _ => "",
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Must never hold anything but the table.
 
+use super::filter::Way;
+
 /// One hook of a cgroup.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Hook {
@@ -36,3 +38,6 @@ pub(super) const HOOKS: [Hook; 12] = [
 
 /// That of a network namespace.
 pub(super) const LOOKUP: Hook = hook("sk_lookup", "tproxy_lookup", 36);
+
+/// Those of an interface that virtual networks are behind. That of answers comes first: what it does needs the other.
+pub(super) const GUESTS: [(Way, &str); 2] = [(Way::Out, "tproxy_vnet_out"), (Way::In, "tproxy_vnet_in")];

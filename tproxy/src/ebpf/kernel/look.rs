@@ -7,6 +7,7 @@ use std::os::linux::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::error::EbpfError;
+use super::interfaces::interfaces;
 use super::namespace;
 use super::place::{self, Mounts};
 use super::routes;
@@ -14,6 +15,7 @@ use super::set::Set;
 use crate::apply::change::Change;
 use crate::apply::record::Record;
 use crate::ebpf::render::{Found, Installed, Place};
+use crate::ebpf::with_guests;
 use crate::family::IpFamily;
 use crate::host;
 
@@ -23,7 +25,8 @@ use crate::host;
 /// The kernel cannot be asked.
 pub fn look(loopback: &str, record: Option<Record>) -> Result<Installed, EbpfError> {
     let netns = namespace::cookie()?;
-    let mut installed = Installed { netns, routes: routes::sources()?, ..Installed::default() };
+    let (routes, interfaces) = (routes::sources()?, interfaces()?);
+    let mut installed = Installed { netns, routes, interfaces, ..Installed::default() };
     let mark = host::mark_of(loopback, IpFamily::V6.passthrough())?;
     (installed.has_address, installed.address_mark) = (mark.is_some(), mark.unwrap_or_default());
     for place in places(record.as_ref())? {
@@ -70,7 +73,7 @@ fn found(place: &Place, netns: u64) -> Result<There, EbpfError> {
         return Ok(if is_left { There::Left } else { There::Others });
     };
     let contents = maps.contents(&entry)?;
-    let mut damage = set.missing(netns)?;
+    let mut damage = set.missing(netns, &with_guests(&contents))?;
     if contents.digest() != entry.contents || entry.next != [0, 0] {
         damage.push("the maps do not hold what was put there".to_owned());
     }

@@ -340,6 +340,9 @@ impl Maps {
         for key in self.listen.keys()?.iter().filter(|key| key.starts_with(&netns.to_ne_bytes())) {
             self.listen.delete(key)?;
         }
+        for key in self.pending.keys()?.iter().filter(|key| key.starts_with(&netns.to_ne_bytes())) {
+            self.pending.delete(key)?;
+        }
         self.sweep()
     }
 }

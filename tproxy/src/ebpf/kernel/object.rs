@@ -57,34 +57,93 @@ pub(super) struct Object {
     name: String,
 }
 
+/// Whose the programs are of which a copy is loaded for each network namespace.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Owner {
+    /// Cookie of the network namespace.
+    pub(super) netns: u64,
+    /// Whether virtual networks are captured there.
+    pub(super) has_guests: bool,
+}
+
+/// What is known of connections and queries of virtual networks, which each namespace that has any keeps for itself.
+const GUESTS: [&str; 2] = ["tproxy_guests", "tproxy_passing"];
+
+impl Owner {
+    #[cfg(feature = "ebpf")]
+    const NOBODY: Self = Self { netns: 0, has_guests: false };
+
+    /// The name of the pin of a map that it has for itself.
+    fn pin(self, map: &str) -> String {
+        format!("{}-{}", map.trim_start_matches("tproxy_"), self.netns)
+    }
+
+    /// The names of all such pins.
+    pub(super) fn pins(self) -> [String; 2] {
+        GUESTS.map(|map| self.pin(map))
+    }
+}
+
+/// What the kernel tells programs.
+#[cfg(feature = "ebpf")]
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    /// The network namespace of a connection (Linux 5.15).
+    netns: bool,
+    /// The interface that it arrives by (Linux 5.17).
+    interface: bool,
+}
+
 #[cfg(feature = "ebpf")]
 impl Object {
     /// The object with the maps that are pinned in `directory`, or are made and pinned there now; with maps of its own
-    /// where there is no directory. `netns` is what the program for listeners belongs to.
+    /// where there is no directory.
     pub(super) fn load(
         object: Option<&Path>,
         directory: Option<&Path>,
-        netns: u64,
+        owner: Owner,
+    ) -> Result<Self, EbpfError> {
+        let with = |told: Told| Self::load_as(object, directory, owner, told);
+        let mut loaded = with(Told { netns: true, interface: true })?;
+        // Before Linux 5.15 connections do not tell their network namespace, and before 5.17 not their interface.
+        if loaded.program(LOOKUP.program).is_err() {
+            loaded = with(Told { netns: true, interface: false })?;
+            if loaded.program("tproxy_sockops").is_err() {
+                loaded = with(Told { netns: false, interface: false })?;
+            }
+        }
+        Ok(loaded)
+    }
+
+    fn load_as(
+        object: Option<&Path>,
+        directory: Option<&Path>,
+        owner: Owner,
+        told: Told,
     ) -> Result<Self, EbpfError> {
         let name = object.map_or_else(|| "this build".to_owned(), |path| path.display().to_string());
         let bytes = bytes(object)?;
         allow_memory();
-        let with = |tells_netns: u8| {
-            let mut loader = aya::EbpfLoader::new();
-            loader.override_global("NETNS", &netns, true).override_global("TELLS_NETNS", &tells_netns, true);
-            if let Some(directory) = directory {
-                for map in super::maps::Maps::names() {
-                    loader.map_pin_path(map, directory.join(map));
-                }
+        let [tells_netns, tells_interface] = [told.netns, told.interface].map(u8::from);
+        let mut loader = aya::EbpfLoader::new();
+        loader
+            .override_global("NETNS", &owner.netns, true)
+            .override_global("TELLS_NETNS", &tells_netns, true)
+            .override_global("TELLS_INTERFACE", &tells_interface, true);
+        if let Some(directory) = directory {
+            for map in super::maps::Maps::names() {
+                loader.map_pin_path(map, directory.join(map));
             }
-            loader.load(&bytes).map_err(|error| refused(&name, &error))
-        };
-        let mut loaded = Self { loaded: with(1)?, name: name.clone() };
-        // Before Linux 5.15 connections do not tell their network namespace.
-        if loaded.program("tproxy_sockops").is_err() {
-            loaded = Self { loaded: with(0)?, name: name.clone() };
         }
-        Ok(loaded)
+        for map in GUESTS {
+            match directory.filter(|_| owner.has_guests) {
+                Some(directory) => loader.map_pin_path(map, directory.join(owner.pin(map))),
+                // It is there as long as this process alone, and takes no room.
+                None => loader.map_max_entries(map, 1),
+            };
+        }
+        let loaded = loader.load(&bytes).map_err(|error| refused(&name, &error))?;
+        Ok(Self { loaded, name })
     }
 
     /// A program, loaded and verified.
@@ -104,6 +163,7 @@ impl Object {
             Program::CgroupSockopt(program) => loaded(program.load()).map(|()| program.fd()),
             Program::SockOps(program) => loaded(program.load()).map(|()| program.fd()),
             Program::SkLookup(program) => loaded(program.load()).map(|()| program.fd()),
+            Program::SchedClassifier(program) => loaded(program.load()).map(|()| program.fd()),
             _ => {
                 return Err(EbpfError::Load {
                     object: self.name.clone(),
@@ -119,7 +179,7 @@ impl Object {
 
 #[cfg(not(feature = "ebpf"))]
 impl Object {
-    pub(super) fn load(_: Option<&Path>, _: Option<&Path>, _: u64) -> Result<Self, EbpfError> {
+    pub(super) fn load(_: Option<&Path>, _: Option<&Path>, _: Owner) -> Result<Self, EbpfError> {
         Err(EbpfError::WithoutPrograms)
     }
 
@@ -181,9 +241,32 @@ pub fn try_to_load() -> Result<(), EbpfError> {
     #[cfg(feature = "ebpf")]
     {
         super::namespace::cookie()?;
-        let mut object = Object::load(None, None, 0)?;
+        let mut object = Object::load(None, None, Owner::NOBODY)?;
         HOOKS.iter().chain([&LOOKUP]).try_for_each(|hook| object.program(hook.program).map(drop))
     }
     #[cfg(not(feature = "ebpf"))]
     Err(EbpfError::WithoutPrograms)
+}
+
+/// Loads the program for listeners of `object`, or of this build, and lets it go: whether the kernel tells it by which
+/// interface a connection arrives, for which the setting `key` asks.
+///
+/// # Errors
+/// It does not.
+pub fn try_to_tell_interfaces(object: Option<&Path>, key: &'static str) -> Result<(), EbpfError> {
+    #[cfg(feature = "ebpf")]
+    {
+        let program = |interface| {
+            let mut object = Object::load_as(object, None, Owner::NOBODY, Told { netns: false, interface })?;
+            object.program(LOOKUP.program).map(drop)
+        };
+        // What fails either way fails for another reason, which loading tells.
+        let is_untold = program(true).is_err() && program(false).is_ok();
+        if is_untold { Err(EbpfError::InterfacesUntold { key }) } else { Ok(()) }
+    }
+    #[cfg(not(feature = "ebpf"))]
+    {
+        let _ = (object, key);
+        Err(EbpfError::WithoutPrograms)
+    }
 }

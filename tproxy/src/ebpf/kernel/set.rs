@@ -5,10 +5,13 @@
 //!     tproxy_…                          maps
 //!     links-<programs>/<hook>           links to the cgroup
 //!     netns-<cookie>-<programs>         a link to each network namespace
+//!     guests-<cookie>, passing-<cookie> maps of a namespace with virtual networks
+//!     clsact-<cookie>-<interface>       a directory for each interface that had no place for filters before
 //! ```
 //!
 //! Must never leave a moment without programs where there were some: a link gets another program in one step.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
@@ -16,10 +19,12 @@ use std::path::{Path, PathBuf};
 
 use super::call;
 use super::error::EbpfError;
-use super::hook::{HOOKS, Hook, LOOKUP};
+use super::filter::Way;
+use super::guests::{self, Guests};
+use super::hook::{GUESTS, HOOKS, Hook, LOOKUP};
 use super::lock::Lock;
 use super::maps::{Maps, Owners};
-use super::object::Object;
+use super::object::{Object, Owner};
 use super::place;
 use crate::ebpf::render::Place;
 
@@ -29,19 +34,19 @@ const NETNS: &str = "netns-";
 /// The programs for a network namespace, loaded when the first is needed, and once: the kernel verifies each.
 pub(super) struct Programs<'a> {
     file: Option<&'a Path>,
-    netns: u64,
+    owner: Owner,
     object: Option<Object>,
 }
 
 impl<'a> Programs<'a> {
-    pub(super) fn of(place: &'a Place, netns: u64) -> Self {
-        Self { file: place.object.as_deref(), netns, object: None }
+    pub(super) fn of(place: &'a Place, owner: Owner) -> Self {
+        Self { file: place.object.as_deref(), owner, object: None }
     }
 
     fn loaded(&mut self, directory: &Path) -> Result<&mut Object, EbpfError> {
         let object = match self.object.take() {
             Some(object) => object,
-            None => Object::load(self.file, Some(directory), self.netns)?,
+            None => Object::load(self.file, Some(directory), self.owner)?,
         };
         Ok(self.object.insert(object))
     }
@@ -95,6 +100,7 @@ impl<'a> Set<'a> {
         if let Some(owners) = Owners::open(&self.directory)? {
             owners.remove(netns)?;
         }
+        self.detach_from_interfaces(netns)?;
         self.detach_from_namespace(netns)
     }
 
@@ -128,7 +134,7 @@ impl<'a> Set<'a> {
 
     /// Attaches the program for listeners to the calling thread's network namespace.
     pub(super) fn attach_to_namespace(&self, programs: &mut Programs<'_>) -> Result<(), EbpfError> {
-        let netns = programs.netns;
+        let netns = programs.owner.netns;
         let pin = self.directory.join(format!("{NETNS}{netns}-{:016x}", self.place.programs));
         if is_attached(&pin) {
             return Ok(());
@@ -138,8 +144,9 @@ impl<'a> Set<'a> {
         self.relink(&LOOKUP, &program, self.pins_of(netns)?, &pin, &namespace)
     }
 
-    /// Whether every link of a namespace's installation is there and attached; else which is not.
-    pub(super) fn missing(&self, netns: u64) -> Result<Vec<String>, EbpfError> {
+    /// Whether every link of a namespace's installation is there and attached, and the programs of these interfaces; else
+    /// which is not.
+    pub(super) fn missing(&self, netns: u64, interfaces: &BTreeSet<u32>) -> Result<Vec<String>, EbpfError> {
         let directories = self.directories(LINKS)?;
         let is_there = |hook: &Hook| directories.iter().any(|links| is_attached(&links.join(hook.name)));
         let mut missing: Vec<&str> =
@@ -147,7 +154,10 @@ impl<'a> Set<'a> {
         if !self.pins_of(netns)?.iter().any(|pin| is_attached(pin)) {
             missing.push(LOOKUP.name);
         }
-        Ok(missing.into_iter().map(|hook| format!("the program for {hook} is not attached")).collect())
+        let mut missing: Vec<String> =
+            missing.into_iter().map(|hook| format!("the program for {hook} is not attached")).collect();
+        missing.extend(guests::missing(&self.place.directory, interfaces)?);
+        Ok(missing)
     }
 
     /// Whether there is a link to a namespace, at work or not.
@@ -163,8 +173,35 @@ impl<'a> Set<'a> {
         };
         let found: Vec<_> =
             self.directories(LINKS)?.iter().chain(&self.pins_of(netns)?).map(number).collect();
+        let mut found = found;
+        found.extend(guests::programs(&self.place.directory)?.into_iter().map(Some));
         let first = found.first().copied().flatten();
         Ok(first.filter(|_| found.iter().all(|other| *other == first)))
+    }
+
+    /// Attaches the programs of these interfaces, of the calling thread's network namespace, and takes them from all others.
+    pub(super) fn attach_to_interfaces(
+        &self,
+        programs: &mut Programs<'_>,
+        interfaces: &BTreeSet<u32>,
+    ) -> Result<(), EbpfError> {
+        let owner = programs.owner;
+        let guests = Guests { directory: &self.directory, name: &self.place.directory, owner };
+        if !interfaces.is_empty() {
+            let object = programs.loaded(&self.directory)?;
+            let programs: Vec<(Way, OwnedFd)> = GUESTS
+                .iter()
+                .map(|(way, program)| Ok((*way, object.program(program)?)))
+                .collect::<Result<_, EbpfError>>()?;
+            guests.attach(interfaces, &programs, self.place.programs)?;
+        }
+        guests.detach_but(interfaces)
+    }
+
+    /// Ends the capture of virtual networks in the calling thread's network namespace.
+    pub(super) fn detach_from_interfaces(&self, netns: u64) -> Result<(), EbpfError> {
+        let owner = Owner { netns, has_guests: false };
+        Guests { directory: &self.directory, name: &self.place.directory, owner }.detach_but(&BTreeSet::new())
     }
 
     /// Ends the capture of arriving connections in a namespace.
@@ -179,6 +216,9 @@ impl<'a> Set<'a> {
                 name_of(pin).strip_prefix(NETNS).and_then(|rest| rest.split('-').next()?.parse().ok());
             if let Some(netns) = netns.filter(|_| !is_attached(pin)) {
                 remove_link(pin)?;
+                // Filters went with their interfaces.
+                let owner = Owner { netns, has_guests: false };
+                Guests { directory: &self.directory, name: &self.place.directory, owner }.forget()?;
                 match self.maps() {
                     Ok(maps) => maps.forget(netns)?,
                     Err(_) => self.take_out(netns)?,
@@ -199,6 +239,9 @@ impl<'a> Set<'a> {
         for pin in self.names()? {
             if name_of(&pin).starts_with(NETNS) {
                 remove_link(&pin)?;
+            } else if pin.is_dir() {
+                // Of a namespace that is gone.
+                removed(&pin, fs::remove_dir(&pin))?;
             } else {
                 removed(&pin, fs::remove_file(&pin))?;
             }
@@ -278,7 +321,7 @@ fn remove_link(pin: &Path) -> Result<(), EbpfError> {
     removed(pin, fs::remove_file(pin))
 }
 
-fn removed(path: &Path, result: io::Result<()>) -> Result<(), EbpfError> {
+pub(super) fn removed(path: &Path, result: io::Result<()>) -> Result<(), EbpfError> {
     match result {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(EbpfError::File { what: "remove", path: path.to_owned(), error })

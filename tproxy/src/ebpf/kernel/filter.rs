@@ -1,0 +1,194 @@
+//! Programs at interfaces, as filters of traffic control: every kernel has them there, and they tell whose they are.
+//!
+//! Must never touch a filter of another program, nor a queue that another program has filters in.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL};
+use netlink_packet_route::RouteNetlinkMessage as Message;
+use netlink_packet_route::tc::{
+    TcAttribute, TcBpfFlags, TcFilterBpfOption, TcHandle, TcHeader, TcMessage, TcOption,
+};
+use netlink_sys::protocols::NETLINK_ROUTE;
+
+use super::error::EbpfError;
+use crate::netlink;
+
+/// The kind of queue that has a place for filters of both ways (tc-bpf(8)).
+const CLSACT: &str = "clsact";
+const BPF: &str = "bpf";
+/// Where our filters stand among others of an interface: before those whose place the kernel chooses, from 0xc000 on.
+const PRIORITY: u32 = 0x7470;
+const HANDLE: u32 = 0x7470;
+/// ETH_P_ALL of linux/if_ether.h, in network order.
+const ALL_PROTOCOLS: u32 = (3_u16.to_be()) as u32;
+
+/// Which packets of an interface a filter sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    In,
+    Out,
+}
+
+impl Way {
+    pub(super) const ALL: [Self; 2] = [Self::In, Self::Out];
+
+    fn parent(self) -> TcHandle {
+        let minor = match self {
+            Self::In => TcHandle::MIN_INGRESS,
+            Self::Out => TcHandle::MIN_EGRESS,
+        };
+        TcHandle { major: TcHandle::CLSACT.major, minor }
+    }
+}
+
+/// A filter of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Filter {
+    /// Number of its interface.
+    pub(super) index: u32,
+    pub(super) way: Way,
+    /// Whose it is.
+    pub(super) name: String,
+}
+
+/// The interfaces that have a place for filters of both ways.
+fn places() -> Result<BTreeSet<u32>, EbpfError> {
+    let mut found = BTreeSet::new();
+    let all = Message::GetQueueDiscipline(TcMessage::default());
+    netlink::ask(NETLINK_ROUTE, all, NLM_F_DUMP, |answer| {
+        if let Message::NewQueueDiscipline(queue) = answer
+            && queue.attributes.contains(&TcAttribute::Kind(CLSACT.to_owned()))
+        {
+            found.insert(u32::try_from(queue.header.index).unwrap_or_default());
+        }
+    })
+    .map_err(|error| failed("list the queues of interfaces", 0, error))?;
+    Ok(found)
+}
+
+/// All filters whose names begin with `beginning`.
+pub(super) fn named(beginning: &str) -> Result<Vec<Filter>, EbpfError> {
+    let mut found = Vec::new();
+    for index in places()? {
+        for way in Way::ALL {
+            let names = filters(index, way)?.into_iter().flatten();
+            let ours = names.filter(|name| name.starts_with(beginning));
+            found.extend(ours.map(|name| Filter { index, way, name }));
+        }
+    }
+    Ok(found)
+}
+
+/// The filters of one way at an interface; with their names, where they stand at our place.
+fn filters(index: u32, way: Way) -> Result<Vec<Option<String>>, EbpfError> {
+    let mut found = Vec::new();
+    let header = TcHeader { parent: way.parent(), ..of(index) };
+    let all = Message::GetTrafficFilter(TcMessage::from_parts(header, Vec::new()));
+    netlink::ask(NETLINK_ROUTE, all, NLM_F_DUMP, |answer| {
+        if let Message::NewTrafficFilter(filter) = answer
+            // Of each place of filters the kernel tells the place itself, too.
+            && u32::from(filter.header.handle) != 0
+        {
+            let is_ours = u32::from(filter.header.handle) == HANDLE && filter.header.info >> 16 == PRIORITY;
+            found.push(name(&filter.attributes).filter(|_| is_ours));
+        }
+    })
+    .map_err(|error| failed("list the filters of", index, error))?;
+    Ok(found)
+}
+
+fn name(attributes: &[TcAttribute]) -> Option<String> {
+    let options = attributes.iter().find_map(|attribute| match attribute {
+        TcAttribute::Options(options) => Some(options),
+        _ => None,
+    });
+    options?.iter().find_map(|option| match option {
+        TcOption::Bpf(TcFilterBpfOption::ProgName(name)) => Some(name.clone()),
+        _ => None,
+    })
+}
+
+/// Sees to it that an interface has a place for filters; returns whether it has one now that it had not.
+pub(super) fn make_place(index: u32) -> Result<bool, EbpfError> {
+    if places()?.contains(&index) {
+        return Ok(false);
+    }
+    let queue = Message::NewQueueDiscipline(queue(index));
+    match netlink::ask(NETLINK_ROUTE, queue, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, drop) {
+        Ok(()) => Ok(true),
+        Err(error) => Err(failed("make a place for filters at", index, error)),
+    }
+}
+
+/// Removes the place, where it is empty.
+pub(super) fn remove_place(index: u32) -> Result<(), EbpfError> {
+    if !places()?.contains(&index) {
+        return Ok(());
+    }
+    for way in Way::ALL {
+        if !filters(index, way)?.is_empty() {
+            return Ok(());
+        }
+    }
+    let queue = Message::DelQueueDiscipline(queue(index));
+    gone(netlink::ask(NETLINK_ROUTE, queue, NLM_F_ACK, drop))
+        .map_err(|error| failed("remove the place for filters at", index, error))
+}
+
+/// Puts a program at an interface, in place of one of ours in one step.
+pub(super) fn attach(filter: &Filter, program: BorrowedFd<'_>) -> Result<(), EbpfError> {
+    let options = vec![
+        TcFilterBpfOption::ProgFd(u32::try_from(program.as_raw_fd()).unwrap_or(u32::MAX)),
+        TcFilterBpfOption::ProgName(filter.name.clone()),
+        TcFilterBpfOption::Flags(TcBpfFlags::DirectAction),
+    ];
+    let options = TcAttribute::Options(options.into_iter().map(TcOption::Bpf).collect());
+    let message = TcMessage::from_parts(at(filter), vec![TcAttribute::Kind(BPF.to_owned()), options]);
+    netlink::ask(NETLINK_ROUTE, Message::NewTrafficFilter(message), NLM_F_CREATE | NLM_F_ACK, drop)
+        .map_err(|error| failed("attach a program to", filter.index, error))
+}
+
+/// Takes a program from an interface; one that is gone already is none.
+pub(super) fn detach(filter: &Filter) -> Result<(), EbpfError> {
+    let message = TcMessage::from_parts(at(filter), vec![TcAttribute::Kind(BPF.to_owned())]);
+    gone(netlink::ask(NETLINK_ROUTE, Message::DelTrafficFilter(message), NLM_F_ACK, drop))
+        .map_err(|error| failed("take a program from", filter.index, error))
+}
+
+fn at(filter: &Filter) -> TcHeader {
+    let info = PRIORITY << 16 | ALL_PROTOCOLS;
+    TcHeader { parent: filter.way.parent(), handle: HANDLE.into(), info, ..of(filter.index) }
+}
+
+fn queue(index: u32) -> TcMessage {
+    let handle = TcHandle { major: TcHandle::CLSACT.major, minor: 0 };
+    let header = TcHeader { parent: TcHandle::CLSACT, handle, ..of(index) };
+    TcMessage::from_parts(header, vec![TcAttribute::Kind(CLSACT.to_owned())])
+}
+
+fn of(index: u32) -> TcHeader {
+    TcHeader { index: i32::try_from(index).unwrap_or(i32::MAX), ..TcHeader::default() }
+}
+
+/// Where the interface, or what was attached to it, is gone, nothing is left to be removed.
+fn gone(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV | libc::EINVAL)) => {
+            Ok(())
+        }
+        result => result,
+    }
+}
+
+/// The name of an interface; of one that is gone, its number.
+pub(super) fn name_of(index: u32) -> String {
+    let name = nix::net::if_::if_indextoname(index).ok().and_then(|name| name.into_string().ok());
+    name.unwrap_or_else(|| format!("interface {index}"))
+}
+
+fn failed(what: &'static str, index: u32, error: io::Error) -> EbpfError {
+    EbpfError::Interface { what, name: name_of(index), error }
+}

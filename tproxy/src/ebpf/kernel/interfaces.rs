@@ -1,0 +1,56 @@
+//! The interfaces of the calling thread's network namespace.
+//!
+//! Must never change one.
+
+use nix::ifaddrs::getifaddrs;
+
+use super::error::EbpfError;
+use crate::ebpf::interface::{Interface, Link};
+
+/// All of them, each with its addresses.
+///
+/// # Errors
+/// The kernel does not list them.
+pub fn interfaces() -> Result<Vec<Interface>, EbpfError> {
+    let entries: Vec<_> = getifaddrs().map_err(EbpfError::Interfaces)?.collect();
+    let mut found: Vec<Interface> = Vec::new();
+    for entry in &entries {
+        let Some(link) = entry.address.as_ref().and_then(|address| address.as_link_addr()) else { continue };
+        let index = u32::try_from(link.ifindex()).unwrap_or_default();
+        found.push(Interface {
+            index,
+            name: entry.interface_name.clone(),
+            link: kind(link.hatype()),
+            addresses: Vec::new(),
+        });
+    }
+    for entry in &entries {
+        let Some(address) = entry.address.as_ref() else { continue };
+        let v4 = address.as_sockaddr_in().map(|address| address.ip().into());
+        let Some(address) = v4.or_else(|| address.as_sockaddr_in6().map(|address| address.ip().into()))
+        else {
+            continue;
+        };
+        // An address may have a label of its own, behind a colon.
+        let name = entry.interface_name.split(':').next().unwrap_or_default();
+        if let Some(interface) = found.iter_mut().find(|interface| interface.name == name) {
+            interface.addresses.push(address);
+        }
+    }
+    Ok(found)
+}
+
+/// By the number of the hardware (`ARPHRD_*` of linux/if_arp.h).
+fn kind(hardware: u16) -> Link {
+    match hardware {
+        libc::ARPHRD_ETHER | libc::ARPHRD_LOOPBACK => Link::Ethernet,
+        // Devices of the IP layer, as tun and WireGuard are.
+        libc::ARPHRD_NONE
+        | libc::ARPHRD_PPP
+        | libc::ARPHRD_TUNNEL
+        | libc::ARPHRD_TUNNEL6
+        | libc::ARPHRD_SIT
+        | libc::ARPHRD_IPGRE => Link::Bare,
+        _ => Link::Other,
+    }
+}
