@@ -26,6 +26,7 @@ use crate::ebpf::kernel;
 use crate::ebpf::render::{self, Installed};
 use crate::ebpf::unsupported;
 use crate::host::iptables::ToolError;
+use crate::host::netns::UnknownIds;
 use crate::host::{self, HostFacts, netns};
 use crate::iptables;
 use crate::iptables::redirects::Redirects;
@@ -49,8 +50,11 @@ pub(super) fn install(
                 .to_owned(),
         ));
     }
-    permit_ids()?;
-    let backend = Ebpf::new(config, &facts.loopback)?;
+    let ids = netns::ids().map_err(|unknown| match unknown {
+        UnknownIds::Host(error) => error.into(),
+        unknown => CliError::Refused(unknown.to_string()),
+    })?;
+    let backend = Ebpf::new(config, &facts.loopback, ids)?;
     tell_notes(config, &notes, surroundings);
     if config.dry_run {
         return dry_run(&backend, &plan, surroundings);
@@ -167,18 +171,6 @@ fn tell_notes(config: &Config, notes: &[Note], surroundings: &mut Surroundings<'
             "{} concern rules of iptables alone, and change nothing with the ebpf backend",
             without_effect.join(", ")
         ));
-    }
-}
-
-/// The programs compare ids as the first user namespace has them.
-fn permit_ids() -> Result<(), CliError> {
-    match netns::has_own_ids()? {
-        false => Ok(()),
-        true => Err(CliError::Refused(
-            "this network namespace belongs to a user namespace with ids of its own, which the ebpf backend does not \
-             translate: use iptables"
-                .to_owned(),
-        )),
     }
 }
 

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::contents::{Contents, Instance, Table};
+use super::ids::Ids;
 use super::users::{Passing, Users, prefixes, users};
 use super::{ports, unsupported};
 use crate::config::ports::{Port, Ports};
@@ -66,12 +67,16 @@ pub const FLAGS: [(&str, u32); 15] = [
     ("has-sources", flag::HAS_SOURCES),
 ];
 
-/// What `plan` means on a host that speaks to networks from the addresses of `routes`.
+/// What `plan` means on a host that speaks to networks from the addresses of `routes`, and where its ids are `ids`.
 ///
 /// # Errors
-/// It has more different sets of ports than can be numbered.
-pub fn contents(plan: &Plan, routes: &[(IpNet, IpAddr)]) -> Result<Contents, unsupported::Unsupported> {
-    let policy = &plan.policy;
+/// It has more different sets of ports than can be numbered, or names an id that is none there.
+pub fn contents(
+    plan: &Plan,
+    ids: &Ids,
+    routes: &[(IpNet, IpAddr)],
+) -> Result<Contents, unsupported::Unsupported> {
+    let policy = &ids.to_kernel(&plan.policy)?;
     let number = |port: Option<Port>| port.map_or(0, Port::get);
     let mut contents = Contents::of(Instance {
         digest: plan.digest(),

@@ -5,6 +5,7 @@
 //! changes the system; only `apply` has it change anything. Must never decide in Rust what the programs decide.
 
 pub mod contents;
+mod ids;
 pub mod kernel;
 mod layout;
 pub mod line;
@@ -14,5 +15,6 @@ pub mod unsupported;
 mod users;
 
 pub use contents::Contents;
+pub use ids::{IdMap, Ids};
 pub use layout::{FLAGS, contents};
 pub use unsupported::Unsupported;

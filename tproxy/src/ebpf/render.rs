@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::contents::Contents;
+use super::ids::Ids;
 use super::layout;
 use super::unsupported::Unsupported;
 use crate::apply::change::{Change, LoopbackAddress};
@@ -117,12 +118,18 @@ impl Installed {
     }
 }
 
-/// The changes that lead from `installed` to `plan` at `place`; none where it is installed already and whole.
+/// The changes that lead from `installed` to `plan` at `place`, whose `ids` are those of the network namespace's owner; none
+/// where it is installed already and whole.
 ///
 /// # Errors
-/// The plan is more than the maps hold.
-pub fn install(plan: &Plan, place: &Place, installed: &Installed) -> Result<Vec<Change>, Unsupported> {
-    let contents = layout::contents(plan, &installed.routes)?;
+/// The plan is more than the maps hold, or names an id that is none there.
+pub fn install(
+    plan: &Plan,
+    place: &Place,
+    ids: &Ids,
+    installed: &Installed,
+) -> Result<Vec<Change>, Unsupported> {
+    let contents = layout::contents(plan, ids, &installed.routes)?;
     let wants_v6 = plan.policy.families.contains(&IpFamily::V6);
     let address = passthrough(&plan.host.loopback);
     let mut changes = Vec::new();
