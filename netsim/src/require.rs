@@ -1,6 +1,7 @@
 //! What a test needs from the system: met, or skipped with the reason, or, where `NETSIM_REQUIRE` demands it, failed.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use tproxy::backend::BackendId;
 use tproxy::family::IpFamily;
@@ -44,7 +45,7 @@ impl Requirement {
 }
 
 /// The names that `NETSIM_REQUIRE` may hold.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 12] = [
     "root",
     "iptables-nft",
     "iptables-legacy",
@@ -54,6 +55,9 @@ const NAMES: [&str; 9] = [
     "tcpdump",
     "netem",
     "kernel-log",
+    "clients",
+    "io-uring",
+    "envoy",
 ];
 
 /// Whether nodes can be made, named `root` in `NETSIM_REQUIRE`.
@@ -90,9 +94,40 @@ pub fn source_ports() -> Requirement {
 
 /// Whether there is a program of this name, which is also what `NETSIM_REQUIRE` calls it.
 pub fn program(name: &str) -> Requirement {
+    demanded(name, if is_in_path(name) { Ok(()) } else { Err(format!("there is no `{name}` in PATH")) })
+}
+
+/// Whether there is this compiler for the clients that are built, together named `clients` in `NETSIM_REQUIRE`.
+pub fn compiler(name: &str) -> Requirement {
+    let missing = || format!("there is no `{name}` in PATH: `ci/setup clients` installs it");
+    demanded("clients", if is_in_path(name) { Ok(()) } else { Err(missing()) })
+}
+
+/// Whether the kernel lets programs use `io_uring`, as tried by the caller; named `io-uring` in `NETSIM_REQUIRE`.
+pub fn io_uring(tried: Result<(), String>) -> Requirement {
+    demanded("io-uring", tried)
+}
+
+/// The Envoy that `NETSIM_ENVOY` names, itself named `envoy` in `NETSIM_REQUIRE`.
+#[derive(Debug)]
+pub struct Envoy {
+    /// Whether it is there.
+    pub requirement: Requirement,
+    /// Its path.
+    pub path: PathBuf,
+}
+
+/// Whether `NETSIM_ENVOY` names a file.
+pub fn envoy() -> Envoy {
+    let path = PathBuf::from(std::env::var_os("NETSIM_ENVOY").unwrap_or_default());
+    let missing = || "NETSIM_ENVOY names no Envoy: `ci/envoy` fetches one".to_owned();
+    let requirement = demanded("envoy", if path.is_file() { Ok(()) } else { Err(missing()) });
+    Envoy { requirement, path }
+}
+
+fn is_in_path(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there = std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
-    demanded(name, if is_there { Ok(()) } else { Err(format!("there is no `{name}` in PATH")) })
+    std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
 }
 
 /// Lets a run go on without what has this name in `NETSIM_REQUIRE`, for a `reason`.

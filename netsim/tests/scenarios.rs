@@ -1,10 +1,11 @@
 //! Every variant of every scenario is a test of its own. So is every file in `wrong/`, which expects what does not
 //! happen: netsim must report it, in the words of the file's first line. What is known of a variant that fails lies in
-//! `target/netsim-evidence`, until the next run.
+//! `target/netsim-evidence`, until the next run. The files in `clients/` call programs that are built beside them.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod built;
+mod clients;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,8 @@ fn main() {
     // What is reported does not depend on the variant: one is enough.
     let one = |variant: &Variant| variant.to_string().ends_with("::iptables-nft::ipv4");
     let wrong = variants(&here.join("tests/wrong")).filter(one).map(wrong_trial);
-    let trials = right.chain(wrong).collect();
+    let clients = variants(&here.join("tests/clients")).map(client_trial);
+    let trials = right.chain(wrong).chain(clients).collect();
     if !arguments.list {
         match std::fs::remove_dir_all(evidence()) {
             Err(error) if error.kind() != ErrorKind::NotFound => fail(&error),
@@ -61,18 +63,37 @@ fn wrong_trial(variant: Variant) -> Trial {
     test(format!("wrong/{}", variant.scenario.id), variant, report_it)
 }
 
-fn test(name: String, variant: Variant, judge: fn(&Variant) -> Result<(), Failed>) -> Trial {
-    match require::variant(variant.backend, variant.family) {
-        Requirement::Met => Trial::test(name, move || judge(&variant)),
-        Requirement::Skip(reason) => {
-            Trial::test(name, || Ok(())).with_ignored_flag(true).with_kind(format!("skipped: {reason}"))
-        }
+fn client_trial(variant: Variant) -> Trial {
+    let name = format!("clients/{variant}");
+    match clients::requirement(&variant.scenario.id) {
+        Requirement::Met => test(name, variant, prove_with_clients),
+        Requirement::Skip(reason) => skipped(name, &reason),
         Requirement::Missing(reason) => Trial::test(name, move || Err(reason.into())),
     }
 }
 
+fn test(name: String, variant: Variant, judge: fn(&Variant) -> Result<(), Failed>) -> Trial {
+    match require::variant(variant.backend, variant.family) {
+        Requirement::Met => Trial::test(name, move || judge(&variant)),
+        Requirement::Skip(reason) => skipped(name, &reason),
+        Requirement::Missing(reason) => Trial::test(name, move || Err(reason.into())),
+    }
+}
+
+fn skipped(name: String, reason: &str) -> Trial {
+    Trial::test(name, || Ok(())).with_ignored_flag(true).with_kind(format!("skipped: {reason}"))
+}
+
 fn prove(variant: &Variant) -> Result<(), Failed> {
-    let options = Options::new(tproxy()).evidence(EvidencePlace::Folder(evidence()));
+    prove_by(variant, &Options::new(tproxy()))
+}
+
+fn prove_with_clients(variant: &Variant) -> Result<(), Failed> {
+    prove_by(variant, &Options::new(tproxy()).programs(clients::built(&variant.scenario.id)?))
+}
+
+fn prove_by(variant: &Variant, options: &Options) -> Result<(), Failed> {
+    let options = options.clone().evidence(EvidencePlace::Folder(evidence()));
     let report = run::run(variant, &options)?;
     if report.passed() { Ok(()) } else { Err(report::failure(&report).into()) }
 }

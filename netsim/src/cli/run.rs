@@ -88,7 +88,7 @@ impl Run {
         }
         let seed = self.seed.unwrap_or_else(drawn);
         let options = match tproxy(self.tproxy.as_deref()) {
-            Ok(tproxy) => Options { tproxy, evidence: self.place(), seed },
+            Ok(tproxy) => Options { evidence: self.place(), ..Options::new(tproxy).seed(seed) },
             Err(reason) => return End::Refused(reason),
         };
         if let Err(missing) = crate::node::support() {

@@ -65,19 +65,28 @@ pub struct Options {
     pub evidence: Option<EvidencePlace>,
     /// From which ports flows come follows from it.
     pub seed: u64,
+    /// Programs beside the machine's that every node has, by name, from a path of the machine.
+    pub programs: Vec<(String, PathBuf)>,
 }
 
 impl Options {
     /// A run of this binary that leaves nothing, with the seed 0.
     #[must_use]
     pub fn new(tproxy: PathBuf) -> Self {
-        Self { tproxy, evidence: None, seed: 0 }
+        Self { tproxy, evidence: None, seed: 0, programs: Vec::new() }
     }
 
     /// With another seed.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
+        self
+    }
+
+    /// With these programs in every node.
+    #[must_use]
+    pub fn programs(mut self, programs: Vec<(String, PathBuf)>) -> Self {
+        self.programs = programs;
         self
     }
 

@@ -331,6 +331,7 @@ fn of_this_kernel(topology: Topology) -> Topology {
 fn network_options(document: &Document, topology: &Topology, options: &Options) -> NetworkOptions {
     let mut network = NetworkOptions::default();
     network.base.programs.push(("tproxy".to_owned(), options.tproxy.clone()));
+    network.base.programs.extend(options.programs.iter().cloned());
     if let Some(place) = topology.name_server() {
         network.base.name_servers.clone_from(&place.addresses);
     }

@@ -8,7 +8,7 @@ use crate::apply::record::{Before, Record};
 use crate::config::Config;
 use crate::ebpf::kernel::{self, EbpfError};
 use crate::ebpf::render::{self, Installed, Place};
-use crate::ebpf::{Unsupported, unsupported};
+use crate::ebpf::{Ids, Unsupported, unsupported};
 use crate::host;
 use crate::plan::Plan;
 
@@ -17,15 +17,16 @@ use crate::plan::Plan;
 pub struct Ebpf {
     place: Place,
     loopback: String,
+    ids: Ids,
 }
 
 impl Ebpf {
-    /// A backend that installs where `config` says.
+    /// A backend that installs where `config` says, with `ids` for what configurations mean.
     ///
     /// # Errors
     /// There is no such place.
-    pub fn new(config: &Config, loopback: &str) -> Result<Self, EbpfError> {
-        Ok(Self { place: kernel::choose(config)?, loopback: loopback.to_owned() })
+    pub fn new(config: &Config, loopback: &str, ids: Ids) -> Result<Self, EbpfError> {
+        Ok(Self { place: kernel::choose(config)?, loopback: loopback.to_owned(), ids })
     }
 
     /// Refuses what of a plan this kernel cannot do. Without root it cannot be asked.
@@ -65,7 +66,7 @@ impl Backend for Ebpf {
     }
 
     fn render(&self, plan: &Plan, installed: &Installed) -> Result<Vec<Change>, Unsupported> {
-        render::install(plan, &self.place, installed)
+        render::install(plan, &self.place, &self.ids, installed)
     }
 
     fn remove(&self, installed: &Installed) -> Vec<Change> {

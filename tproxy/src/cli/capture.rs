@@ -28,6 +28,7 @@ use crate::ebpf::render::{self, Captured, Installed};
 use crate::ebpf::unsupported;
 use crate::family::IpFamily;
 use crate::host::iptables::ToolError;
+use crate::host::netns::UnknownIds;
 use crate::host::{self, HostFacts, netns};
 use crate::iptables;
 use crate::iptables::redirects::Redirects;
@@ -45,8 +46,11 @@ pub(super) fn install(
     let sidecar = if config.dry_run { Sidecar::MayBeAssumed } else { Sidecar::MustExist };
     let (plan, notes) = plan::resolve(config, &facts, sidecar)?;
     Ebpf::supports(config, &plan)?;
-    permit_ids()?;
-    let backend = Ebpf::new(config, &facts.loopback)?;
+    let ids = netns::ids().map_err(|unknown| match unknown {
+        UnknownIds::Host(error) => error.into(),
+        unknown => CliError::Refused(unknown.to_string()),
+    })?;
+    let backend = Ebpf::new(config, &facts.loopback, ids)?;
     backend.is_able(&plan)?;
     tell_notes(config, &plan, &notes, surroundings);
     if config.dry_run {
@@ -208,18 +212,6 @@ fn tell_notes(config: &Config, plan: &Plan, notes: &[Note], surroundings: &mut S
             "{} concern rules of iptables alone, and change nothing with the ebpf backend",
             without_effect.join(", ")
         ));
-    }
-}
-
-/// The programs compare ids as the first user namespace has them.
-fn permit_ids() -> Result<(), CliError> {
-    match netns::has_own_ids()? {
-        false => Ok(()),
-        true => Err(CliError::Refused(
-            "this network namespace belongs to a user namespace with ids of its own, which the ebpf backend does not \
-             translate: use iptables"
-                .to_owned(),
-        )),
     }
 }
 

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::contents::{Contents, Instance, Table};
+use super::ids::Ids;
 use super::interface::Interface;
 use super::unsupported::{self, Unsupported, by_interface};
 use super::users::{Passing, Users, prefixes, users};
@@ -74,16 +75,18 @@ pub const FLAGS: [(&str, u32); 18] = [
     ("has-vnets", flag::HAS_VNETS),
 ];
 
-/// What `plan` means on a host that speaks to networks from the addresses of `routes`, and has these `interfaces`.
+/// What `plan` means on a host that speaks to networks from the addresses of `routes`, and has these `interfaces`, and where its
+/// ids are `ids`.
 ///
 /// # Errors
-/// It has more different sets of ports than can be numbered, or names an interface that is not there.
+/// It has more different sets of ports than can be numbered, or names an interface that is not there, or an id that is none.
 pub fn contents(
     plan: &Plan,
+    ids: &Ids,
     routes: &[(IpNet, IpAddr)],
     interfaces: &[Interface],
 ) -> Result<Contents, Unsupported> {
-    let policy = &plan.policy;
+    let policy = &ids.to_kernel(&plan.policy)?;
     let number = |port: Option<Port>| port.map_or(0, Port::get);
     let mut contents = Contents::of(Instance {
         digest: plan.digest(),

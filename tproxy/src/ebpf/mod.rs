@@ -6,6 +6,7 @@
 
 mod arrivals;
 pub mod contents;
+mod ids;
 pub mod interface;
 pub mod kernel;
 mod layout;
@@ -17,5 +18,6 @@ mod users;
 
 pub use arrivals::with_guests;
 pub use contents::Contents;
+pub use ids::{IdMap, Ids};
 pub use layout::{FLAGS, contents};
 pub use unsupported::Unsupported;

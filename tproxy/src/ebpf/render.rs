@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::contents::Contents;
+use super::ids::Ids;
 use super::interface::Interface;
 use super::layout;
 use super::unsupported::Unsupported;
@@ -137,12 +138,18 @@ impl Installed {
     }
 }
 
-/// The changes that lead from `installed` to `plan` at `place`; none where it is installed already and whole.
+/// The changes that lead from `installed` to `plan` at `place`, whose `ids` are those of the network namespace's owner; none
+/// where it is installed already and whole.
 ///
 /// # Errors
-/// The plan is more than the maps hold, or names an interface that is not there.
-pub fn install(plan: &Plan, place: &Place, installed: &Installed) -> Result<Vec<Change>, Unsupported> {
-    let contents = layout::contents(plan, &installed.routes, &installed.interfaces)?;
+/// The plan is more than the maps hold, or names an interface that is not there, or an id that is none.
+pub fn install(
+    plan: &Plan,
+    place: &Place,
+    ids: &Ids,
+    installed: &Installed,
+) -> Result<Vec<Change>, Unsupported> {
+    let contents = layout::contents(plan, ids, &installed.routes, &installed.interfaces)?;
     let wants_v6 = plan.policy.families.contains(&IpFamily::V6);
     let address = passthrough(&plan.host.loopback);
     let mut changes = Vec::new();

@@ -17,7 +17,7 @@ pub struct Unsupported {
 }
 
 impl Unsupported {
-    fn new(key: &'static str, reason: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn new(key: &'static str, reason: impl Into<Cow<'static, str>>) -> Self {
         Self { key, reason: reason.into() }
     }
 

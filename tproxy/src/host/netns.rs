@@ -6,6 +6,7 @@ use std::os::linux::fs::MetadataExt;
 use std::str::FromStr;
 
 use super::HostError;
+use crate::ebpf::{IdMap, Ids};
 
 /// The variable that names a network namespace which must not be changed, as `device:inode`.
 pub const FORBID_VARIABLE: &str = "TPROXY_FORBID_NETNS";
@@ -95,23 +96,69 @@ pub fn cookie() -> Option<u64> {
     crate::process::netns_cookie(socket.as_raw_fd())
 }
 
-/// Whether user ids in the calling thread's network namespace are others than those of the kernel: it belongs to a user
+/// Why ids in the calling thread's network namespace cannot be told in the kernel's terms.
+#[derive(Debug, thiserror::Error)]
+pub enum UnknownIds {
+    /// This process itself lives in a user namespace with ids of its own.
+    #[error(
+        "this process is in a user namespace with ids of its own, where programs for eBPF cannot be told the kernel's: run \
+         tproxy outside of it, as with nsenter --net, or use iptables"
+    )]
+    Here,
+    /// The owner's map is that of any process in it.
+    #[error(
+        "this network namespace belongs to a user namespace in which no process is seen, so that its ids are not known: start \
+         one first, or use iptables"
+    )]
+    Nobody,
+    /// A file of /proc.
+    #[error(transparent)]
+    Host(#[from] HostError),
+}
+
+/// What the ids of users and groups in the calling thread's network namespace are to the kernel: it may belong to a user
 /// namespace that translates them.
 ///
 /// # Errors
-/// /proc is not mounted.
-pub fn has_own_ids() -> Result<bool, HostError> {
-    let read = |path: &str, error| HostError::Read { path: path.to_owned(), error };
-    let (namespace, own, map) =
-        ("/proc/thread-self/ns/net", "/proc/thread-self/ns/user", "/proc/thread-self/uid_map");
-    let file = std::fs::File::open(namespace).map_err(|error| read(namespace, error))?;
-    let own = std::fs::metadata(own).map_err(|error| read(own, error))?;
+/// That cannot be told.
+pub fn ids() -> Result<Ids, UnknownIds> {
+    let (namespace, own) = ("/proc/thread-self/ns/net", "/proc/thread-self/ns/user");
+    let file = std::fs::File::open(namespace).map_err(|error| unread(namespace, error))?;
+    let own = std::fs::metadata(own).map_err(|error| unread(own, error))?;
+    // Maps are shown as the reader's user namespace has ids.
+    if !map("/proc/thread-self/uid_map")?.is_plain() || !map("/proc/thread-self/gid_map")?.is_plain() {
+        return Err(UnknownIds::Here);
+    }
     // Only the owner's own processes and those above may ask for it.
-    let Some(owner) = crate::process::owner_of_namespace(&file) else { return Ok(true) };
-    let owner = owner.metadata().map_err(|error| read(namespace, error))?;
-    let text = std::fs::read_to_string(map).map_err(|error| read(map, error))?;
-    let is_plain = text.split_whitespace().eq(["0", "0", "4294967295"]);
-    Ok(!(is_plain && (owner.st_dev(), owner.st_ino()) == (own.st_dev(), own.st_ino())))
+    let owner = crate::process::owner_of_namespace(&file).ok_or(UnknownIds::Here)?;
+    let owner = owner.metadata().map_err(|error| unread(namespace, error))?;
+    if same(&owner, &own) {
+        return Ok(Ids::plain());
+    }
+    let processes = std::fs::read_dir("/proc").map_err(|error| unread("/proc", error))?;
+    let found = processes.flatten().find_map(|process| {
+        let at = process.path();
+        let is_there = || std::fs::metadata(at.join("ns/user")).is_ok_and(|its| same(&its, &owner));
+        let map = |name| map(at.join(name).to_str()?).ok();
+        let ids = is_there().then(|| Some(Ids { users: map("uid_map")?, groups: map("gid_map")? }))??;
+        // Not those of another that got its number meanwhile.
+        is_there().then_some(ids)
+    });
+    found.ok_or(UnknownIds::Nobody)
+}
+
+fn same(one: &std::fs::Metadata, other: &std::fs::Metadata) -> bool {
+    (one.st_dev(), one.st_ino()) == (other.st_dev(), other.st_ino())
+}
+
+fn unread(path: &str, error: std::io::Error) -> HostError {
+    HostError::Read { path: path.to_owned(), error }
+}
+
+fn map(path: &str) -> Result<IdMap, HostError> {
+    let text = std::fs::read_to_string(path).map_err(|error| unread(path, error))?;
+    let broken = || unread(path, std::io::Error::other("it is no map of ids"));
+    IdMap::read(&text).ok_or_else(broken)
 }
 
 /// The kernel's id of this boot.

@@ -28,5 +28,6 @@ mod signals;
 mod stored;
 mod traffic;
 mod transcript;
+mod user_namespaces;
 mod validate;
 mod variables;

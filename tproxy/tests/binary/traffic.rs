@@ -5,7 +5,7 @@ use netsim::node::{Identity, Program, Running};
 use super::pod::{APP, Pod};
 
 /// Answers every connection with where it was going, over both families.
-const SIDECAR: &str = "
+pub(crate) const SIDECAR: &str = "
 import ipaddress, socket, threading
 def serve(family, level, size, at, length):
     listener = socket.socket(family)
