@@ -42,17 +42,7 @@ pub(super) fn install(
     surroundings: &mut Surroundings<'_>,
 ) -> Result<(), CliError> {
     let config = &resolved.config;
-    let facts = facts(config, surroundings)?;
-    let sidecar = if config.dry_run { Sidecar::MayBeAssumed } else { Sidecar::MustExist };
-    let (plan, notes) = plan::resolve(config, &facts, sidecar)?;
-    Ebpf::supports(config, &plan)?;
-    let ids = netns::ids().map_err(|unknown| match unknown {
-        UnknownIds::Host(error) => error.into(),
-        unknown => CliError::Refused(unknown.to_string()),
-    })?;
-    let backend = Ebpf::new(config, &facts.loopback, ids)?;
-    backend.is_able(&plan)?;
-    tell_notes(config, &plan, &notes, surroundings);
+    let (backend, plan) = prepare(config, surroundings)?;
     if config.dry_run {
         return dry_run(&backend, &plan, surroundings);
     }
@@ -62,7 +52,7 @@ pub(super) fn install(
     let journal = Journal::of_this_namespace(Path::new(journal::DIRECTORY))?;
     let before = read_record(&journal, surroundings);
     permit_install(before.as_ref())?;
-    let rules = Rules::there(&facts.loopback, before.as_ref(), surroundings)?;
+    let rules = Rules::there(&plan.host.loopback, before.as_ref(), surroundings)?;
     let installed = backend.observe(before.clone())?;
     // First what captures, then what captured: for a moment either does.
     let changes = [backend.render(&plan, &installed)?, rules.changes.clone()].concat();
@@ -104,6 +94,22 @@ pub(super) fn install(
         surroundings.tell(guarded.advice());
     }
     Ok(())
+}
+
+/// A backend that can do all of `config`, and what that means here. Whatever cannot be had is refused.
+fn prepare(config: &Config, surroundings: &mut Surroundings<'_>) -> Result<(Ebpf, Plan), CliError> {
+    let facts = facts(config, surroundings)?;
+    let sidecar = if config.dry_run { Sidecar::MayBeAssumed } else { Sidecar::MustExist };
+    let (plan, notes) = plan::resolve(config, &facts, sidecar)?;
+    Ebpf::supports(config, &plan)?;
+    let ids = netns::ids().map_err(|unknown| match unknown {
+        UnknownIds::Host(error) => error.into(),
+        unknown => CliError::Refused(unknown.to_string()),
+    })?;
+    let backend = Ebpf::new(config, &facts.loopback, ids)?;
+    backend.is_able(&plan)?;
+    tell_notes(config, &plan, &notes, surroundings);
+    Ok((backend, plan))
 }
 
 /// With what an installation is carried out.
