@@ -67,6 +67,11 @@ impl Guests<'_> {
         self.forget_connections()
     }
 
+    /// Whether what the programs keep is there.
+    pub(super) fn is_any_left(&self) -> bool {
+        self.owner.pins().iter().any(|pin| self.directory.join(pin).exists())
+    }
+
     fn forget_connections(&self) -> Result<(), EbpfError> {
         let pins = self.owner.pins().map(|pin| self.directory.join(pin));
         pins.iter().try_for_each(|pin| removed(pin, fs::remove_file(pin)))
