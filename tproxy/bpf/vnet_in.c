@@ -53,7 +53,7 @@ INLINE int of_query(struct __sk_buff *skb, const struct instance *in, const stru
 	if (packet->to_port != QUERY || !(in->flags & (packet->is_ipv4 ? DNS_OF_IPV4 : DNS_OF_IPV6)))
 		return NEXT;
 	struct guest_key call = call_of(packet);
-	struct guest *known = map_lookup(&tproxy_passing, &call), taken;
+	struct guest *known = map_lookup(&tproxy_passing, &call), taken = {};
 	if (known && known->host_port == in->dns && is_same(&known->host, own)) {
 		taken = *known;
 		return packet->is_part ? NOWHERE : lead(skb, by, packet, &taken);
@@ -85,7 +85,7 @@ INLINE int of_connection_in(struct __sk_buff *skb, const struct instance *in, co
 {
 	__u64 netns = NETNS;
 	struct guest_key call = call_of(packet);
-	struct guest taken;
+	struct guest taken = {};
 	if ((packet->flags & (SYN | ACK)) != SYN) {
 		/* The rest is of connections that were not captured, or that somebody called the guest by. */
 		struct guest *known = known_as(&call);

@@ -38,7 +38,7 @@ INLINE int of_connection_out(struct __sk_buff *skb, const struct packet *packet)
 {
 	__u64 netns = NETNS;
 	struct guest_key answer = answer_of(packet);
-	struct guest *known = known_as(&answer), original;
+	struct guest *known = known_as(&answer), original = {};
 	if (known)
 		original = *known;
 	else if (!remember(skb, &answer, &original))

@@ -257,7 +257,7 @@ pub(super) struct Capturing<'a> {
 }
 
 impl Capturing<'_> {
-    /// Removes it. Connections that it captured go on: they are connections to the sidecar.
+    /// Removes it. Connections that it captured go on: they are connections to the sidecar. Those of virtual networks end.
     pub(super) fn remove(
         &self,
         installed: &Installed,
@@ -266,12 +266,19 @@ impl Capturing<'_> {
         surroundings: &mut Surroundings<'_>,
     ) -> Result<(), CliError> {
         let changes = render::remove(installed, self.loopback);
-        let removal = Removal { open_connections: Some(0), foreign_jumps: Some(Vec::new()) };
+        let places = installed.found.iter().map(|found| &found.place);
+        let open: usize =
+            places.map(|place| kernel::open_connections(place, installed.netns)).sum::<Result<_, _>>()?;
+        let removal = Removal { open_connections: Some(open), foreign_jumps: Some(Vec::new()) };
         if dry_run {
             return match surroundings.output.json {
                 true => changes::print_json(&changes, Some(removal), surroundings),
                 false => changes::print(&changes, verbose, surroundings),
             };
+        }
+        if open > 0 {
+            surroundings
+                .tell(format!("# of virtual networks {open} captured connections are open: they end"));
         }
         show(verbose, &changes, surroundings);
         apply::apply(&changes, &[], self.patience, surroundings.put_signals_off()?)?;

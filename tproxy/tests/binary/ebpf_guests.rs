@@ -11,8 +11,8 @@ const INSTALL: &str =
     "install --backend ebpf --redirect-dns --vnet vm0:10.78.0.0/24,vm0:fd78::/64,br0:10.79.0.0/24";
 /// Of another program: what it has at an interface, and where another queue is.
 const OF_OTHERS: &str = "tc qdisc add dev vm0 clsact; \
-    tc filter add dev vm0 ingress prio 1 protocol ip matchall action pass; \
-    tc filter add dev vm0 egress prio 7 protocol all matchall action pass";
+    tc filter add dev vm0 ingress prio 1 protocol ip bpf bytecode '1,6 0 0 0,' flowid 1:1; \
+    tc filter add dev vm0 egress prio 29808 protocol all bpf bytecode '1,6 0 0 0,' flowid 1:1";
 
 fn pod() -> Option<Pod> {
     let pod = require::backend(BackendId::Ebpf).met_or_skip().then(Pod::start).flatten()?;
@@ -45,11 +45,10 @@ fn without_ids(text: &str) -> String {
 #[rstest]
 fn programs_at_interfaces_leave_nothing_and_touch_nothing(#[values("", OF_OTHERS)] before: &str) {
     let Some(pod) = pod() else { return };
-    pod.sh(&format!("{before}; true"));
+    pod.sh(&format!("true; {before}"));
     let nothing = state(&pod);
     pod.done(INSTALL);
     let wanted = state(&pod);
-    assert_eq!(wanted.matches(" name tproxy-").count(), 0, "{wanted}");
     assert_eq!(wanted.matches("direct-action").count(), 4, "{wanted}");
     assert_eq!(status(&pod), Exit::Code(0));
     let again = pod.done(INSTALL);
@@ -139,6 +138,19 @@ fn what_a_namespace_that_is_gone_left_goes_with_the_next_run() {
     assert!(!left.contains("/guests-") && !left.contains("/clsact-"), "{left}");
     pod.done("uninstall");
     assert_eq!(state(&pod), nothing);
+}
+
+#[test]
+fn programs_whose_pins_are_gone_are_found_and_removed() {
+    let Some(pod) = pod() else { return };
+    pod.sh("tc qdisc add dev vm0 clsact; tc qdisc add dev br0 clsact");
+    let nothing = state(&pod);
+    pod.done(INSTALL);
+    pod.sh("rm -rf /run/tproxy; rm -r /sys/fs/bpf/tproxy-*");
+    let told = pod.tproxy("status");
+    assert_eq!(told.exit, Exit::Code(4), "{told}");
+    pod.done("uninstall");
+    assert_eq!((state(&pod), status(&pod)), (nothing, Exit::Code(3)));
 }
 
 #[test]
