@@ -56,6 +56,7 @@ static long (*replace_in_l3)(struct __sk_buff *, __u32, __u64, __u64, __u64) = (
 static long (*replace_in_l4)(struct __sk_buff *, __u32, __u64, __u64, __u64) = (void *)BPF_FUNC_l4_csum_replace;
 static __s64 (*checksum_change)(const void *, __u32, const void *, __u32, __u32) = (void *)BPF_FUNC_csum_diff;
 static struct bpf_sock *(*full_socket)(struct bpf_sock *) = (void *)BPF_FUNC_sk_fullsock;
+static long (*send_to)(__u32, __u64) = (void *)BPF_FUNC_redirect;
 static long (*bind_source)(struct bpf_sock_addr *, void *, int) = (void *)BPF_FUNC_bind;
 
 #endif

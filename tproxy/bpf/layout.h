@@ -117,6 +117,7 @@ enum interface_flag {
 	VNET_OF_IPV4 = 1 << 2,
 	VNET_OF_IPV6 = 1 << 3,
 	WITHOUT_HEADER = 1 << 4, /* its packets begin with IP, not with Ethernet */
+	BRIDGE = 1 << 5,
 };
 
 /* What is known of a socket. Connections that are accepted inherit it from their listener. */

@@ -45,7 +45,7 @@ struct extension {
 
 enum extension_kind { HOP_BY_HOP = 0, ROUTING = 43, FRAGMENT = 44, DESTINATION = 60 };
 /* Longer chains of them are sent by nobody. */
-#define EXTENSIONS 6
+#define EXTENSIONS 4
 
 INLINE int read_ipv4(struct __sk_buff *skb, struct packet *packet)
 {

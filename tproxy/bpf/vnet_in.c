@@ -19,26 +19,49 @@ INLINE struct guest_key call_of(const struct packet *packet)
 	return call;
 }
 
-INLINE int lead(struct __sk_buff *skb, const struct packet *packet, struct guest *taken)
+/* The way on for a packet that was led elsewhere. One that comes over a bridge may have passed connection tracking there, as
+   what it was: it arrives anew, as what it is. */
+INLINE int go_on(struct __sk_buff *skb, const struct interface *by)
 {
-	return rewrite(skb, packet, 0, &taken->host, taken->guest_port, taken->host_port) ? NOWHERE : NEXT;
+	return by->what & BRIDGE ? send_to(skb->ifindex, BPF_F_INGRESS) : NEXT;
 }
 
-INLINE int of_query(struct __sk_buff *skb, const struct instance *in, const struct packet *packet,
-		    const struct address *own)
+/* Whether a packet was led elsewhere already, to `own`. */
+INLINE int was_led(const struct packet *packet, const struct address *own)
+{
+	if (!is_same(&packet->to, own))
+		return 0;
+	struct guest_key answer = { .guest = packet->from };
+	answer.side = AS_HOST_ANSWERS | OF_PROTOCOL(packet->protocol);
+	if (packet->protocol == IPPROTO_TCP)
+		answer.host = packet->to;
+	answer.guest_port = packet->from_port;
+	answer.host_port = packet->to_port;
+	return known_as(&answer) != 0;
+}
+
+INLINE int lead(struct __sk_buff *skb, const struct interface *by, const struct packet *packet, struct guest *taken)
+{
+	if (rewrite(skb, packet, 0, &taken->host, taken->guest_port, taken->host_port))
+		return NOWHERE;
+	return go_on(skb, by);
+}
+
+INLINE int of_query(struct __sk_buff *skb, const struct instance *in, const struct interface *by,
+		    const struct packet *packet, const struct address *own)
 {
 	if (packet->to_port != QUERY || !(in->flags & (packet->is_ipv4 ? DNS_OF_IPV4 : DNS_OF_IPV6)))
 		return NEXT;
 	struct guest_key call = call_of(packet);
-	struct guest *known = map_lookup(&tproxy_passing, &call), taken;
+	struct guest *known = map_lookup(&tproxy_passing, &call), taken = {};
 	if (known && known->host_port == in->dns && is_same(&known->host, own)) {
 		taken = *known;
-		return packet->is_part ? NOWHERE : lead(skb, packet, &taken);
+		return packet->is_part ? NOWHERE : lead(skb, by, packet, &taken);
 	}
 	count(NETNS, packet->is_ipv4, INBOUND_VNET_DNS);
 	if (packet->is_part || is_unspecified(own) || !note_call(&tproxy_passing, &call, own, in->dns, IPPROTO_UDP, &taken))
 		return NOWHERE;
-	return lead(skb, packet, &taken);
+	return lead(skb, by, packet, &taken);
 }
 
 /* The first packet of a connection that is captured. */
@@ -62,7 +85,7 @@ INLINE int of_connection_in(struct __sk_buff *skb, const struct instance *in, co
 {
 	__u64 netns = NETNS;
 	struct guest_key call = call_of(packet);
-	struct guest taken;
+	struct guest taken = {};
 	if ((packet->flags & (SYN | ACK)) != SYN) {
 		/* The rest is of connections that were not captured, or that somebody called the guest by. */
 		struct guest *known = known_as(&call);
@@ -87,7 +110,7 @@ INLINE int of_connection_in(struct __sk_buff *skb, const struct instance *in, co
 		answer.host_port = taken.host_port;
 		note_end(netns, &call, &answer, packet->flags, BY_GUEST);
 	}
-	return NEXT;
+	return go_on(skb, by);
 }
 
 SECTION("classifier/vnet_in") int tproxy_vnet_in(struct __sk_buff *skb)
@@ -105,6 +128,8 @@ SECTION("classifier/vnet_in") int tproxy_vnet_in(struct __sk_buff *skb)
 	    !(by->what & (packet.is_ipv4 ? VNET_OF_IPV4 : VNET_OF_IPV6)))
 		return NEXT;
 	struct address own = packet.is_ipv4 ? by->own[0] : by->own[1];
-	return packet.protocol == IPPROTO_UDP ? of_query(skb, in, &packet, &own)
+	if (by->what & BRIDGE && was_led(&packet, &own))
+		return NEXT;
+	return packet.protocol == IPPROTO_UDP ? of_query(skb, in, by, &packet, &own)
 					      : of_connection_in(skb, in, by, &packet, &own);
 }

@@ -38,7 +38,7 @@ INLINE int of_connection_out(struct __sk_buff *skb, const struct packet *packet)
 {
 	__u64 netns = NETNS;
 	struct guest_key answer = answer_of(packet);
-	struct guest *known = known_as(&answer), original;
+	struct guest *known = known_as(&answer), original = {};
 	if (known)
 		original = *known;
 	else if (!remember(skb, &answer, &original))
@@ -67,7 +67,8 @@ SECTION("classifier/vnet_out") int tproxy_vnet_out(struct __sk_buff *skb)
 		return of_connection_out(skb, &packet);
 	struct guest_key answer = answer_of(&packet);
 	struct guest *known = map_lookup(&tproxy_passing, &answer);
-	if (!known)
+	/* What is forwarded is of somebody else. */
+	if (!known || !is_own(in, &packet.from))
 		return NEXT;
 	struct guest original = *known;
 	/* Where the rest of an answer comes in other packets, they cannot be told to belong to it. */

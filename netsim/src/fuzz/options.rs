@@ -41,13 +41,8 @@ impl Options {
 
     /// Whether a backend refuses some of it by name.
     pub(super) fn is_too_much_for(&self, backend: BackendId) -> bool {
-        const NOT_BY_EBPF: [&str; 5] = [
-            "drop-invalid-packets",
-            "exclude-inbound-interfaces",
-            "exclude-outbound-interfaces",
-            "iptables-logs",
-            "vnet",
-        ];
+        const NOT_BY_EBPF: [&str; 3] =
+            ["drop-invalid-packets", "exclude-outbound-interfaces", "iptables-logs"];
         backend == BackendId::Ebpf && NOT_BY_EBPF.iter().any(|flag| self.has(flag))
     }
 

@@ -314,6 +314,12 @@ pub(super) fn installed(loopback: &str, record: Option<Record>) -> Result<Option
     Ok(Some(kernel::look(loopback, record)?))
 }
 
+/// How many open connections of virtual networks were captured.
+fn of_guests(installed: &Installed) -> Result<usize, EbpfError> {
+    let places = installed.found.iter().map(|found| &found.place);
+    places.map(|place| kernel::open_connections(place, installed.netns)).sum()
+}
+
 /// With what an installation of this backend is removed.
 pub(super) struct Capturing<'a> {
     pub(super) loopback: &'a str,
@@ -323,7 +329,7 @@ pub(super) struct Capturing<'a> {
 
 impl Capturing<'_> {
     /// Removes it, and rules beside it, which a run that was ended half-way may have left. Connections that programs captured
-    /// go on: they are connections to the sidecar.
+    /// go on: they are connections to the sidecar. Those of virtual networks end.
     pub(super) fn remove(
         &self,
         installed: &Installed,
@@ -340,14 +346,19 @@ impl Capturing<'_> {
             true => Some(0),
             false => traffic::open_connections(&rules.redirects, surroundings),
         };
+        let of_guests = of_guests(installed)?;
         let foreign_jumps = Some(rules.installed.foreign_jumps().collect());
-        let removal = Removal { open_connections: open, foreign_jumps };
+        let removal = Removal { open_connections: open.map(|open| open + of_guests), foreign_jumps };
         if dry_run {
             traffic::tell_open(open, surroundings);
             return match surroundings.output.json {
                 true => changes::print_json(&changes, Some(removal), surroundings),
                 false => changes::print(&changes, verbose, surroundings),
             };
+        }
+        if of_guests > 0 {
+            surroundings
+                .tell(format!("# of virtual networks {of_guests} captured connections are open: they end"));
         }
         show(verbose, &changes, surroundings);
         apply::apply(&changes, &rules.installed.rules, self.patience, surroundings.put_signals_off()?)?;

@@ -19,6 +19,7 @@ const EXCLUDED: u32 = 1 << 0;
 const CAPTURED: u32 = 1 << 1;
 const VNET: [u32; 2] = [1 << 2, 1 << 3];
 const WITHOUT_HEADER: u32 = 1 << 4;
+const BRIDGE: u32 = 1 << 5;
 /// `enum network_kind`: the family's number, and these for networks behind an interface.
 const OF_VNET: u32 = 0x200;
 const NUMBER_AT: u32 = 16;
@@ -63,6 +64,7 @@ pub(super) fn insert(
         let said = said.entry(interface.index).or_insert(Said::NOTHING);
         said.number = number;
         said.what |= if interface.link == Link::Bare { WITHOUT_HEADER } else { 0 };
+        said.what |= if interface.is_bridge { BRIDGE } else { 0 };
         for (family, (own, flag)) in IpFamily::ALL.into_iter().zip(said.own.iter_mut().zip(VNET)) {
             let is_there = networks.iter().any(|network| IpFamily::of(network.addr()) == family);
             if is_there && plan.policy.families.contains(&family) {

@@ -17,6 +17,8 @@ pub struct Interface {
     pub name: String,
     /// What its packets begin with.
     pub link: Link,
+    /// Whether it is a bridge.
+    pub is_bridge: bool,
     /// Its addresses, in the kernel's order.
     pub addresses: Vec<IpAddr>,
 }
@@ -69,6 +71,7 @@ mod tests {
                 index,
                 name: name.to_owned(),
                 link: Link::Ethernet,
+                is_bridge: false,
                 addresses: Vec::new(),
             })
             .collect();

@@ -10,8 +10,11 @@ use std::path::{Path, PathBuf};
 
 use super::error::EbpfError;
 use super::filter::{self, Filter, Way};
+use super::maps;
 use super::object::Owner;
+use super::place;
 use super::set::removed;
+use crate::ebpf::render::Place;
 
 /// How the directories begin that tell which places for filters are ours.
 const PLACE: &str = "clsact-";
@@ -67,6 +70,11 @@ impl Guests<'_> {
         self.forget_connections()
     }
 
+    /// Whether what the programs keep is there.
+    pub(super) fn is_any_left(&self) -> bool {
+        self.owner.pins().iter().any(|pin| self.directory.join(pin).exists())
+    }
+
     fn forget_connections(&self) -> Result<(), EbpfError> {
         let pins = self.owner.pins().map(|pin| self.directory.join(pin));
         pins.iter().try_for_each(|pin| removed(pin, fs::remove_file(pin)))
@@ -110,6 +118,15 @@ impl Guests<'_> {
     }
 }
 
+/// How many connections of virtual networks an installation has captured that are open: they end with it.
+///
+/// # Errors
+/// The kernel does not list them.
+pub fn open_connections(place: &Place, netns: u64) -> Result<usize, EbpfError> {
+    let [guests, _] = Owner { netns, has_guests: true }.pins();
+    maps::open_of_guests(&place.bpffs.join(&place.directory).join(guests))
+}
+
 /// How the names of filters begin that belong to a directory of pins; behind it, the digest of their programs.
 fn beginning(name: &str) -> String {
     format!("{name}-")
@@ -137,6 +154,13 @@ pub(super) fn programs(name: &str) -> Result<BTreeSet<u64>, EbpfError> {
     let filters = filter::named(&beginning)?;
     let digest = |filter: &Filter| u64::from_str_radix(filter.name.strip_prefix(&beginning)?, 16).ok();
     Ok(filters.iter().map(|filter| digest(filter).unwrap_or_default()).collect())
+}
+
+/// The directories of pins that programs at interfaces belong to.
+pub(super) fn directories() -> Result<BTreeSet<String>, EbpfError> {
+    let filters = filter::named(place::NAME)?;
+    let directory = |filter: Filter| Some(filter.name.rsplit_once('-')?.0.to_owned());
+    Ok(filters.into_iter().filter_map(directory).filter(|name| place::is_name(name)).collect())
 }
 
 /// Takes the programs of a directory that is gone from all interfaces.

@@ -2,10 +2,18 @@
 //!
 //! Must never change one.
 
+use std::collections::BTreeSet;
+
+use netlink_packet_core::NLM_F_DUMP;
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage};
+use netlink_sys::protocols::NETLINK_ROUTE;
+use nix::errno::Errno;
 use nix::ifaddrs::getifaddrs;
 
 use super::error::EbpfError;
 use crate::ebpf::interface::{Interface, Link};
+use crate::netlink;
 
 /// All of them, each with its addresses.
 ///
@@ -13,6 +21,7 @@ use crate::ebpf::interface::{Interface, Link};
 /// The kernel does not list them.
 pub fn interfaces() -> Result<Vec<Interface>, EbpfError> {
     let entries: Vec<_> = getifaddrs().map_err(EbpfError::Interfaces)?.collect();
+    let bridges = bridges()?;
     let mut found: Vec<Interface> = Vec::new();
     for entry in &entries {
         let Some(link) = entry.address.as_ref().and_then(|address| address.as_link_addr()) else { continue };
@@ -21,6 +30,7 @@ pub fn interfaces() -> Result<Vec<Interface>, EbpfError> {
             index,
             name: entry.interface_name.clone(),
             link: kind(link.hatype()),
+            is_bridge: bridges.contains(&index),
             addresses: Vec::new(),
         });
     }
@@ -37,6 +47,24 @@ pub fn interfaces() -> Result<Vec<Interface>, EbpfError> {
             interface.addresses.push(address);
         }
     }
+    Ok(found)
+}
+
+/// The numbers of those that are bridges.
+fn bridges() -> Result<BTreeSet<u32>, EbpfError> {
+    let mut found = BTreeSet::new();
+    let all = RouteNetlinkMessage::GetLink(LinkMessage::default());
+    netlink::ask(NETLINK_ROUTE, all, NLM_F_DUMP, |answer| {
+        let RouteNetlinkMessage::NewLink(link) = answer else { return };
+        let is_bridge = |attribute: &LinkAttribute| match attribute {
+            LinkAttribute::LinkInfo(infos) => infos.contains(&LinkInfo::Kind(InfoKind::Bridge)),
+            _ => false,
+        };
+        if link.attributes.iter().any(is_bridge) {
+            found.insert(link.header.index);
+        }
+    })
+    .map_err(|error| EbpfError::Interfaces(Errno::from_raw(error.raw_os_error().unwrap_or_default())))?;
     Ok(found)
 }
 

@@ -7,6 +7,7 @@ use std::os::linux::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::error::EbpfError;
+use super::guests;
 use super::interfaces::interfaces;
 use super::namespace;
 use super::place::{self, Mounts};
@@ -29,7 +30,9 @@ pub fn look(loopback: &str, record: Option<Record>) -> Result<Installed, EbpfErr
     let mut installed = Installed { netns, routes, interfaces, ..Installed::default() };
     let mark = host::mark_of(loopback, IpFamily::V6.passthrough())?;
     (installed.has_address, installed.address_mark) = (mark.is_some(), mark.unwrap_or_default());
-    for place in places(record.as_ref())? {
+    let places = places(record.as_ref())?;
+    installed.left.extend(strays(&places)?);
+    for place in places {
         match found(&place, netns)? {
             There::Whole(found) => installed.found.push(*found),
             There::Left => installed.left.push(place),
@@ -47,10 +50,28 @@ pub fn is_there() -> bool {
     let places = places(None).unwrap_or_default();
     // Older kernels are not troubled where there is nothing.
     if places.is_empty() {
-        return false;
+        return strays(&places).is_ok_and(|strays| !strays.is_empty());
     }
     let Ok(netns) = namespace::cookie() else { return true };
     places.iter().any(|place| !matches!(found(place, netns), Ok(There::Others)))
+}
+
+/// Directories of pins that are gone, of which programs are left at interfaces of this network namespace.
+fn strays(places: &[Place]) -> Result<Vec<Place>, EbpfError> {
+    let mut strays: Vec<Place> = Vec::new();
+    for directory in guests::directories()? {
+        if places.iter().all(|place| place.directory != directory) {
+            strays.push(Place {
+                cgroup: PathBuf::new(),
+                bpffs: PathBuf::from("/sys/fs/bpf"),
+                mounts: false,
+                directory,
+                object: None,
+                programs: 0,
+            });
+        }
+    }
+    Ok(strays)
 }
 
 /// What a directory of pins holds for a network namespace.

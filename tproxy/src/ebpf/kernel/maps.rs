@@ -3,6 +3,7 @@
 //! Keys and values are those of `tproxy/bpf/layout.h`. Must never leave an entry of a generation that nobody has.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
@@ -44,9 +45,19 @@ struct Map {
 }
 
 impl Map {
-    fn open(directory: &Path, name: &'static str, (key, value): (usize, usize)) -> Result<Self, EbpfError> {
+    fn open(directory: &Path, name: &'static str, sizes: (usize, usize)) -> Result<Self, EbpfError> {
+        Self::open_as(directory, OsStr::new(name), name, sizes)
+    }
+
+    /// One whose pin has a name of its own.
+    fn open_as(
+        directory: &Path,
+        pin: &OsStr,
+        name: &'static str,
+        (key, value): (usize, usize),
+    ) -> Result<Self, EbpfError> {
         let failed = |error| EbpfError::Map { what: "open", map: name, error };
-        let map = call::get(&directory.join(name)).map_err(failed)?;
+        let map = call::get(&directory.join(pin)).map_err(failed)?;
         // Whoever pinned something else here must not have memory written by it.
         if call::map_sizes(map.as_fd()).map_err(failed)? != (key, value) {
             return Err(failed(std::io::Error::other("it has another layout")));
@@ -111,6 +122,22 @@ impl Owners {
     pub(super) fn remove(&self, netns: u64) -> Result<(), EbpfError> {
         self.0.delete(&netns.to_ne_bytes())
     }
+}
+
+/// How many connections of virtual networks are open, by the map that is pinned at `path`; none where there is none.
+pub(super) fn open_of_guests(path: &Path) -> Result<usize, EbpfError> {
+    /// `struct guest_key`, and where its side is.
+    const KEY: usize = 40;
+    const SIDE: usize = 36;
+    const AS_GUEST_CALLS: u8 = 0;
+    const VALUE: usize = 24;
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return Ok(0) };
+    if !path.exists() {
+        return Ok(0);
+    }
+    let map = Map::open_as(directory, name, "tproxy_guests", (KEY, VALUE))?;
+    let is_call = |key: &&Vec<u8>| key.get(SIDE) == Some(&AS_GUEST_CALLS);
+    Ok(map.keys()?.iter().filter(is_call).count())
 }
 
 /// All maps of a set.

@@ -21,6 +21,7 @@ mod set;
 
 pub use carry::{carry_out, take_back};
 pub use error::EbpfError;
+pub use guests::open_connections;
 pub use interfaces::interfaces;
 pub use look::{is_there, look};
 pub use object::{HAS_PROGRAMS, try_to_load, try_to_tell_interfaces};

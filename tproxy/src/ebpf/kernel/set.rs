@@ -157,6 +157,14 @@ impl<'a> Set<'a> {
         let mut missing: Vec<String> =
             missing.into_iter().map(|hook| format!("the program for {hook} is not attached")).collect();
         missing.extend(guests::missing(&self.place.directory, interfaces)?);
+        let guests = Guests {
+            directory: &self.directory,
+            name: &self.place.directory,
+            owner: Owner { netns, has_guests: false },
+        };
+        if interfaces.is_empty() && guests.is_any_left() {
+            missing.push("maps of virtual networks are left".to_owned());
+        }
         Ok(missing)
     }
 
