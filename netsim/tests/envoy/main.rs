@@ -1,5 +1,7 @@
 //! A real Envoy as the sidecar, of `NETSIM_ENVOY`: `ci/envoy` fetches one and runs this.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::time::{Duration, Instant};
 
 use netsim::link::{Network, NetworkOptions};

@@ -188,6 +188,8 @@ fn look(tool: &Tool) -> Result<Result<Vec<SavedTable>, String>, ToolError> {
             Some(words) => Ok(Err(words)),
             None => Err(error.into()),
         },
+        // What cannot be seen cannot be replaced or removed.
+        Err(ToolError::Host(error)) => Ok(Err(error.to_string())),
         reading => reading.map(Ok),
     }
 }

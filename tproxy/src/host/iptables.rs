@@ -97,7 +97,7 @@ fn of_flavour(flavour: Option<Flavour>) -> String {
 /// The program fails, or prints what cannot be read.
 pub fn read_all(tool: &Tool) -> Result<Vec<SavedTable>, ToolError> {
     let may_have_rules = match tool.flavour {
-        Flavour::Legacy => has_legacy_tables(tool.family),
+        Flavour::Legacy => legacy_tables(tool.family)?,
         // Where the kernel does not say, the program does, or says why not.
         Flavour::Nft => nftables::has_rules(tool.family).unwrap_or(true),
     };
@@ -108,14 +108,24 @@ pub fn read_all(tool: &Tool) -> Result<Vec<SavedTable>, ToolError> {
     save::parse(&text).map_err(|error| ToolError::Output { program: tool.save.clone(), error })
 }
 
-/// Whether the kernel has legacy tables of a family in this network namespace. Asking creates none.
+/// Whether the kernel has legacy tables of a family in this network namespace, as far as this process may know. Asking
+/// creates none.
 #[must_use]
 pub fn has_legacy_tables(family: IpFamily) -> bool {
+    legacy_tables(family).unwrap_or(false)
+}
+
+/// The same. The file is not for everybody: nor for root of a user namespace that had none when the network was made.
+fn legacy_tables(family: IpFamily) -> Result<bool, HostError> {
     let file = match family {
         IpFamily::V4 => "/proc/thread-self/net/ip_tables_names",
         IpFamily::V6 => "/proc/thread-self/net/ip6_tables_names",
     };
-    std::fs::read_to_string(file).is_ok_and(|names| !names.trim().is_empty())
+    match std::fs::read_to_string(file) {
+        Ok(names) => Ok(!names.trim().is_empty()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(HostError::Read { path: file.to_owned(), error }),
+    }
 }
 
 /// Whether the kernel speaks a family at all.

@@ -8,6 +8,7 @@ mod damage;
 mod defects;
 mod ebpf;
 mod ebpf_faults;
+mod ebpf_full;
 mod ebpf_guests;
 mod examples;
 mod faults;

@@ -152,3 +152,30 @@ fn where_nobody_is_in_the_user_namespace_its_ids_are_not_guessed() {
     let refused = Program::new("sh").args(["-c", &tproxy]).run(pod.node()).unwrap();
     assert_refused(&refused, "in which no process is seen");
 }
+
+/// The kernel shows the names of legacy tables to root of the network's owner alone, if there is one when the network is made.
+#[test]
+fn rules_that_could_not_be_seen_again_are_not_loaded() {
+    let Some(pod) = pod(BackendId::IptablesLegacy) else { return };
+    let wait = ["--user", "--net", "sh", "-c", "echo ready; exec sleep 600"];
+    let process = Program::new("unshare").args(wait).deadline(LONG).spawn(pod.node(), "ready").unwrap();
+    let id = process.id();
+    pod.sh(&format!(
+        "for map in uid_map gid_map; do echo 0 100000 60000 > /proc/{id}/$map; done; \
+         install -m 666 /dev/null /run/xtables.lock"
+    ));
+    let tproxy = |arguments: &str| {
+        let enter = [&format!("--target={id}"), "--net", "--user", "--setuid=0", "--setgid=0", "tproxy"];
+        let words = arguments.split_whitespace();
+        Program::new("nsenter").args(enter).args(words).deadline(LONG).run(pod.node()).unwrap()
+    };
+    let refused = tproxy("install --backend iptables-legacy --kuma-dp-user 5678");
+    assert!(!refused.success() && refused.stderr_text().contains("ip_tables_names"), "{refused}");
+    assert_eq!(tproxy("status").exit, Exit::Code(3));
+    let installed = tproxy("install --kuma-dp-user 5678");
+    assert!(installed.success(), "{installed}");
+    assert_eq!(tproxy("status").exit, Exit::Code(0));
+    let removed = tproxy("uninstall");
+    assert!(removed.success(), "{removed}");
+    assert_eq!(tproxy("status").exit, Exit::Code(3));
+}
