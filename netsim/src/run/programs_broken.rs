@@ -5,6 +5,7 @@
 use tproxy::ebpf::contents::Contents;
 use tproxy::ebpf::kernel::{self, EbpfError};
 use tproxy::ebpf::render::{Capture, Found, Place};
+use tproxy::ebpf::with_guests;
 use tproxy::family::IpFamily;
 
 use super::RunError;
@@ -15,6 +16,11 @@ use crate::node::Program;
 
 /// Where the pins of programs are, in the pod.
 const PINS: &str = "/sys/fs/bpf/tproxy-*";
+
+/// The programs at interfaces of virtual networks, and what tc calls the packets that each sees.
+const AT_INTERFACES: [(&str, &str); 2] = [("vnet_in", "ingress"), ("vnet_out", "egress")];
+/// Where they stand among other filters (tproxy's `ebpf/kernel/filter.rs`).
+const PRIORITY: u16 = 0x7470;
 
 /// What breaks an installation in one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +40,9 @@ pub(super) fn mutants(stage: &Stage) -> Result<Vec<(Mutant, Break)>, RunError> {
     let other = if stage.family == IpFamily::V4 { '6' } else { '4' };
     let hooks = pins.lines().filter(|pin| !pin.ends_with(other) && !pin.contains('-'));
     let mut all: Vec<_> = hooks.chain(["sk_lookup"]).map(detached).collect();
+    if !with_guests(&found.contents).is_empty() {
+        all.extend(AT_INTERFACES.map(|(hook, _)| detached(hook)));
+    }
     all.extend(
         in_maps(&found.contents, stage.family)
             .into_iter()
@@ -52,6 +61,13 @@ fn detached(hook: &str) -> (Mutant, Break) {
 pub(super) fn carry_out(stage: &Stage, how: Break) -> Result<(), RunError> {
     match how {
         Break::Detach(hook) => {
+            if let Some((_, way)) = AT_INTERFACES.iter().find(|(name, _)| *name == hook) {
+                let script = format!(
+                    "for i in $(ls /sys/class/net); do tc filter del dev $i {way} pref {PRIORITY}; done; true"
+                );
+                Program::new("sh").args(["-c", &script]).run(stage.pod()?)?.checked()?;
+                return Ok(());
+            }
             // A link lives as long as its pin.
             let pin = if hook == "sk_lookup" { "netns-*".to_owned() } else { format!("links-*/{hook}") };
             let script = format!("rm {PINS}/{pin}");
