@@ -5,6 +5,7 @@
 mod exclusions;
 mod install;
 mod memory;
+mod real;
 mod scenarios;
 mod topology;
 
@@ -20,11 +21,12 @@ type Failure = Box<dyn std::error::Error>;
 /// One figure, or several that belong together.
 type Measure = fn(&Binaries) -> Result<String, Failure>;
 
-const FIGURES: [(&str, Measure); 5] = [
+const FIGURES: [(&str, Measure); 6] = [
     ("topologies", topology::measure),
     ("install", install::measure),
     ("exclusions", exclusions::measure),
     ("memory", memory::measure),
+    ("real", real::measure),
     ("scenarios", scenarios::measure),
 ];
 

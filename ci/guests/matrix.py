@@ -91,7 +91,7 @@ CORE = (
     "exclusions/interfaces", "exclusions/groups", "foreign/side", "iptables/invalid-packets", "iptables/logs",
     "iptables/lock-held", "iptables/without-comments", "lifecycle/again", "network/loss", "network/link-down",
     "ports/ranges", "ports/ipv6-disabled", "programs/curl", "sidecar/killed", "topologies/without-ipv6", "vnet/captured",
-    "vnet/bridge", "vnet/one-source-port", "ebpf/own-listener",
+    "vnet/bridge", "ebpf/own-listener",
 )
 
 SETS = {"smoke": SMOKE, "core": CORE, "all": ()}

@@ -164,10 +164,6 @@ fn bad_values_are_refused() {
             "install --backend ebpf --drop-invalid-packets",
             "error: --drop-invalid-packets: cannot be honoured by the ebpf backend",
         ),
-        (
-            "install --ebpf-enabled --confirm-within 30s",
-            "error: --confirm-within cannot be honoured by the ebpf backend yet",
-        ),
         ("install --iptables-executables iptables:/bin/true", "three programs go together"),
         (
             "install --iptables-executables iptables:/none,iptables-save:/none,iptables-restore:/none",
