@@ -49,6 +49,7 @@ fn undone(entry: &Entry, line: Line, flow: &Flow) -> Json {
         ("kumaDPUser", uid) => json!(if uid == "4242" { "4343" } else { "4242" }),
         ("ipFamilyMode", "ipv4") => json!("dualstack"),
         ("port", "0") => json!(15006),
+        ("tcAttachIface", _) => json!(""),
         (_, "true") => json!(false),
         (_, "false") => json!(true),
         _ => json!([]),
