@@ -13,7 +13,8 @@ INLINE int is_inside(const struct instance *in, const struct interface *by, cons
 
 INLINE struct guest_key call_of(const struct packet *packet)
 {
-	struct guest_key call = { .guest = packet->from, .host = packet->to, .side = AS_GUEST_CALLS | OF_PROTOCOL(packet->protocol) };
+	struct guest_key call = { .guest = packet->from, .host = packet->to };
+	call.side = AS_GUEST_CALLS | OF_PROTOCOL(packet->protocol);
 	call.guest_port = packet->from_port;
 	call.host_port = packet->to_port;
 	return call;
@@ -59,7 +60,8 @@ INLINE int of_query(struct __sk_buff *skb, const struct instance *in, const stru
 		return packet->is_part ? NOWHERE : lead(skb, by, packet, &taken);
 	}
 	count(NETNS, packet->is_ipv4, INBOUND_VNET_DNS);
-	if (packet->is_part || is_unspecified(own) || !note_call(&tproxy_passing, &call, own, in->dns, IPPROTO_UDP, &taken))
+	if (packet->is_part || is_unspecified(own) ||
+	    !note_call(&tproxy_passing, &call, own, in->dns, IPPROTO_UDP, &taken))
 		return NOWHERE;
 	return lead(skb, by, packet, &taken);
 }
@@ -70,7 +72,8 @@ INLINE int take_call(const struct instance *in, const struct packet *packet, con
 {
 	__u64 netns = NETNS;
 	count(netns, packet->is_ipv4, INBOUND_VNET_TCP);
-	if (packet->is_part || is_unspecified(own) || !note_call(&tproxy_guests, call, own, in->outbound, IPPROTO_TCP, taken))
+	if (packet->is_part || is_unspecified(own) ||
+	    !note_call(&tproxy_guests, call, own, in->outbound, IPPROTO_TCP, taken))
 		return 0;
 	struct guest_key answer = { .guest = packet->from, .host = *own, .host_port = in->outbound };
 	answer.guest_port = taken->guest_port;

@@ -3,7 +3,8 @@
 
 INLINE struct guest_key answer_of(const struct packet *packet)
 {
-	struct guest_key answer = { .guest = packet->to, .side = AS_HOST_ANSWERS | OF_PROTOCOL(packet->protocol) };
+	struct guest_key answer = { .guest = packet->to };
+	answer.side = AS_HOST_ANSWERS | OF_PROTOCOL(packet->protocol);
 	if (packet->protocol == IPPROTO_TCP)
 		answer.host = packet->from;
 	answer.guest_port = packet->to_port;

@@ -1,6 +1,6 @@
 //! Virtual networks with the eBPF backend: programs at interfaces come and go exactly, beside those of others.
 
-use netsim::node::Exit;
+use netsim::node::{Exit, Program};
 use netsim::require;
 use rstest::rstest;
 use tproxy::backend::BackendId;
@@ -151,6 +151,59 @@ fn programs_whose_pins_are_gone_are_found_and_removed() {
     assert_eq!(told.exit, Exit::Code(4), "{told}");
     pod.done("uninstall");
     assert_eq!((state(&pod), status(&pod)), (nothing, Exit::Code(3)));
+}
+
+/// A guest, and a sidecar that says nothing until all that is known of connections is forgotten.
+const FORGOTTEN: &str = r#"
+import ctypes, glob, os, socket, struct, threading
+libc = ctypes.CDLL(None, use_errno=True)
+def bpf(command, *parts):
+    attributes = ctypes.create_string_buffer(b"".join(parts), 128)
+    return libc.syscall(321 if os.uname().machine == "x86_64" else 280, command, attributes, 128)
+def address(buffer):
+    return struct.pack("Q", ctypes.addressof(buffer))
+def forget(path):
+    path = ctypes.create_string_buffer(path.encode())
+    found, count = bpf(7, address(path)), 0
+    key = ctypes.create_string_buffer(40)
+    while bpf(4, struct.pack("II", found, 0), struct.pack("Q", 0), address(key)) == 0:
+        bpf(3, struct.pack("II", found, 0), address(key))
+        count += 1
+    return count
+server = socket.create_server(("", 15001))
+def guest():
+    space = os.open("/run/netns/guest", os.O_RDONLY)
+    assert libc.setns(space, 0x40000000) == 0
+    with socket.create_connection(("203.0.113.1", 80), 10) as caller:
+        print(caller.recv(100).decode())
+        caller.sendall(b"and back")
+thread = threading.Thread(target=guest)
+thread.start()
+taken, client = server.accept()
+original = taken.getsockopt(0, 80, 16)
+print("forgot", sum(map(forget, glob.glob("/sys/fs/bpf/tproxy-*/guests-*"))))
+taken.settimeout(10)
+taken.sendall(b"said late")
+print(taken.recv(100).decode(), socket.inet_ntoa(original[4:8]), flush=True)
+thread.join()
+"#;
+
+#[test]
+fn a_connection_that_was_forgotten_is_remembered_when_the_sidecar_speaks() {
+    let Some(pod) = pod() else { return };
+    pod.sh("ip netns add guest; ip link set vm1 netns guest; \
+            nsenter --net=/run/netns/guest sh -ec 'ip link set lo up; ip address add 10.78.0.2/24 dev vm1; ip link set vm1 up; \
+            ip route add default via 10.78.0.1'");
+    pod.done("install --backend ebpf --vnet vm0:10.78.0.0/24");
+    let ran = Program::new("python3").args(["-c", FORGOTTEN]).run(pod.node()).unwrap();
+    let lines = "forgot 2\nsaid late\nand back 203.0.113.1\n";
+    let mut said: Vec<String> = ran.stdout_text().lines().map(str::to_owned).collect();
+    said.sort();
+    let mut expected: Vec<&str> = lines.lines().collect();
+    expected.sort_unstable();
+    assert_eq!(said, expected, "{ran}");
+    pod.done("uninstall");
+    pod.sh("ip netns delete guest");
 }
 
 #[test]
