@@ -1,8 +1,8 @@
 //! The eBPF backend's promises: all or nothing, exactly undone, found without any record, and in
 //! the place of rules.
 
-use netsim::node::{Exit, Program};
-use netsim::require;
+use netsim::node::{Exit, Identity, Program};
+use netsim::require::{self, Requirement};
 use rstest::rstest;
 use tproxy::backend::BackendId;
 
@@ -83,6 +83,50 @@ fn a_sidecar_that_listened_before_is_found() {
     let _sidecar = sidecar(&pod);
     pod.done(INSTALL);
     assert_captured(&pod, &BOTH);
+    pod.done("uninstall");
+}
+
+/// Listens as programs in Go do since 1.24; says that the kernel cannot.
+const SEVERAL_PATHS: &str = "
+import socket
+try:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+except OSError:
+    print('the kernel has no MPTCP', flush=True)
+    raise SystemExit
+listener.bind(('', 15001))
+listener.listen()
+print('listens', flush=True)
+while True:
+    connection, _ = listener.accept()
+    name = connection.getsockopt(0, 80, 16)
+    port = int.from_bytes(name[2:4], 'big')
+    connection.sendall(f'{socket.inet_ntoa(name[4:8])} {port}'.encode())
+    connection.close()
+";
+
+#[test]
+fn a_sidecar_of_several_paths_that_listened_before_is_refused_and_a_later_one_is_found() {
+    let Some(pod) = pod() else { return };
+    let start = || {
+        let sidecar = Program::new("python3").args(["-c", SEVERAL_PATHS]).identity(Identity::new(5678, 5678));
+        sidecar.spawn(pod.node(), "t").unwrap()
+    };
+    let earlier = start();
+    if earlier.stdout().contains("no MPTCP") {
+        assert!(!Requirement::Skip(earlier.stdout().trim().to_owned()).met_or_skip());
+        return;
+    }
+    let refused = pod.tproxy(INSTALL);
+    assert_eq!(refused.exit, Exit::Code(1), "{refused}");
+    for words in ["port 15001", "(MPTCP)", "start the sidecar after", "everything was taken back"] {
+        assert!(refused.stderr_text().contains(words), "{refused}");
+    }
+    assert_eq!(status(&pod), Exit::Code(3));
+    drop(earlier);
+    pod.done(INSTALL);
+    let _later = start();
+    assert_captured(&pod, &["192.0.2.1"]);
     pod.done("uninstall");
 }
 

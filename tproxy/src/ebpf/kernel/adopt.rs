@@ -60,6 +60,11 @@ fn take(
 }
 
 fn note(maps: &Maps, netns: u64, listener: &Listener, socket: &OwnedFd) -> Result<(), EbpfError> {
+    // Connections are the paths' own sockets', and only the kernel has these.
+    let protocol = socket2::SockRef::from(socket).protocol();
+    if protocol.is_ok_and(|protocol| protocol == Some(socket2::Protocol::MPTCP)) {
+        return Err(EbpfError::SeveralPaths { port: listener.port });
+    }
     maps.adopt(netns, listener.port, listener.family, listener.role, socket)
 }
 

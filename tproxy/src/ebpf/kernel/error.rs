@@ -101,6 +101,15 @@ pub enum EbpfError {
         /// Why.
         why: String,
     },
+    /// A sidecar that was there before listens by a socket of a kind that no map takes.
+    #[error(
+        "somebody listens on port {port} already, by a socket of several paths (MPTCP), which cannot be taken over; start the \
+         sidecar after the installation, or let it listen by TCP alone (programs in Go: GODEBUG=multipathtcp=0)"
+    )]
+    SeveralPaths {
+        /// The port.
+        port: u16,
+    },
     /// Another run is at work at the same place.
     #[error("another tproxy is at work in {path} and did not finish in {}", crate::process::in_words(*.waited))]
     Busy {
