@@ -75,6 +75,7 @@ pub use cgroup::CgroupError;
 pub use child::Exit;
 pub use error::{NodeError, SetupError};
 pub(crate) use files::check as check_file;
+pub use forks::output_of;
 pub use identity::Identity;
 pub use namespaces::NetId;
 pub(crate) use packets::packet_socket;

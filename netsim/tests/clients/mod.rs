@@ -72,14 +72,15 @@ fn build(client: &Client) -> Result<PathBuf, String> {
     }
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(client.source);
-    let output = Command::new(client.compiler)
+    let mut compiler = Command::new(client.compiler);
+    compiler
         .args(client.arguments)
         .arg("-o")
         .args([&program, &source])
         .env("CGO_ENABLED", "0")
         .env("GO111MODULE", "off")
-        .env("GOCACHE", folder.join("go-cache"))
-        .output()
+        .env("GOCACHE", folder.join("go-cache"));
+    let output = netsim::node::output_of(&mut compiler)
         .map_err(|error| format!("{} cannot be started: {error}", client.compiler))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
