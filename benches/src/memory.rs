@@ -10,7 +10,7 @@ use netsim::actor::{App, AppSpec, Attempt, Client, Held, Mode, Sidecar, SidecarS
 use netsim::link::{Network, NetworkOptions};
 use netsim::node::Identity;
 use netsim::topology::{IpFamily, Topology};
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::install::tproxy;
 use super::{Binaries, Failure};
@@ -19,6 +19,8 @@ use super::{Binaries, Failure};
 const HELD: [usize; 2] = [1_000, 10_000];
 /// Each is four descriptors of this process: the client's, two of the sidecar's, and the server's.
 const DESCRIPTORS: u64 = 65_536;
+/// Those of everything else.
+const SPARE: u64 = 1_000;
 const PORT: u16 = 80;
 const SIDECAR: Identity = Identity::new(5678, 5678);
 const APP: Identity = Identity::new(1000, 1000);
@@ -65,11 +67,11 @@ impl Way {
 }
 
 pub(super) fn measure(binaries: &Binaries) -> Result<String, Failure> {
-    setrlimit(Resource::RLIMIT_NOFILE, DESCRIPTORS, DESCRIPTORS)?;
+    let most = usize::try_from(descriptors()?.saturating_sub(SPARE) / 4)?;
     let mut text = "the kernel's bytes a connection, IPv4; of them connection tracking's\n\n".to_owned();
     for way in WAYS {
         let mut line = format!("{:16}", way.name());
-        for count in HELD {
+        for count in HELD.map(|count| count.min(most)) {
             let Bytes { all, conntrack } = held(binaries, way, count)?;
             let each = |bytes: i64| bytes / i64::try_from(count).unwrap_or(1);
             line += &format!("  {count} held: {:6} {:5}", each(all), each(conntrack));
@@ -77,6 +79,17 @@ pub(super) fn measure(binaries: &Binaries) -> Result<String, Failure> {
         text += &(line + "\n");
     }
     Ok(text)
+}
+
+/// How many descriptors this process may have now: as many as it needs, where it may raise its limit.
+fn descriptors() -> Result<u64, Failure> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    let wanted = hard.max(DESCRIPTORS);
+    let raised = setrlimit(Resource::RLIMIT_NOFILE, wanted, wanted);
+    match raised {
+        Ok(()) => Ok(wanted),
+        Err(_) => Ok(setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map(|()| hard)?),
+    }
 }
 
 /// Bytes of live objects.

@@ -164,7 +164,7 @@ with socket.create_connection(('127.0.0.1', 15199), timeout=10) as it:
 /// Runs a server until it is dropped; it is ready when it listens on `port`.
 fn server(node: &Node, command: &str, port: u16, identity: Identity) -> Result<Running, Failure> {
     let script = format!(
-        "{command} >/run/netsim-server-{port}.log 2>&1 & \
+        "{command} >/tmp/server-{port}.log 2>&1 & \
          until ss -ltnH 'sport = :{port}' | grep -q .; do kill -0 $! || exit 1; sleep 0.05; done; echo ready; wait"
     );
     Ok(Program::new("sh").args(["-c", &script]).identity(identity).spawn(node, "ready")?)

@@ -80,9 +80,9 @@ def against(options):
     before = {}
     with revision.checked_out(REPOSITORY, full, folder) as source:
         if options.counts or measures:
-            before["counted"] = revision.counted(source, REPOSITORY / "target", name, folder)
+            before["counted"] = revision.counted(source, folder / "target", name)
         if options.guest or measures:
-            before["tproxy"] = revision.tproxy(source, guest.CACHE, name, folder, release=measures)
+            before["tproxy"] = revision.tproxy(source, folder, name, release=measures)
     sections = {}
     if "counted" in before:
         sections[f"Instructions of the CPU-bound parts against {name}"] = compared_counts(before["counted"], name)
@@ -119,7 +119,7 @@ def compared_counts(before, name):
     if before is None:
         print(f"{name} has no program that can be counted: nothing to compare")
         return []
-    now = revision.counted(REPOSITORY, REPOSITORY / "target", "this one", FOLDER / "now")
+    now = revision.counted(REPOSITORY, REPOSITORY / "target", "this one")
     return judgement.judged(counts.counted(before), counts.counted(now), counts.SMALLEST)
 
 

@@ -1,4 +1,8 @@
-"""Programs of this repository's revisions, built. Must never touch the working tree."""
+"""Programs of this repository's revisions, built. Must never touch the working tree.
+
+Each revision has a target folder of its own: cargo tells packages by where they lie in their workspace, and takes those of
+another worktree for its own when it finds them newer.
+"""
 
 import os
 import shutil
@@ -49,28 +53,22 @@ def checked_out(repository, full, folder):
         run(["git", "-C", str(repository), "worktree", "remove", "--force", str(source)], f"remove the worktree of {full}")
 
 
-def counted(source, target, name, kept):
-    """The program of the CPU-bound parts, put into the folder `kept`; None where the revision has none."""
+def counted(source, target, name):
+    """The program of the CPU-bound parts; None where the revision has none."""
     if not (Path(source) / "tproxy/examples/counted.rs").exists():
         return None
     _build(source, f"counted of {name}", "--release", "--target-dir", str(target), "--example", "counted")
-    return _kept(Path(target) / "release/examples/counted", kept)
+    return Path(target) / "release/examples/counted"
 
 
-def tproxy(source, cache, name, kept, release):
-    """tproxy, static so that guests can run it, too, put into the folder `kept`."""
+def tproxy(source, cache, name, release):
+    """tproxy, static so that guests can run it, too."""
     words = build.static(cache, release)
     _build(source, f"tproxy of {name}", "--bin", "tproxy", *words, environment=build.environment())
-    return _kept(build.folder(cache, release) / "tproxy", kept)
+    return build.folder(cache, release) / "tproxy"
 
 
 def _build(source, what, *words, environment=None):
     # All members are chosen, so that a program has the same features whatever is built beside it.
     command = ["cargo", "build", "--locked", "--quiet", "--workspace", *words]
     run(command, f"build {what}", cwd=source, env=environment or dict(os.environ))
-
-
-def _kept(program, folder):
-    """A copy that the next build, which shares what both depend on, does not replace."""
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    return Path(shutil.copy2(program, folder))

@@ -37,7 +37,7 @@ class Command(unittest.TestCase):
 
     def test_a_revision_without_the_program_has_nothing_to_count(self):
         with tempfile.TemporaryDirectory() as folder:
-            self.assertIsNone(revision.counted(Path(folder), Path(folder), "old", Path(folder)))
+            self.assertIsNone(revision.counted(Path(folder), Path(folder), "old"))
 
     def test_what_measures_nothing_is_not_quick(self):
         code, told = self.said("--quick", "--guest")
