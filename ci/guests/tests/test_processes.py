@@ -26,6 +26,11 @@ from guests.tests.test_machine import MACHINE
 from pathlib import Path
 from trouble import end_as_by_ctrl_c, run
 from unittest import mock
+import signal
+# A script in the background has them ignored, and so has what it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for each in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(each, signal.SIG_DFL)
 end_as_by_ctrl_c()
 """
 
@@ -36,7 +41,10 @@ class Interrupted(unittest.TestCase):
         with subprocess.Popen([sys.executable, "-B", "-c", BEGINNING + script], stderr=subprocess.PIPE, **options) as process:
             wait_until(lambda: set(fakes.running(mark)) - {process.pid})
             process.send_signal(number)
-            _, said = process.communicate(timeout=20)
+            try:
+                _, said = process.communicate(timeout=20)
+            finally:
+                process.kill()
         self.assertNotEqual(process.returncode, 0, said)
         wait_until(lambda: not fakes.running(mark))
 
