@@ -8,6 +8,7 @@ mod memory;
 mod real;
 mod scenarios;
 mod topology;
+mod way;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -13,6 +13,7 @@ use netsim::topology::{IpFamily, Topology};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::install::tproxy;
+use super::way::{WAYS, Way};
 use super::{Binaries, Failure};
 
 /// How many connections are held.
@@ -36,35 +37,6 @@ const CACHES: [&str; 9] = [
     "request_sock",
     "bpf",
 ];
-
-/// How the connections go.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
-    /// Without a sidecar.
-    Direct,
-    /// The sidecar is called by its own address.
-    Straight,
-    /// Redirected to it by this backend.
-    Redirected(&'static str),
-}
-
-const WAYS: [Way; 5] = [
-    Way::Direct,
-    Way::Straight,
-    Way::Redirected("iptables-nft"),
-    Way::Redirected("iptables-legacy"),
-    Way::Redirected("ebpf"),
-];
-
-impl Way {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Direct => "direct",
-            Self::Straight => "straight",
-            Self::Redirected(backend) => backend,
-        }
-    }
-}
 
 pub(super) fn measure(binaries: &Binaries) -> Result<String, Failure> {
     let most = usize::try_from(descriptors()?.saturating_sub(SPARE) / 4)?;

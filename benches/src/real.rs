@@ -12,6 +12,7 @@ use netsim::node::{Identity, Node, Program, Running};
 use netsim::topology::{IpFamily, Topology};
 
 use super::install::tproxy;
+use super::way::{WAYS, Way};
 use super::{Binaries, Failure};
 
 const ROUNDS: usize = 10;
@@ -25,22 +26,6 @@ const APP: Identity = Identity::new(1000, 1000);
 const PROGRAMS: [(&str, &str); 4] =
     [("wrk", "wrk"), ("iperf3", "iperf3"), ("nginx", "nginx-light"), ("haproxy", "haproxy")];
 
-/// How calls go.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Way {
-    Direct,
-    /// haproxy is called by its own address.
-    Straight,
-    Redirected(&'static str),
-}
-
-const WAYS: [Way; 5] = [
-    Way::Direct,
-    Way::Straight,
-    Way::Redirected("iptables-nft"),
-    Way::Redirected("iptables-legacy"),
-    Way::Redirected("ebpf"),
-];
 const FIGURES: [&str; 3] = ["connections/s", "requests/s", "Gbit/s"];
 
 pub(super) fn measure(binaries: &Binaries) -> Result<String, Failure> {
@@ -101,16 +86,6 @@ fn measured(pod: &Node, way: Way, server: &str) -> Result<[f64; 3], Failure> {
         tproxy(pod, &["uninstall"])?;
     }
     Ok([closing.rate, kept.rate, throughput])
-}
-
-impl Way {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Direct => "direct",
-            Self::Straight => "straight",
-            Self::Redirected(backend) => backend,
-        }
-    }
 }
 
 /// What wrk says.
