@@ -20,6 +20,8 @@ KERNEL = "6.12"
 # With fewer of either, a revision differs from itself by as much as shall be found.
 ROUNDS = 12
 PIECES = 40
+# What the kernel says once its random numbers come fast; until then each costs more than a system call.
+SEEDED = "crng init done"
 # Seconds for all, on a busy host.
 LIMIT = 1800
 
@@ -65,7 +67,7 @@ def _commands(programs, before, rounds, seed):
              *(["--against", str(before)] if before else []), *(word for name in path.names() for word in ("--case", name))]
     # A clock that jumps whenever the guest waits for its files makes short work of deadlines.
     return ["export NETSIM_PATIENCE=100", "ulimit -n 65536", f"{shlex.join(words)} >/results/bench.json 2>/results/bench.errors",
-            "echo $? >/results/code"]
+            "echo $? >/results/code", f"dmesg | grep '{SEEDED}' >/results/seeded"]
 
 
 def _found(folder):
@@ -74,6 +76,8 @@ def _found(folder):
     if code not in ("0", "1"):
         said = _text(folder / "bench.errors").strip().splitlines() or ["nothing"]
         raise Trouble(f"cannot count in a guest: netsim bench ended with {code or 'nothing'} and said: {said[-1]}")
+    if not _text(folder / "seeded"):
+        raise Trouble("cannot count in a guest: its kernel has not seeded its random numbers, which then cost more than what is counted")
     return json.loads(_text(folder / "bench.json"))
 
 

@@ -43,48 +43,66 @@ struct extension {
 	__u32 id;
 };
 
-enum extension_kind { HOP_BY_HOP = 0, ROUTING = 43, FRAGMENT = 44, DESTINATION = 60 };
-/* Longer chains of them are sent by nobody. */
+enum extension_kind { HOP_BY_HOP = 0, ROUTING = 43, FRAGMENT = 44, AUTHENTICATION = 51, DESTINATION = 60 };
+/* Longer chains of them are sent by nobody who means well. */
 #define EXTENSIONS 4
 
-INLINE int read_ipv4(struct __sk_buff *skb, struct packet *packet)
+/* What a packet is to whoever reads it. Of one that cannot be read it is not known what it belongs to: to let it pass would
+   be a way around. */
+enum reading { OF_OTHERS, READ, UNREADABLE };
+
+/* A part of a packet that does not have its beginning, at this offset, in units of 8 bytes. It goes nowhere without the
+   beginning; but one that begins within the header of TCP could give this other flags than were seen (RFC 1858). */
+INLINE enum reading without_beginning(__u16 offset, __u8 protocol)
+{
+	return offset == 1 && protocol == IPPROTO_TCP ? UNREADABLE : OF_OTHERS;
+}
+
+INLINE enum reading read_ipv4(struct __sk_buff *skb, struct packet *packet)
 {
 	struct ipv4_header header;
-	if (skb_load(skb, packet->network, &header, sizeof(header)))
-		return 0;
-	__u16 fragment = swap16(header.fragment);
-	/* Without ports: what it belongs to goes nowhere without its beginning. */
-	if (fragment & 0x1fff)
-		return 0;
 	packet->is_ipv4 = 1;
+	if (skb_load(skb, packet->network, &header, sizeof(header)))
+		return UNREADABLE;
+	__u16 fragment = swap16(header.fragment);
+	if (fragment & 0x1fff)
+		return without_beginning(fragment & 0x1fff, header.protocol);
 	packet->is_part = (fragment & 0x2000) != 0;
 	packet->protocol = header.protocol;
 	packet->from = of_ipv4(header.from);
 	packet->to = of_ipv4(header.to);
 	packet->transport = packet->network + (header.version_and_length & 0xf) * 4;
-	return 1;
+	return READ;
 }
 
-INLINE int read_ipv6(struct __sk_buff *skb, struct packet *packet)
+INLINE int is_extension(__u8 kind)
+{
+	return kind == HOP_BY_HOP || kind == ROUTING || kind == FRAGMENT || kind == AUTHENTICATION || kind == DESTINATION;
+}
+
+INLINE enum reading read_ipv6(struct __sk_buff *skb, struct packet *packet)
 {
 	struct ipv6_header header;
 	if (skb_load(skb, packet->network, &header, sizeof(header)))
-		return 0;
+		return UNREADABLE;
 	packet->from = header.from;
 	packet->to = header.to;
 	__u32 at = packet->network + sizeof(header);
 	__u8 next = header.next;
-	for (int number = 0; number < EXTENSIONS; number++) {
-		if (next != HOP_BY_HOP && next != ROUTING && next != FRAGMENT && next != DESTINATION)
-			break;
+	for (int number = 0; number < EXTENSIONS && is_extension(next); number++) {
 		struct extension extension;
 		if (skb_load(skb, at, &extension, sizeof(extension)))
-			return 0;
+			return UNREADABLE;
 		if (next == FRAGMENT) {
-			if (extension.kind || extension.segments_left & ~7)
-				return 0;
+			__u16 offset = swap16(extension.kind | (__u16)extension.segments_left << 8) >> 3;
+			if (offset)
+				return without_beginning(offset, extension.next);
 			packet->is_part |= extension.segments_left & 1;
 			at += sizeof(extension);
+		} else if (next == AUTHENTICATION) {
+			/* It vouches for the addresses. Its length counts differently from all others' (RFC 4302). */
+			packet->is_part = 1;
+			at += (extension.length + 2) * 4;
 		} else {
 			packet->is_part |= next == ROUTING && extension.segments_left;
 			at += sizeof(extension) + extension.length * 8;
@@ -93,28 +111,31 @@ INLINE int read_ipv6(struct __sk_buff *skb, struct packet *packet)
 	}
 	packet->protocol = next;
 	packet->transport = at;
-	return 1;
+	return is_extension(next) ? UNREADABLE : READ;
 }
 
-/* Reads a packet that begins at `network`; 0 where it is none of TCP or UDP that has ports. */
-INLINE int read_packet(struct __sk_buff *skb, struct packet *packet, __u32 network)
+/* Reads a packet that begins at `network`. Those of neither TCP nor UDP are others'. */
+INLINE enum reading read_packet(struct __sk_buff *skb, struct packet *packet, __u32 network)
 {
 	/* A frame of a VLAN is not for this interface; a tag that says a priority alone is none. */
 	if (skb->vlan_present && skb->vlan_tci & 0xfff)
-		return 0;
+		return OF_OTHERS;
 	packet->network = network;
 	__u32 protocol = skb->protocol;
-	if (protocol == swap16(ETH_P_IP) ? !read_ipv4(skb, packet)
-					 : protocol != swap16(ETH_P_IPV6) || !read_ipv6(skb, packet))
-		return 0;
+	if (protocol != swap16(ETH_P_IP) && protocol != swap16(ETH_P_IPV6))
+		return OF_OTHERS;
+	enum reading reading = protocol == swap16(ETH_P_IP) ? read_ipv4(skb, packet) : read_ipv6(skb, packet);
+	if (reading != READ)
+		return reading;
 	if (packet->protocol != IPPROTO_TCP && packet->protocol != IPPROTO_UDP)
-		return 0;
+		return OF_OTHERS;
 	__u16 ports[2];
-	if (skb_load(skb, packet->transport, ports, sizeof(ports)))
-		return 0;
+	if (skb_load(skb, packet->transport, ports, sizeof(ports)) ||
+	    (packet->protocol == IPPROTO_TCP && skb_load(skb, packet->transport + 13, &packet->flags, 1)))
+		return UNREADABLE;
 	packet->from_port = swap16(ports[0]);
 	packet->to_port = swap16(ports[1]);
-	return packet->protocol == IPPROTO_UDP || !skb_load(skb, packet->transport + 13, &packet->flags, 1);
+	return READ;
 }
 
 INLINE int other_address(struct __sk_buff *skb, const struct packet *packet, int at_source, struct address *address,

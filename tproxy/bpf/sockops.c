@@ -110,9 +110,20 @@ INLINE void on_accept(struct bpf_sock_ops *context, struct bpf_sock *socket)
 	map_delete(&tproxy_pending, &key);
 }
 
+/* Whether a call is one of the few that matter here. The kernel makes a dozen for each connection. */
+INLINE int matters(struct bpf_sock_ops *context, __u32 what)
+{
+	if (what == BPF_SOCK_OPS_STATE_CB)
+		return OF(context, args[0]) == SYN_SENT && OF(context, args[1]) == CLOSED;
+	return what == BPF_SOCK_OPS_TCP_LISTEN_CB || what == BPF_SOCK_OPS_TCP_CONNECT_CB ||
+	       what == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB;
+}
+
 SECTION("sockops") int tproxy_sockops(struct bpf_sock_ops *context)
 {
 	__u32 what = OF(context, op);
+	if (!matters(context, what))
+		return 1;
 	__u32 family = OF(context, family);
 	if (family != AF_INET && family != AF_INET6)
 		return 1;
@@ -125,8 +136,7 @@ SECTION("sockops") int tproxy_sockops(struct bpf_sock_ops *context)
 		on_connect(context, socket);
 	else if (what == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
 		on_accept(context, socket);
-	else if (what == BPF_SOCK_OPS_STATE_CB && OF(context, args[0]) == SYN_SENT &&
-		 OF(context, args[1]) == CLOSED)
+	else
 		on_failure(context, socket);
 	return 1;
 }

@@ -48,6 +48,14 @@ INLINE int lead(struct __sk_buff *skb, const struct interface *by, const struct 
 	return go_on(skb, by);
 }
 
+/* Whether answers to a query that is known find their way back: both sides may be forgotten one by one. */
+INLINE int is_answered(const struct guest *taken, const struct guest_key *call)
+{
+	struct guest_key answer = { .guest = call->guest, .guest_port = taken->guest_port, .host_port = taken->host_port };
+	answer.side = AS_HOST_ANSWERS | OF_PROTOCOL(IPPROTO_UDP);
+	return map_lookup(&tproxy_passing, &answer) != 0;
+}
+
 INLINE int of_query(struct __sk_buff *skb, const struct instance *in, const struct interface *by,
 		    const struct packet *packet, const struct address *own)
 {
@@ -55,7 +63,7 @@ INLINE int of_query(struct __sk_buff *skb, const struct instance *in, const stru
 		return NEXT;
 	struct guest_key call = call_of(packet);
 	struct guest *known = map_lookup(&tproxy_passing, &call), taken = {};
-	if (known && known->host_port == in->dns && is_same(&known->host, own)) {
+	if (known && known->host_port == in->dns && is_same(&known->host, own) && is_answered(known, &call)) {
 		taken = *known;
 		return packet->is_part ? NOWHERE : lead(skb, by, packet, &taken);
 	}
@@ -125,11 +133,14 @@ SECTION("classifier/vnet_in") int tproxy_vnet_in(struct __sk_buff *skb)
 		return NEXT;
 	struct interface *by = interface_of(in, skb->ifindex);
 	struct packet packet = {};
-	if (!by || !read_packet(skb, &packet, by->what & WITHOUT_HEADER ? 0 : 14))
+	enum reading reading = by ? read_packet(skb, &packet, by->what & WITHOUT_HEADER ? 0 : 14) : OF_OTHERS;
+	if (reading == OF_OTHERS)
 		return NEXT;
 	if (!(in->flags & (packet.is_ipv4 ? CAPTURES_IPV4 : CAPTURES_IPV6)) ||
 	    !(by->what & (packet.is_ipv4 ? VNET_OF_IPV4 : VNET_OF_IPV6)))
 		return NEXT;
+	if (reading == UNREADABLE)
+		return NOWHERE;
 	struct address own = packet.is_ipv4 ? by->own[0] : by->own[1];
 	if (by->what & BRIDGE && was_led(&packet, &own))
 		return NEXT;

@@ -62,7 +62,7 @@ SECTION("classifier/vnet_out") int tproxy_vnet_out(struct __sk_buff *skb)
 	struct instance *in = map_lookup(&tproxy_instance, &netns);
 	struct interface *by = in ? interface_of(in, skb->ifindex) : 0;
 	struct packet packet = {};
-	if (!by || !read_packet(skb, &packet, by->what & WITHOUT_HEADER ? 0 : 14))
+	if (!by || read_packet(skb, &packet, by->what & WITHOUT_HEADER ? 0 : 14) != READ)
 		return NEXT;
 	if (packet.protocol == IPPROTO_TCP)
 		return of_connection_out(skb, &packet);

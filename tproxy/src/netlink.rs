@@ -7,7 +7,8 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use netlink_packet_core::{
-    NLM_F_REQUEST, NetlinkDeserializable, NetlinkHeader, NetlinkMessage, NetlinkPayload, NetlinkSerializable,
+    DecodeError, NLM_F_DUMP, NLM_F_REQUEST, NetlinkBuffer, NetlinkDeserializable, NetlinkHeader,
+    NetlinkMessage, NetlinkPayload, NetlinkSerializable,
 };
 use netlink_sys::{Socket, SocketAddr};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -17,7 +18,39 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 ///
 /// # Errors
 /// What the kernel refused, or an answer that is no netlink message.
-pub(crate) fn ask<M>(protocol: isize, message: M, flags: u16, mut take: impl FnMut(M)) -> io::Result<()>
+pub(crate) fn ask<M>(protocol: isize, message: M, flags: u16, take: impl FnMut(M)) -> io::Result<()>
+where
+    M: NetlinkSerializable + NetlinkDeserializable,
+{
+    converse(protocol, message, flags, Unreadable::IsAnError, take)
+}
+
+/// Asks for all of a kind, and hands each to `take` that can be read. The others are of kinds that another program made and
+/// nobody here knows, and must not keep anybody from seeing those that are known.
+///
+/// # Errors
+/// What the kernel refused, or an answer that is no netlink message.
+pub(crate) fn list<M>(protocol: isize, message: M, take: impl FnMut(M)) -> io::Result<()>
+where
+    M: NetlinkSerializable + NetlinkDeserializable,
+{
+    converse(protocol, message, NLM_F_DUMP, Unreadable::IsPassedOver, take)
+}
+
+/// What an answer is whose inside cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unreadable {
+    IsAnError,
+    IsPassedOver,
+}
+
+fn converse<M>(
+    protocol: isize,
+    message: M,
+    flags: u16,
+    unreadable: Unreadable,
+    mut take: impl FnMut(M),
+) -> io::Result<()>
 where
     M: NetlinkSerializable + NetlinkDeserializable,
 {
@@ -33,23 +66,35 @@ where
     socket.send(&bytes, 0)?;
     loop {
         let (datagram, _) = socket.recv_from_full()?;
-        let mut rest = datagram.as_slice();
-        while !rest.is_empty() {
-            let answer = NetlinkMessage::<M>::deserialize(rest)
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
-            let length = answer.header.length as usize;
-            match answer.payload {
-                NetlinkPayload::InnerMessage(message) => take(message),
-                NetlinkPayload::Done(done) if done.code < 0 => {
-                    return Err(io::Error::from_raw_os_error(-done.code));
-                }
-                NetlinkPayload::Error(error) if error.code.is_some() => return Err(error.to_io()),
-                NetlinkPayload::Done(_) | NetlinkPayload::Error(_) => return Ok(()),
-                _ => {}
-            }
-            rest = rest.get(length.next_multiple_of(ALIGNMENT)..).unwrap_or_default();
+        if !read(&datagram, unreadable, &mut take)? {
+            return Ok(());
         }
     }
+}
+
+/// Reads the answers of one datagram; whether there are more to come.
+fn read<M>(datagram: &[u8], unreadable: Unreadable, take: &mut impl FnMut(M)) -> io::Result<bool>
+where
+    M: NetlinkDeserializable,
+{
+    let invalid = |error: DecodeError| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
+    let mut rest = datagram;
+    while !rest.is_empty() {
+        let length = NetlinkBuffer::new_checked(&rest).map_err(invalid)?.length() as usize;
+        match NetlinkMessage::<M>::deserialize(rest).map(|answer| answer.payload) {
+            Ok(NetlinkPayload::InnerMessage(message)) => take(message),
+            Ok(NetlinkPayload::Done(done)) if done.code < 0 => {
+                return Err(io::Error::from_raw_os_error(-done.code));
+            }
+            Ok(NetlinkPayload::Error(error)) if error.code.is_some() => return Err(error.to_io()),
+            Ok(NetlinkPayload::Done(_) | NetlinkPayload::Error(_)) => return Ok(false),
+            Ok(_) => {}
+            Err(_) if unreadable == Unreadable::IsPassedOver => {}
+            Err(error) => return Err(invalid(error)),
+        }
+        rest = rest.get(length.next_multiple_of(ALIGNMENT)..).unwrap_or_default();
+    }
+    Ok(true)
 }
 
 /// Messages of one datagram begin at multiples of it (NLMSG_ALIGNTO of linux/netlink.h).
@@ -93,5 +138,38 @@ impl Announcements {
                 return true;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use netlink_packet_route::RouteNetlinkMessage;
+    use netlink_packet_route::tc::TcMessage;
+
+    use super::*;
+
+    /// A queue, and behind its header these bytes.
+    fn queue(more: &[u8]) -> Vec<u8> {
+        let message = RouteNetlinkMessage::NewQueueDiscipline(TcMessage::default());
+        let mut message =
+            NetlinkMessage::new(NetlinkHeader::default(), NetlinkPayload::InnerMessage(message));
+        message.finalize();
+        let mut bytes = vec![0; message.buffer_len()];
+        message.serialize(&mut bytes);
+        let length = u32::try_from(bytes.len() + more.len()).unwrap();
+        bytes.splice(..4, length.to_ne_bytes());
+        [&bytes, more].concat()
+    }
+
+    #[test]
+    fn what_cannot_be_read_hides_nothing_behind_it_where_all_of_a_kind_are_listed() {
+        // An attribute that says that it is longer than what there is.
+        let datagram = [queue(&[]), queue(&[0xff, 0xff, 1, 0]), queue(&[])].concat();
+        let count = |unreadable| {
+            let mut seen = 0;
+            read(&datagram, unreadable, &mut |_: RouteNetlinkMessage| seen += 1).map(|more| (more, seen))
+        };
+        assert_eq!(count(Unreadable::IsPassedOver).unwrap(), (true, 2));
+        assert_eq!(count(Unreadable::IsAnError).unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 }

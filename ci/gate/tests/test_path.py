@@ -124,7 +124,7 @@ class Table(unittest.TestCase):
         found = path.markdown(SAME)
         for way in path.WAYS:
             self.assertIn(f"| {way} | ", found)
-        self.assertEqual(sum(line.count("reached") for line in found.splitlines()), 6)
+        self.assertEqual(sum(line.count("reached") for line in found.splitlines()), 8)
         self.assertIn(f"Linux {SAME['kernel']}", found)
 
     def test_a_case_costs_over_straight_what_it_has_more(self):

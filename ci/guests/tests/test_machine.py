@@ -62,6 +62,10 @@ class Command(unittest.TestCase):
         command = replace(MACHINE, counting=True).command()
         self.assertEqual(command[command.index("-icount") + 1], "shift=0,sleep=off")
 
+    def test_it_has_random_numbers_from_the_start(self):
+        command = MACHINE.command()
+        self.assertIn("+rdrand", command[command.index("-cpu") + 1])
+
     def test_the_guest_is_told_what_to_mount_where(self):
         line = MACHINE.command()[MACHINE.command().index("-append") + 1]
         self.assertIn("guest.shares=results:/results:rw", line)

@@ -55,7 +55,7 @@ fn probe(backend: BackendId, family: IpFamily) -> Result<(), Missing> {
     let flavour = match backend {
         BackendId::Ebpf => {
             let refused = |error| Missing(format!("{backend} does not work here: {error}"));
-            return ebpf::kernel::try_to_load().map_err(refused);
+            return ebpf::kernel::try_to_load(true).map_err(refused);
         }
         BackendId::IptablesNft => "nft",
         BackendId::IptablesLegacy => "legacy",

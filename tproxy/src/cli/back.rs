@@ -63,7 +63,7 @@ pub(super) fn return_before(
     let before = &unconfirmed.before;
     let facts = host::facts(&Config::default())?;
     let loopback = facts.loopback.as_str();
-    let (captures, ended) = capture::back(&before.captured, loopback, record)?;
+    let (captures, ended) = capture::back(&before.captured, loopback, record, surroundings)?;
     let backend = capture::beside_programs(loopback, Some(record))?;
     let look = |record: Option<Record>, _: &mut Surroundings<'_>| {
         capture::rules_beside_programs(backend.as_ref(), loopback, record)

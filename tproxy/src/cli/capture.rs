@@ -26,6 +26,7 @@ use crate::config::{Config, Resolved, print};
 use crate::ebpf::kernel::{self, EbpfError};
 use crate::ebpf::render::{self, Captured, Installed};
 use crate::ebpf::unsupported;
+use crate::ebpf::without_gone;
 use crate::family::IpFamily;
 use crate::host::iptables::ToolError;
 use crate::host::netns::UnknownIds;
@@ -276,9 +277,13 @@ pub(super) fn rules_beside_programs(
     }
 }
 
-/// The changes that remove programs which rules take the place of, once these are there.
-pub(super) fn displaced(loopback: &str) -> Result<Vec<Change>, CliError> {
+/// The changes that remove programs which rules take the place of, once these are there. What ends with them is said.
+pub(super) fn displaced(
+    loopback: &str,
+    surroundings: &mut Surroundings<'_>,
+) -> Result<Vec<Change>, CliError> {
     let Some(installed) = installed(loopback, None)? else { return Ok(Vec::new()) };
+    tell_of_guests(of_guests(&installed)?, surroundings);
     let is_capture = |change: &Change| matches!(change, Change::Capture(_));
     Ok(render::remove(&installed, loopback).into_iter().filter(is_capture).collect())
 }
@@ -288,21 +293,29 @@ pub(super) fn captured(loopback: &str, record: Option<&Record>) -> Result<Vec<Ca
     Ok(installed(loopback, record.cloned())?.map(|installed| installed.captured()).unwrap_or_default())
 }
 
-/// The changes that make programs capture what they did `before`, and those that end what they did not.
+/// The changes that make programs capture what they did `before`, and those that end what they did not. What they captured
+/// of interfaces that are gone cannot come back, and does not keep the rest from it.
 pub(super) fn back(
     before: &[Captured],
     loopback: &str,
     record: &Record,
+    surroundings: &mut Surroundings<'_>,
 ) -> Result<(Vec<Change>, Vec<Change>), CliError> {
     if before.is_empty() && !kernel::is_there() {
         return Ok((Vec::new(), Vec::new()));
     }
-    let again = |captured: &Captured| {
-        let contents = captured.contents.clone();
+    let installed = kernel::look(loopback, Some(record.clone()))?;
+    let mut again = |captured: &Captured| {
+        let (contents, gone) = without_gone(captured.contents.clone(), &installed.interfaces);
+        for index in gone {
+            surroundings.warn(format!(
+                "interface {index}, which was captured before, is gone: install again for another"
+            ));
+        }
         Ok(Captured { place: kernel::again(&captured.place)?, contents })
     };
-    let before = before.iter().map(again).collect::<Result<Vec<_>, EbpfError>>()?;
-    Ok(render::back(&before, &kernel::look(loopback, Some(record.clone()))?))
+    let before = before.iter().map(&mut again).collect::<Result<Vec<_>, EbpfError>>()?;
+    Ok(render::back(&before, &installed))
 }
 
 /// What is installed by this backend; `None` where nothing is.
@@ -318,6 +331,12 @@ pub(super) fn installed(loopback: &str, record: Option<Record>) -> Result<Option
 fn of_guests(installed: &Installed) -> Result<usize, EbpfError> {
     let places = installed.found.iter().map(|found| &found.place);
     places.map(|place| kernel::open_connections(place, installed.netns)).sum()
+}
+
+fn tell_of_guests(count: usize, surroundings: &mut Surroundings<'_>) {
+    if count > 0 {
+        surroundings.tell(format!("# of virtual networks {count} captured connections are open: they end"));
+    }
 }
 
 /// With what an installation of this backend is removed.
@@ -350,16 +369,14 @@ impl Capturing<'_> {
         let foreign_jumps = Some(rules.installed.foreign_jumps().collect());
         let removal = Removal { open_connections: open.map(|open| open + of_guests), foreign_jumps };
         if dry_run {
+            if surroundings.output.json {
+                return changes::print_json(&changes, Some(removal), surroundings);
+            }
             traffic::tell_open(open, surroundings);
-            return match surroundings.output.json {
-                true => changes::print_json(&changes, Some(removal), surroundings),
-                false => changes::print(&changes, verbose, surroundings),
-            };
+            tell_of_guests(of_guests, surroundings);
+            return changes::print(&changes, verbose, surroundings);
         }
-        if of_guests > 0 {
-            surroundings
-                .tell(format!("# of virtual networks {of_guests} captured connections are open: they end"));
-        }
+        tell_of_guests(of_guests, surroundings);
         show(verbose, &changes, surroundings);
         apply::apply(&changes, &rules.installed.rules, self.patience, surroundings.put_signals_off()?)?;
         traffic::settle_queries(None, &rules.redirects, surroundings);

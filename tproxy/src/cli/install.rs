@@ -137,7 +137,7 @@ fn carry_out(
     for _ in 0..LOOKS {
         let mut changes = course.backend.render(&course.plan, &installed)?;
         // Programs of the other backend go when the rules are there.
-        changes.extend(capture::displaced(&course.plan.host.loopback)?);
+        changes.extend(capture::displaced(&course.plan.host.loopback, surroundings)?);
         if changes.is_empty() {
             if made.is_empty() {
                 surroundings.tell("# the same configuration is installed already: nothing to change");

@@ -108,13 +108,57 @@ fn behind<'a>(
 /// The interfaces whose virtual networks are captured, by their numbers.
 #[must_use]
 pub fn with_guests(contents: &Contents) -> BTreeSet<u32> {
-    let entries = contents.entries.get(&Table::Interfaces).into_iter().flatten();
-    let number = |bytes: Option<&[u8]>| Some(u32::from_ne_bytes(bytes?.try_into().ok()?));
-    let of = |(key, said): (&Hex, &Hex)| {
-        let what = number(said.0.get(..4))?;
-        number(key.0.get(4..)).filter(|_| what & (VNET[0] | VNET[1]) != 0)
+    entries(contents).filter(|entry| entry.what & (VNET[0] | VNET[1]) != 0).map(|entry| entry.index).collect()
+}
+
+/// The names of `interfaces` that lost the address which guests are led to, or have one now that had none.
+pub(super) fn readdressed(contents: &Contents, interfaces: &[Interface]) -> Vec<String> {
+    let is_other = |entry: &Entry<'_>, interface: &Interface| {
+        let of = |(family, (flag, own)): (IpFamily, (u32, &[u8]))| {
+            let mut now = interface.addresses.iter().filter(|address| IpFamily::of(**address) == family);
+            let had_one = own != mapped(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+            let is_as_before =
+                if had_one { now.any(|address| mapped(*address) == own) } else { now.next().is_none() };
+            entry.what & flag != 0 && !is_as_before
+        };
+        IpFamily::ALL.into_iter().zip(VNET.into_iter().zip(entry.own)).any(of)
     };
-    entries.filter_map(of).collect()
+    let there = entries(contents).filter_map(|entry| {
+        let interface = interfaces.iter().find(|interface| interface.index == entry.index)?;
+        is_other(&entry, interface).then(|| interface.name.clone())
+    });
+    there.collect()
+}
+
+/// `contents` without what they say of interfaces that are gone, and the numbers of these.
+#[must_use]
+pub fn without_gone(mut contents: Contents, interfaces: &[Interface]) -> (Contents, Vec<u32>) {
+    let is_there = |index| interfaces.iter().any(|interface| interface.index == index);
+    let gone: Vec<u32> =
+        entries(&contents).map(|entry| entry.index).filter(|index| !is_there(*index)).collect();
+    if let Some(entries) = contents.entries.get_mut(&Table::Interfaces) {
+        entries.retain(|key, _| number(key.0.get(4..8)).is_none_or(is_there));
+    }
+    (contents, gone)
+}
+
+/// What lies in the map for one interface.
+struct Entry<'a> {
+    index: u32,
+    what: u32,
+    own: [&'a [u8]; 2],
+}
+
+fn entries(contents: &Contents) -> impl Iterator<Item = Entry<'_>> {
+    let entries = contents.entries.get(&Table::Interfaces).into_iter().flatten();
+    entries.filter_map(|(Hex(key), Hex(said))| {
+        let own = [said.get(8..24)?, said.get(24..40)?];
+        Some(Entry { index: number(key.get(4..8))?, what: number(said.get(..4))?, own })
+    })
+}
+
+fn number(bytes: Option<&[u8]>) -> Option<u32> {
+    Some(u32::from_ne_bytes(bytes?.try_into().ok()?))
 }
 
 /// `struct interface_key`.
@@ -125,10 +169,38 @@ fn key(index: u32) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ebpf::contents::Instance;
 
     #[test]
     fn keys_and_values_are_as_long_as_their_map_wants_them() {
         let (length, value) = Table::Interfaces.sizes();
         assert_eq!((key(1).len(), Said::NOTHING.bytes().len()), (length, value));
+    }
+
+    #[test]
+    fn an_interface_that_is_gone_or_has_another_address_is_noticed() {
+        let interface = |index, address: &str| Interface {
+            index,
+            name: format!("vm{index}"),
+            link: Link::Ethernet,
+            is_bridge: false,
+            addresses: vec![address.parse().unwrap(), "fe80::1".parse().unwrap()],
+        };
+        let mut contents = Contents::of(Instance::default());
+        for index in [1, 2, 3] {
+            let own = [interface(index, "10.0.0.1").own(IpFamily::V4).unwrap(), Said::NOTHING.own[1]];
+            contents.insert(
+                Table::Interfaces,
+                key(index),
+                Said { what: VNET[0], number: index, own }.bytes(),
+            );
+        }
+        // Another one beside it changes nothing.
+        let mut first = interface(1, "10.0.0.7");
+        first.addresses.push("10.0.0.1".parse().unwrap());
+        let now = [first, interface(2, "10.0.0.9")];
+        assert_eq!(readdressed(&contents, &now), ["vm2"]);
+        let (rest, gone) = without_gone(contents, &now);
+        assert_eq!((with_guests(&rest), gone), ([1, 2].into(), vec![3]));
     }
 }

@@ -81,7 +81,7 @@ impl Table {
 }
 
 /// What the programs look at first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instance {
     /// Digest of the plan.
     pub digest: u64,

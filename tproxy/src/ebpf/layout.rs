@@ -119,11 +119,29 @@ pub fn contents(
     for server in policy.dns.iter().filter_map(|dns| dns.servers.as_ref()).flatten() {
         contents.insert(Table::Addresses, address_key(*server, NAME_SERVER), vec![1]);
     }
-    for (network, source) in routes {
-        contents.insert(Table::Sources, network_key(*network, 0), mapped(*source).to_vec());
+    for (network, source) in distinct(routes) {
+        contents.insert(Table::Sources, network_key(network, 0), mapped(source).to_vec());
     }
     arrivals::insert(&mut contents, plan, interfaces)?;
     Ok(contents)
+}
+
+/// `routes` without those that say what a wider network says: the fewer there are, the sooner one is found.
+fn distinct(routes: &[(IpNet, IpAddr)]) -> Vec<(IpNet, IpAddr)> {
+    let mut sorted = routes.to_vec();
+    // Each behind those that hold it.
+    sorted.sort_by_key(|(network, _)| (network.network(), network.prefix_len()));
+    let (mut kept, mut around) = (Vec::new(), Vec::<(IpNet, IpAddr)>::new());
+    for (network, source) in sorted {
+        while around.last().is_some_and(|(wider, _)| !wider.contains(&network)) {
+            around.pop();
+        }
+        if around.last().is_none_or(|(_, same)| *same != source) {
+            around.push((network, source));
+            kept.push((network, source));
+        }
+    }
+    kept
 }
 
 fn flags(plan: &Plan) -> u32 {
@@ -234,6 +252,33 @@ pub(super) fn mapped(address: IpAddr) -> [u8; 16] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_networks_with_one_source_the_widest_says_it_for_all() {
+        let routes = |texts: &[(&str, &str)]| -> Vec<(IpNet, IpAddr)> {
+            texts
+                .iter()
+                .map(|(network, source)| (network.parse().unwrap(), source.parse().unwrap()))
+                .collect()
+        };
+        let all = routes(&[
+            ("10.0.0.0/24", "10.0.0.1"),
+            ("0.0.0.0/0", "10.0.0.1"),
+            ("10.9.0.0/16", "10.9.0.1"),
+            ("10.9.1.0/24", "10.9.0.1"),
+            ("10.9.2.0/24", "10.0.0.1"),
+            ("192.168.0.0/16", "10.0.0.1"),
+            ("::/0", "fd00::1"),
+            ("fd00::/64", "fd00::1"),
+        ]);
+        let expected = routes(&[
+            ("0.0.0.0/0", "10.0.0.1"),
+            ("10.9.0.0/16", "10.9.0.1"),
+            ("10.9.2.0/24", "10.0.0.1"),
+            ("::/0", "fd00::1"),
+        ]);
+        assert_eq!(distinct(&all), expected);
+    }
 
     #[test]
     fn an_ipv4_network_is_no_part_of_an_ipv6_one() {

@@ -16,7 +16,7 @@ pub mod render;
 pub mod unsupported;
 mod users;
 
-pub use arrivals::with_guests;
+pub use arrivals::{with_guests, without_gone};
 pub use contents::Contents;
 pub use ids::{IdMap, Ids};
 pub use layout::{FLAGS, contents};

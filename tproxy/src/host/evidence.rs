@@ -11,6 +11,7 @@ use nix::unistd::{AccessFlags, access};
 use super::{HostError, mounts, others, privileges, probe, resolvers};
 use crate::check::{Case, Chosen, Evidence, Lack, Program};
 use crate::config::BackendChoice;
+use crate::ebpf::kernel::try_to_load;
 use crate::iptables::{Flavour, Tool};
 use crate::process;
 
@@ -40,7 +41,7 @@ pub fn collect(
         logs: Path::new("/proc/sys/net/netfilter/nf_log_all_netns").exists(),
         has_firewalld: super::firewalld::is_configured(),
         programs_of_ebpf: (privileges.uid == 0 && case.config.backend == BackendChoice::Ebpf)
-            .then(|| crate::ebpf::kernel::try_to_load().map_err(|error| error.to_string())),
+            .then(|| try_to_load(!case.config.vnets.is_empty()).map_err(|error| error.to_string())),
         mounts: mounts::list()?,
     })
 }

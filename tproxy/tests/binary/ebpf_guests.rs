@@ -1,5 +1,7 @@
 //! Virtual networks with the eBPF backend: programs at interfaces come and go exactly, beside those of others.
 
+use std::time::{Duration, Instant};
+
 use netsim::node::{Exit, Program};
 use netsim::require;
 use rstest::rstest;
@@ -145,6 +147,38 @@ fn what_a_namespace_that_is_gone_left_goes_with_the_next_run() {
 }
 
 #[test]
+fn an_address_that_guests_are_led_to_and_that_is_gone_is_told_and_mended() {
+    let Some(pod) = pod() else { return };
+    pod.done(INSTALL);
+    // Another one beside it changes nothing.
+    pod.sh("ip address add 10.78.0.3/24 dev vm0; ip address add fd78::3/64 dev vm0 nodad");
+    assert_eq!(status(&pod), Exit::Code(0));
+    pod.sh("ip address add 10.79.0.9/24 dev br0; ip address del 10.79.0.1/24 dev br0");
+    let told = pod.tproxy("status");
+    assert_eq!(told.exit, Exit::Code(4), "{told}");
+    assert!(told.stdout_text().contains("br0 has another address since"), "{told}");
+    pod.done(INSTALL);
+    assert_eq!(status(&pod), Exit::Code(0));
+}
+
+/// Whichever of two sets leaves last removes what the first one made, where both were there at a time, too.
+#[rstest]
+#[case::one_in_place_of_the_other("", Exit::Code(0))]
+#[case::both("interfaces-attached", Exit::Signal(9))]
+fn a_place_for_filters_goes_with_the_last_set_of_programs(#[case] killed_at: &str, #[case] exit: Exit) {
+    let Some(pod) = pod() else { return };
+    pod.sh("mkdir /sys/fs/cgroup/other");
+    let nothing = state(&pod);
+    pod.done(INSTALL);
+    let elsewhere = format!("{INSTALL} --ebpf-cgroup-path /sys/fs/cgroup/other");
+    let moved = pod.tproxy_program(&elsewhere).env("TPROXY_FAULT_POINT", killed_at).run(pod.node()).unwrap();
+    assert_eq!(moved.exit, exit, "{moved}");
+    pod.done("uninstall");
+    assert_eq!((state(&pod), status(&pod)), (nothing, Exit::Code(3)));
+    pod.sh("rmdir /sys/fs/cgroup/other");
+}
+
+#[test]
 fn programs_whose_pins_are_gone_are_found_and_removed() {
     let Some(pod) = pod() else { return };
     pod.sh("tc qdisc add dev vm0 clsact; tc qdisc add dev br0 clsact");
@@ -219,4 +253,79 @@ fn a_queue_that_leaves_no_room_is_told_and_nothing_changes() {
     assert_eq!(refused.exit, Exit::Code(1), "{refused}");
     assert!(refused.stderr_text().contains("`ingress` queue"), "{refused}");
     assert_eq!((state(&pod), status(&pod)), (nothing, Exit::Code(3)));
+}
+
+/// Sends packets that a program cannot read as a whole, all of them of connections that are captured: the beginning of a TCP
+/// header without flags, what is behind it, and chains of IPv6 headers that are long or vouched for; or a datagram that is not
+/// captured.
+const UNREADABLE: &str = r#"
+import socket, struct, sys
+def checksum(data):
+    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+def v4(protocol, fragment, payload):
+    addresses = socket.inet_aton("10.78.0.2") + socket.inet_aton("203.0.113.1")
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 7, fragment, 64, protocol, 0) + addresses
+    packet = head[:10] + struct.pack("!H", checksum(head)) + head[12:] + payload
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        raw.sendto(packet, ("203.0.113.1", 0))
+def v6(first, payload):
+    addresses = socket.inet_pton(socket.AF_INET6, "fd78::2") + socket.inet_pton(socket.AF_INET6, "2001:db8:9::1")
+    packet = struct.pack("!IHBB", 6 << 28, len(payload), first, 64) + addresses + payload
+    with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        raw.sendto(packet, ("2001:db8:9::1", 0))
+syn = struct.pack("!HHIIBBHHH", 4000, 80, 1, 0, 0x50, 2, 1000, 0, 0)
+datagram = struct.pack("!HHHH", 4000, 9, 8, 0)
+options = lambda following: struct.pack("!BB", following, 0) + b"\x01\x04" + bytes(4)
+vouched = struct.pack("!BBHII", 6, 4, 0, 1, 1) + bytes(12)
+if sys.argv[1] == "read":
+    v4(17, 0, datagram)
+    v6(60, options(17) + datagram)
+else:
+    v4(6, 0x2000, syn[:8])
+    v4(6, 1, syn[8:] + bytes(4))
+    v6(60, options(60) * 4 + options(6) + syn)
+    v6(51, vouched + syn)
+    v6(44, struct.pack("!BBHI", 6, 0, 1, 7) + syn[:8])
+    v6(44, struct.pack("!BBHI", 6, 0, 1 << 3, 7) + syn[8:] + bytes(4))
+"#;
+
+#[test]
+fn what_cannot_be_read_goes_nowhere_rather_than_around_the_sidecar() {
+    let Some(pod) = pod() else { return };
+    pod.sh("ip netns add guest; ip link set vm1 netns guest; \
+            nsenter --net=/run/netns/guest sh -ec 'ip link set lo up; ip address add 10.78.0.2/24 dev vm1; \
+              ip address add fd78::2/64 dev vm1 nodad; ip link set vm1 up; \
+              ip route add default via 10.78.0.1; ip -6 route add default via fd78::1'; \
+            ip link add out0 type dummy; ip link set out0 up; \
+            ip route add 203.0.113.0/24 dev out0; ip -6 route add 2001:db8:9::/64 dev out0; \
+            sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
+    pod.node().write_file("/run/send.py", UNREADABLE).unwrap();
+    let send = |which: &str| {
+        pod.sh(&format!("nsenter --net=/run/netns/guest python3 /run/send.py {which}"));
+    };
+    // How many packets of both families went on; in time, what is wanted.
+    let forwarded = |wanted: &str| {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let counted = pod
+                .sh("awk '/^Ip:/ { count = $7 } END { print count }' /proc/thread-self/net/snmp; \
+                                  awk '/^Ip6OutForwDatagrams/ { print $2 }' /proc/thread-self/net/snmp6");
+            let counted = counted.split_whitespace().collect::<Vec<_>>().join(" ");
+            if counted == wanted || Instant::now() > deadline {
+                return counted;
+            }
+        }
+    };
+    send("unread");
+    assert_eq!(forwarded("2 4"), "2 4", "nothing is captured yet");
+    pod.done("install --backend ebpf --redirect-inbound=false --vnet vm0:10.78.0.0/24,vm0:fd78::/64");
+    send("unread");
+    // What is not captured comes behind it, and goes on.
+    send("read");
+    assert_eq!(forwarded("3 5"), "3 5");
+    pod.done("uninstall");
+    pod.sh("ip netns delete guest");
 }

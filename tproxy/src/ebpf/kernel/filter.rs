@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL};
+use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage as Message;
 use netlink_packet_route::tc::{
     TcAttribute, TcBpfFlags, TcFilterBpfOption, TcHandle, TcHeader, TcMessage, TcOption,
@@ -58,7 +58,7 @@ pub(super) struct Filter {
 fn places() -> Result<BTreeSet<u32>, EbpfError> {
     let mut found = BTreeSet::new();
     let all = Message::GetQueueDiscipline(TcMessage::default());
-    netlink::ask(NETLINK_ROUTE, all, NLM_F_DUMP, |answer| {
+    netlink::list(NETLINK_ROUTE, all, |answer| {
         if let Message::NewQueueDiscipline(queue) = answer
             && queue.attributes.contains(&TcAttribute::Kind(CLSACT.to_owned()))
         {
@@ -87,7 +87,7 @@ fn filters(index: u32, way: Way) -> Result<Vec<Option<String>>, EbpfError> {
     let mut found = Vec::new();
     let header = TcHeader { parent: way.parent(), ..of(index) };
     let all = Message::GetTrafficFilter(TcMessage::from_parts(header, Vec::new()));
-    netlink::ask(NETLINK_ROUTE, all, NLM_F_DUMP, |answer| {
+    netlink::list(NETLINK_ROUTE, all, |answer| {
         if let Message::NewTrafficFilter(filter) = answer
             // Of each place of filters the kernel tells the place itself, too.
             && u32::from(filter.header.handle) != 0

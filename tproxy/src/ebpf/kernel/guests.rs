@@ -90,12 +90,27 @@ impl Guests<'_> {
         };
         match filter::make_place(index) {
             Ok(true) => Ok(()),
-            Ok(false) if was_noted => Ok(()),
+            Ok(false) if was_noted || self.is_noted_beside(index)? => Ok(()),
             made => {
                 removed(&note, fs::remove_dir(&note))?;
                 made.map(drop)
             }
         }
+    }
+
+    /// Whether another set made the place, whose programs are perhaps about to leave it to these: whoever goes last removes it.
+    fn is_noted_beside(&self, index: u32) -> Result<bool, EbpfError> {
+        let Some(beside) = self.directory.parent() else { return Ok(false) };
+        let failed = |error| EbpfError::File { what: "list", path: beside.to_owned(), error };
+        let note = format!("{}{index}", self.beginning_of_places());
+        for entry in fs::read_dir(beside).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let is_set = path.file_name().and_then(|name| name.to_str()).is_some_and(place::is_name);
+            if is_set && path != self.directory && path.join(&note).exists() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn beginning_of_places(&self) -> String {

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 
-use netlink_packet_core::NLM_F_DUMP;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
@@ -54,7 +53,7 @@ pub fn interfaces() -> Result<Vec<Interface>, EbpfError> {
 fn bridges() -> Result<BTreeSet<u32>, EbpfError> {
     let mut found = BTreeSet::new();
     let all = RouteNetlinkMessage::GetLink(LinkMessage::default());
-    netlink::ask(NETLINK_ROUTE, all, NLM_F_DUMP, |answer| {
+    netlink::list(NETLINK_ROUTE, all, |answer| {
         let RouteNetlinkMessage::NewLink(link) = answer else { return };
         let is_bridge = |attribute: &LinkAttribute| match attribute {
             LinkAttribute::LinkInfo(infos) => infos.contains(&LinkInfo::Kind(InfoKind::Bridge)),

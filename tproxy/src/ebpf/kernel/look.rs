@@ -15,8 +15,9 @@ use super::routes;
 use super::set::Set;
 use crate::apply::change::Change;
 use crate::apply::record::Record;
+use crate::ebpf::arrivals::{readdressed, with_guests};
+use crate::ebpf::interface::Interface;
 use crate::ebpf::render::{Found, Installed, Place};
-use crate::ebpf::with_guests;
 use crate::family::IpFamily;
 use crate::host;
 
@@ -33,7 +34,7 @@ pub fn look(loopback: &str, record: Option<Record>) -> Result<Installed, EbpfErr
     let places = places(record.as_ref())?;
     installed.left.extend(strays(&places)?);
     for place in places {
-        match found(&place, netns)? {
+        match found(&place, netns, &installed.interfaces)? {
             There::Whole(found) => installed.found.push(*found),
             There::Left => installed.left.push(place),
             There::Others => {}
@@ -53,7 +54,7 @@ pub fn is_there() -> bool {
         return strays(&places).is_ok_and(|strays| !strays.is_empty());
     }
     let Ok(netns) = namespace::cookie() else { return true };
-    places.iter().any(|place| !matches!(found(place, netns), Ok(There::Others)))
+    places.iter().any(|place| !matches!(found(place, netns, &[]), Ok(There::Others)))
 }
 
 /// Directories of pins that are gone, of which programs are left at interfaces of this network namespace.
@@ -83,7 +84,7 @@ enum There {
     Others,
 }
 
-fn found(place: &Place, netns: u64) -> Result<There, EbpfError> {
+fn found(place: &Place, netns: u64, interfaces: &[Interface]) -> Result<There, EbpfError> {
     let Some(set) = Set::open(place)? else { return Ok(There::Others) };
     let maps = set.maps();
     let entry = maps.as_ref().map_or(Ok(None), |maps| maps.entry(netns))?;
@@ -98,6 +99,11 @@ fn found(place: &Place, netns: u64) -> Result<There, EbpfError> {
     if contents.digest() != entry.contents || entry.next != [0, 0] {
         damage.push("the maps do not hold what was put there".to_owned());
     }
+    damage.extend(readdressed(&contents, interfaces).into_iter().map(|name| {
+        format!(
+            "{name} has another address since, and what is called from behind it is led to the one of before"
+        )
+    }));
     let counters = maps.counted(netns)?;
     let place = Place { programs: set.programs(netns)?.unwrap_or_default(), ..place.clone() };
     Ok(There::Whole(Box::new(Found { place, contents, damage, counters })))

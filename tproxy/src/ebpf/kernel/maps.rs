@@ -78,21 +78,35 @@ impl Map {
     }
 
     fn keys(&self) -> Result<Vec<Vec<u8>>, EbpfError> {
-        let mut keys: Vec<Vec<u8>> = Vec::new();
-        let mut seen = BTreeSet::new();
-        loop {
-            let next = call::next_key(self.map.as_fd(), keys.last().map(Vec::as_slice), self.key);
-            match next.map_err(|error| self.failed("list", error))? {
-                // A hash that changes meanwhile begins anew.
-                Some(key) if seen.insert(key.clone()) => keys.push(key),
-                _ => return Ok(keys),
-            }
-        }
+        let next = |key: Option<&[u8]>| {
+            call::next_key(self.map.as_fd(), key, self.key).map_err(|error| self.failed("list", error))
+        };
+        all_keys(next)
     }
 
     fn failed(&self, what: &'static str, error: std::io::Error) -> EbpfError {
         EbpfError::Map { what, map: self.name, error }
     }
+}
+
+/// All keys, by what says which comes behind another. Behind one that somebody removed meanwhile the kernel begins anew: the
+/// end is where it says that there are no more, or where a whole round showed nothing new.
+fn all_keys<E>(next: impl Fn(Option<&[u8]>) -> Result<Option<Vec<u8>>, E>) -> Result<Vec<Vec<u8>>, E> {
+    let mut keys: Vec<Vec<u8>> = Vec::new();
+    let mut seen = BTreeSet::new();
+    let (mut last, mut seen_again) = (None::<Vec<u8>>, 0);
+    while let Some(key) = next(last.as_deref())? {
+        if seen.insert(key.clone()) {
+            keys.push(key.clone());
+            seen_again = 0;
+        } else if seen_again < seen.len() {
+            seen_again += 1;
+        } else {
+            break;
+        }
+        last = Some(key);
+    }
+    Ok(keys)
 }
 
 /// The network namespaces that have an installation in a set of whatever layout: all have the same keys there.
@@ -407,5 +421,27 @@ mod tests {
         let entry = Entry { instance, contents: 7, generation: 8, next: [9, 10] };
         assert_eq!(entry.bytes().len(), INSTANCE_SIZE);
         assert_eq!(Entry::read(&entry.bytes()), Some(entry));
+    }
+    #[test]
+    fn keys_behind_one_that_was_removed_meanwhile_are_listed_all_the_same() {
+        let keys = [1_u8, 2, 3, 4];
+        let asked = std::cell::Cell::new(0);
+        let next = |removed: Option<u8>| {
+            let asked = &asked;
+            move |key: Option<&[u8]>| {
+                asked.set(asked.get() + 1);
+                // Unknown ones are followed by the first, as in the kernel (htab_map_get_next_key).
+                let known = key.filter(|key| removed != Some(key[0]));
+                let at = known.and_then(|key| keys.iter().position(|other| *other == key[0]));
+                Ok::<_, ()>(keys.get(at.map_or(0, |at| at + 1)).map(|key| vec![*key]))
+            }
+        };
+        let all = vec![vec![1], vec![2], vec![3], vec![4]];
+        assert_eq!(all_keys(next(None)), Ok(all));
+        // For as long as it is removed again and again: what is before it, and an end.
+        assert_eq!(all_keys(next(Some(2))), Ok(vec![vec![1], vec![2]]));
+        let once = |key: Option<&[u8]>| if asked.get() < 11 { next(Some(2))(key) } else { next(None)(key) };
+        asked.set(8);
+        assert_eq!(all_keys(once), Ok(vec![vec![1], vec![2], vec![3], vec![4]]));
     }
 }

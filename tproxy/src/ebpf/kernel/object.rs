@@ -232,20 +232,25 @@ pub(super) fn cookie_program(_: u32) -> Result<(OwnedFd, OwnedFd), EbpfError> {
     Err(EbpfError::WithoutPrograms)
 }
 
-/// Loads every program of this build once, attaches none, and lets them go: whether the kernel takes them, and tells which
-/// network namespace this is.
+/// Loads every program of this build once, those for virtual networks only where there are any, attaches none, and lets them
+/// go: whether the kernel takes them, and tells which network namespace this is.
 ///
 /// # Errors
 /// What it does not take.
-pub fn try_to_load() -> Result<(), EbpfError> {
+pub fn try_to_load(has_vnets: bool) -> Result<(), EbpfError> {
     #[cfg(feature = "ebpf")]
     {
         super::namespace::cookie()?;
         let mut object = Object::load(None, None, Owner::NOBODY)?;
-        HOOKS.iter().chain([&LOOKUP]).try_for_each(|hook| object.program(hook.program).map(drop))
+        let guests = super::hook::GUESTS.iter().filter(|_| has_vnets).map(|(_, program)| *program);
+        let mut programs = HOOKS.iter().chain([&LOOKUP]).map(|hook| hook.program).chain(guests);
+        programs.try_for_each(|program| object.program(program).map(drop))
     }
     #[cfg(not(feature = "ebpf"))]
-    Err(EbpfError::WithoutPrograms)
+    {
+        let _ = has_vnets;
+        Err(EbpfError::WithoutPrograms)
+    }
 }
 
 /// Loads the program for listeners of `object`, or of this build, and lets it go: whether the kernel tells it by which

@@ -227,9 +227,10 @@ impl<'a> Set<'a> {
                 // Filters went with their interfaces.
                 let owner = Owner { netns, has_guests: false };
                 Guests { directory: &self.directory, name: &self.place.directory, owner }.forget()?;
-                match self.maps() {
-                    Ok(maps) => maps.forget(netns)?,
-                    Err(_) => self.take_out(netns)?,
+                match (self.maps(), Owners::open(&self.directory)?) {
+                    (Ok(maps), _) => maps.forget(netns)?,
+                    (Err(_), Some(owners)) => owners.remove(netns)?,
+                    (Err(_), None) => {}
                 }
             }
         }

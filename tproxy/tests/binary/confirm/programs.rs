@@ -126,3 +126,18 @@ fn where_no_iptables_is_found_programs_are_guarded_all_the_same() {
     let pins = pod.sh("ls /sys/fs/bpf");
     assert!(!pins.contains("tproxy-") && !pod.has_passthrough(), "{pins}");
 }
+
+#[test]
+fn an_interface_that_is_gone_keeps_nothing_else_from_coming_back() {
+    let Some(pod) = pod() else { return };
+    pod.sh("ip link add br0 type bridge; ip address add 10.79.0.1/24 dev br0; ip link set br0 up; \
+            ip link add br1 type bridge; ip address add 10.80.0.1/24 dev br1; ip link set br1 up");
+    pod.done("install --backend ebpf --vnet br0:10.79.0.0/24,br1:10.80.0.0/24");
+    let _shell = install(&pod, "2s", "--backend iptables-nft");
+    pod.sh("ip link del br0");
+    ended_by_itself(&pod);
+    let told = pod.done("status");
+    assert!(told.stdout_text().contains("backend        ebpf\n"), "{told}");
+    let filters = pod.sh("tc filter show dev br1 ingress");
+    assert_eq!(filters.matches("direct-action").count(), 1, "{filters}");
+}
