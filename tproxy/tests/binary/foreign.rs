@@ -122,13 +122,23 @@ fn install_while(pod: &Pod, flavour: &str, script: &str, flags: &str) -> Finishe
     pod.tproxy(&format!("install --iptables-executables {} {flags}", programs.join(",")))
 }
 
-/// What another program does between our look at the rules and our change, once, and what must be true then.
+/// What another program does between our look at the rules and our change, once, and what must be true then. The
+/// other family may be loaded at that time, so that it waits for the lock.
 const MEANWHILE: [(&str, &str); 4] = [
-    ("$it -t nat -I OUTPUT -p udplite -j RETURN", "$it-save | grep -q -- '-A OUTPUT -p udplite -j RETURN'"),
-    ("$it -t nat -A OUTPUT -p icmp -j RETURN", "$it-save | grep -q -- '-A OUTPUT -p icmp -j RETURN'"),
-    ("$it -t nat -F PREROUTING; $it -t nat -F OUTPUT", "! $it-save -t nat | grep -q kubernetes.service"),
     (
-        "$it -t nat -N LATER; $it -t nat -I PREROUTING -j LATER",
+        "$it --wait 30 -t nat -I OUTPUT -p udplite -j RETURN",
+        "$it-save | grep -q -- '-A OUTPUT -p udplite -j RETURN'",
+    ),
+    (
+        "$it --wait 30 -t nat -A OUTPUT -p icmp -j RETURN",
+        "$it-save | grep -q -- '-A OUTPUT -p icmp -j RETURN'",
+    ),
+    (
+        "$it --wait 30 -t nat -F PREROUTING; $it --wait 30 -t nat -F OUTPUT",
+        "! $it-save -t nat | grep -q kubernetes.service",
+    ),
+    (
+        "$it --wait 30 -t nat -N LATER; $it --wait 30 -t nat -I PREROUTING -j LATER",
         "$it-save | grep -q -- '-A PREROUTING -j LATER'",
     ),
 ];
