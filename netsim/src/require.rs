@@ -45,7 +45,7 @@ impl Requirement {
 }
 
 /// The names that `NETSIM_REQUIRE` may hold.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "root",
     "iptables-nft",
     "iptables-legacy",
@@ -53,6 +53,7 @@ const NAMES: [&str; 12] = [
     "source-ports",
     "chromium",
     "tcpdump",
+    "firewall-offline-cmd",
     "netem",
     "kernel-log",
     "clients",

@@ -28,6 +28,26 @@ fn shell(pod: &Pod, script: &str) -> String {
     finished.stdout_text()
 }
 
+/// What the README asks for, and a sidecar of another user that was there before.
+#[test]
+fn four_capabilities_are_enough_where_a_sidecar_listens_already() {
+    let Some(pod) = pod() else { return };
+    let _sidecar = sidecar(&pod);
+    let run = |arguments: &str| {
+        let limited = "--bounding-set=-all,+net_admin,+bpf,+perfmon,+sys_ptrace \
+                       --inh-caps=-all,+net_admin,+bpf,+perfmon,+sys_ptrace tproxy";
+        let words = limited.split_whitespace().chain(arguments.split_whitespace());
+        let done = Program::new("setpriv").args(words).run(pod.node()).unwrap();
+        assert!(done.success(), "{done}");
+    };
+    run(INSTALL);
+    assert_captured(&pod, &BOTH);
+    run("install --backend ebpf --exclude-inbound-ports 7");
+    assert_captured(&pod, &BOTH);
+    run("uninstall");
+    assert!(!pins(&pod).contains("tproxy-"), "{}", pins(&pod));
+}
+
 /// Runs `each` in all of ten further network namespaces at the same time.
 fn in_ten(pod: &Pod, each: &str) -> String {
     let run = format!(

@@ -2,8 +2,10 @@
 //!
 //! Must never touch a socket but the listeners on the ports it is asked about.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
 use super::call;
 use super::error::EbpfError;
@@ -76,7 +78,7 @@ fn listeners(ports: &[(u16, Role)]) -> Result<Vec<Listener>, EbpfError> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             // A kernel without IPv6.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && family == libc::AF_INET6 => {
+            Err(error) if error.kind() == ErrorKind::NotFound && family == libc::AF_INET6 => {
                 continue;
             }
             Err(error) => return Err(HostError::Read { path: path.to_owned(), error }.into()),
@@ -105,13 +107,27 @@ fn processes() -> impl Iterator<Item = i32> {
 
 /// The sockets of a process: descriptor and inode. One that is gone, or may not be looked at, has none.
 fn sockets(process: i32) -> Vec<(i32, u64)> {
-    let all = fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten();
+    let all = match fs::read_dir(format!("/proc/{process}/fd")) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return tried(process),
+        all => all.into_iter().flatten().flatten(),
+    };
     let socket = |entry: fs::DirEntry| {
         let target = fs::read_link(entry.path()).ok()?;
         let inode = target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()?;
         Some((entry.file_name().to_str()?.parse().ok()?, inode))
     };
     all.filter_map(socket).collect()
+}
+
+/// The same of a process of another user whose directory must not be read: CAP_SYS_PTRACE gives descriptors by number alone.
+fn tried(process: i32) -> Vec<(i32, u64)> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let size = status.lines().find_map(|line| line.strip_prefix("FDSize:")?.trim().parse().ok());
+    let socket = |descriptor: i32| {
+        let found = File::from(call::descriptor_of(process, descriptor).ok()?).metadata().ok()?;
+        found.file_type().is_socket().then(|| (descriptor, found.ino()))
+    };
+    (0..size.unwrap_or(0)).filter_map(socket).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `--store-firewalld`: what is stored is what firewalld loads, the rest of its file stays, and all goes or nothing.
 
 use netsim::node::{Exit, Finished};
+use netsim::require;
 
 use super::pod::{APP, Pod, assert_refused};
 
@@ -68,6 +69,9 @@ fn a_jump_that_goes_first_is_loaded_before_the_rules_of_others_and_another_behin
 
 #[test]
 fn firewallds_own_tool_understands_the_file() {
+    if !require::program("firewall-offline-cmd").met_or_skip() {
+        return;
+    }
     let Some(pod) = pod() else { return };
     write(&pod, OTHERS.as_bytes());
     pod.done("install --store-firewalld --redirect-all-dns-traffic");
