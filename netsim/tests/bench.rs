@@ -58,7 +58,7 @@ fn every_kind_of_case_is_measured_and_compared_in_either_family() {
             names.push(format!("connections/outbound/{backend}-sidecar/100-exclusions"));
         }
     }
-    for family in ["--seed=7", "--ipv6"] {
+    for (family, behind) in [("--seed=7", ""), ("--ipv6", "/ipv6")] {
         let mut arguments = vec![family.to_owned()];
         arguments.extend(names.iter().map(|name| format!("--case={name}")));
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -67,14 +67,14 @@ fn every_kind_of_case_is_measured_and_compared_in_either_family() {
         assert_eq!(ran.status.code(), Some(0), "{cases:?}");
         assert_eq!(cases.len(), names.len());
         for name in &names {
-            let figures = &named(&cases, name)["figures"];
-            for figure in ["rate", "p50", "p999"] {
+            let figures = &named(&cases, &format!("{name}{behind}"))["figures"];
+            for figure in ["rate", "p50", "both-cpu"] {
                 assert!(figures[figure]["spread"]["median"].as_f64().unwrap() > 0.0, "{name}: {figures}");
                 assert_eq!(figures[figure]["rounds"].as_array().unwrap().len(), 2, "{name}: {figures}");
             }
         }
-        let compared = &named(&cases, "bulk/inbound/straight")["figures"]["rate"];
-        assert_eq!(compared["to-baseline"]["with"], "bulk/inbound/direct", "{compared}");
+        let compared = &named(&cases, &format!("bulk/inbound/straight{behind}"))["figures"]["rate"];
+        assert_eq!(compared["to-baseline"]["with"], format!("bulk/inbound/direct{behind}"), "{compared}");
     }
 }
 
@@ -118,7 +118,7 @@ fn processes_stand_beside_what_they_contain_and_earlier_runs_in_the_page() {
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&ran.stderr)));
     let programs: Vec<&str> =
         found["programs"].as_array().unwrap().iter().map(|one| one["what"].as_str().unwrap()).collect();
-    for what in ["bare restores", "install", "install again", "status", "uninstall"] {
+    for what in ["bare restores in turn", "install", "install again", "status", "uninstall"] {
         assert!(programs.contains(&format!("{what}, iptables-nft").as_str()), "{programs:?}");
     }
     std::fs::write(at("bench.json"), &ran.stdout).unwrap();

@@ -53,7 +53,7 @@ pub(super) struct Bench {
     /// How many connections, round trips, MiB or queries a round makes
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pieces: Option<u32>,
-    /// Over IPv6 instead of IPv4
+    /// All cases over IPv6
     #[arg(long)]
     ipv6: bool,
     /// Repeats the order of an earlier bench
@@ -104,7 +104,6 @@ impl Bench {
             against: self.against.clone().map(program).transpose()?,
             cases: self.possible()?,
             programs: self.programs(),
-            family: if self.ipv6 { IpFamily::V6 } else { IpFamily::V4 },
             rounds: self.rounds.map_or(rounds, |rounds| rounds as usize),
             effort: pieces.unwrap_or(Effort::Usual(times)),
             seed: self.seed.unwrap_or_else(any_seed),
@@ -126,6 +125,9 @@ impl Bench {
     fn possible(&self) -> Result<Vec<Case>, String> {
         let suite = if self.quick { Suite::Quick } else { Suite::Full };
         let mut chosen = if self.cases.is_empty() { suite.cases() } else { self.cases.clone() };
+        if self.ipv6 {
+            chosen.iter_mut().for_each(|case| case.family = IpFamily::V6);
+        }
         chosen.sort();
         chosen.dedup();
         let mut possible = Vec::new();

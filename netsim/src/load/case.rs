@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tproxy::backend::BackendId;
+use tproxy::family::IpFamily;
 
 use super::name;
 use crate::actor::Kind;
@@ -28,6 +29,8 @@ pub struct Case {
     pub exclusions: usize,
     /// The largest packet that the link carries, in bytes.
     pub mtu: u32,
+    /// The family of all addresses.
+    pub family: IpFamily,
 }
 
 /// What is done.
@@ -108,7 +111,15 @@ impl Case {
     /// A case with nothing unusual.
     #[must_use]
     pub fn new(load: Load, direction: Direction, way: Way) -> Self {
-        Self { load, direction, way, clients: load.usual_clients(), exclusions: 0, mtu: USUAL_MTU }
+        Self {
+            load,
+            direction,
+            way,
+            clients: load.usual_clients(),
+            exclusions: 0,
+            mtu: USUAL_MTU,
+            family: IpFamily::V4,
+        }
     }
 
     /// The case of a name.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::latency::latencies;
 use super::outcome::{Comparison, Figure, Measured, Metric, Outcome};
 use super::rig::Round;
 use super::{Case, Environment, Estimate, Options, Process, Sample, environment};
@@ -26,6 +27,13 @@ pub(super) struct Ran {
     pub(super) void: Option<String>,
 }
 
+impl Ran {
+    /// One of which nothing is known but why.
+    pub(super) fn void(case: Case, revision: Revision, why: String) -> Self {
+        Self { case, revision, mtu: case.mtu, rounds: Vec::new(), void: Some(why) }
+    }
+}
+
 /// The figures of all cases.
 pub(super) fn conclude(
     options: &Options,
@@ -36,7 +44,6 @@ pub(super) fn conclude(
     Outcome {
         environment: before,
         load_after: environment::load(),
-        family: options.family.to_string(),
         seed: options.seed,
         rounds: options.rounds,
         cases: cases
@@ -55,19 +62,20 @@ fn measured(options: &Options, ran: &Ran, all: &[Ran]) -> Measured {
         found.filter(|_| (wanted, revision) != (ran.case, ran.revision)).map(|found| found.rounds.as_slice())
     };
     let figure = |metric: Metric| {
-        let rounds: Vec<f64> = ran.rounds.iter().map(|round| value(metric, round)).collect();
+        let rounds = values(metric, &ran.rounds);
+        if rounds.is_empty() {
+            return None;
+        }
         let compared = |with: Case, revision: Revision| {
-            let others = rounds_of(with, revision)?;
-            let others: Vec<f64> = others.iter().map(|round| value(metric, round)).collect();
-            Some(compare(options, with, &rounds, &others))
+            let others = values(metric, rounds_of(with, revision)?);
+            Some(compare(options, with, &rounds, &others)).filter(|_| !others.is_empty())
         };
         let to_straight = compared(ran.case.straight(), Revision::Now);
         let to_baseline = ran.case.baseline().and_then(|with| compared(with, Revision::Now));
         let to_before = compared(ran.case, Revision::Before);
-        let before = rounds_of(ran.case, Revision::Before).unwrap_or_default();
-        let before = before.iter().map(|round| value(metric, round)).collect();
+        let before = values(metric, rounds_of(ran.case, Revision::Before).unwrap_or_default());
         let spread = rounds.iter().copied().collect::<Sample>().spread();
-        Figure { to_straight, to_baseline, to_before, spread, rounds, before }
+        Some(Figure { to_straight, to_baseline, to_before, spread, rounds, before })
     };
     // A comparison with what was void would be none.
     let void_before = all.iter().find_map(|other| {
@@ -77,7 +85,7 @@ fn measured(options: &Options, ran: &Ran, all: &[Ran]) -> Measured {
     let void = ran.void.clone().or(void_before);
     let figures = match void {
         Some(_) => BTreeMap::new(),
-        None => Metric::ALL.into_iter().map(|metric| (metric, figure(metric))).collect(),
+        None => Metric::ALL.into_iter().filter_map(|metric| Some((metric, figure(metric)?))).collect(),
     };
     Measured {
         case: ran.case,
@@ -88,17 +96,16 @@ fn measured(options: &Options, ran: &Ran, all: &[Ran]) -> Measured {
     }
 }
 
-fn value(metric: Metric, round: &Round) -> f64 {
-    let pieces = round.pieces as f64;
-    let [p50, p90, p99, p999] = round.took.map(|took| took.as_nanos() as f64 / 1e3);
+/// Of each round, or of latencies of some together; nothing where too few pieces were timed to say.
+fn values(metric: Metric, rounds: &[Round]) -> Vec<f64> {
+    let of_each = |value: fn(&Round) -> f64| rounds.iter().map(value).collect();
     match metric {
-        Metric::Rate => pieces / round.wall.as_secs_f64(),
-        Metric::PodCpu => round.pod.as_secs_f64() * 1e6 / pieces,
-        Metric::BothCpu => (round.pod + round.peer).as_secs_f64() * 1e6 / pieces,
-        Metric::P50 => p50,
-        Metric::P90 => p90,
-        Metric::P99 => p99,
-        Metric::P999 => p999,
+        Metric::Rate => of_each(|round| round.pieces as f64 / round.wall.as_secs_f64()),
+        Metric::PodCpu => of_each(|round| round.pod.as_secs_f64() * 1e6 / round.pieces as f64),
+        Metric::BothCpu => {
+            of_each(|round| (round.pod + round.peer).as_secs_f64() * 1e6 / round.pieces as f64)
+        }
+        Metric::P50 | Metric::P90 | Metric::P99 | Metric::P999 => latencies(metric, rounds),
     }
 }
 

@@ -15,6 +15,9 @@ pub struct Environment {
     pub processors: usize,
     /// What the kernel does against the processors' defects, which costs time: those that are not `Not affected`.
     pub mitigations: Vec<String>,
+    /// When, in UTC; nothing where there is no `date`.
+    #[serde(default)]
+    pub date: String,
     /// The programs that rules are made with, as they name themselves.
     pub programs: Vec<String>,
     /// The averages of `/proc/loadavg`, of 1, 5 and 15 minutes.
@@ -24,7 +27,7 @@ pub struct Environment {
 }
 
 /// Whose versions matter to figures.
-const PROGRAMS: [&str; 2] = ["iptables-nft", "iptables-legacy"];
+const PROGRAMS: [&str; 3] = ["iptables-nft", "iptables-legacy", "nft"];
 
 impl Environment {
     /// The machine as it is now. What it does not tell is empty.
@@ -37,6 +40,7 @@ impl Environment {
             processor: model.trim_start_matches([' ', '\t', ':']).to_owned(),
             processors: std::thread::available_parallelism().map_or(0, usize::from),
             mitigations: mitigations(),
+            date: printed("date", &["-u", "+%Y-%m-%d %H:%M"]).unwrap_or_default(),
             programs: PROGRAMS.iter().filter_map(|program| version(program)).collect(),
             load: load(),
             optimised: !cfg!(debug_assertions),
@@ -67,9 +71,14 @@ fn mitigations() -> Vec<String> {
     affected
 }
 
-/// What a program says of itself, in its first line.
+/// What a program says of itself.
 fn version(program: &str) -> Option<String> {
-    let printed = Command::new(program).arg("--version").output().ok()?.stdout;
+    printed(program, &["--version"])
+}
+
+/// The first line that a program prints.
+fn printed(program: &str, arguments: &[&str]) -> Option<String> {
+    let printed = Command::new(program).args(arguments).output().ok()?.stdout;
     Some(String::from_utf8_lossy(&printed).lines().next()?.to_owned())
 }
 

@@ -10,6 +10,7 @@ mod environment;
 mod exclusions;
 mod history;
 mod judgement;
+mod latency;
 mod name;
 mod outcome;
 mod programs;
@@ -62,8 +63,6 @@ pub struct Options {
     pub cases: Vec<Case>,
     /// The backends whose processes are measured, too.
     pub programs: Vec<BackendId>,
-    /// The family of all addresses.
-    pub family: IpFamily,
     /// How often each case is measured.
     pub rounds: usize,
     /// How much work a round is: of the usual amount, so many times.
@@ -119,6 +118,14 @@ pub enum LoadError {
     /// A program.
     #[error(transparent)]
     Program(#[from] ProcessError),
+    /// A loading that is measured, and was none.
+    #[error("{what} of {backend} loaded no rules")]
+    NothingLoaded {
+        /// What.
+        what: &'static str,
+        /// Whose rules.
+        backend: BackendId,
+    },
     /// A file of a node.
     #[error("cannot read {file} in the pod: {source}")]
     Read {
@@ -138,16 +145,36 @@ struct Running {
     void: Option<String>,
 }
 
+impl Running {
+    /// Ends it, and keeps what was measured, unless something was not as it claims.
+    fn end(self) -> Ran {
+        let Self { rig, revision, rounds, void } = self;
+        let case = rig.case;
+        let mtu = rig.mtu();
+        let counted = void.map_or_else(|| rig.counters(), |void| Ok(Some(void)));
+        let ended = rig.down();
+        match (mtu, counted, ended) {
+            (Ok(mtu), Ok(void), Ok(())) => Ran { case, revision, mtu, rounds, void },
+            (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => {
+                Ran::void(case, revision, error.to_string())
+            }
+        }
+    }
+}
+
 /// Measures all cases, and calls `progress` with the number of each round that begins; the first is the warm-up.
 ///
 /// # Errors
-/// A topology, an installation or an actor could not be had. A void case is none: see [`Measured::void`].
+/// tproxy could not be measured as a process. A case that could not be had, or was void, is none: see [`Measured::void`].
 pub fn run(options: &Options, mut progress: impl FnMut(usize)) -> Result<Outcome, LoadError> {
     let before = Environment::now();
-    let mut running = Vec::new();
+    let (mut running, mut lost) = (Vec::new(), Vec::new());
     for (case, revision, tproxy) in set_ups(options) {
-        let rig = Rig::up(case, options.family, tproxy)?;
-        running.push(Running { rig, revision, rounds: Vec::new(), void: None });
+        // Whoever cannot be set up is void, and the others are measured.
+        match Rig::up(case, tproxy) {
+            Ok(rig) => running.push(Running { rig, revision, rounds: Vec::new(), void: None }),
+            Err(error) => lost.push(Ran::void(case, revision, error.to_string())),
+        }
     }
     let mut random = Random::new(options.seed);
     for round in 0..WARM_UP + options.rounds {
@@ -155,20 +182,19 @@ pub fn run(options: &Options, mut progress: impl FnMut(usize)) -> Result<Outcome
         random.shuffle(&mut running);
         // What is void is not measured further.
         for case in running.iter_mut().filter(|case| case.void.is_none()) {
-            let (measured, void) = case.rig.round(options.effort.of(case.rig.case))?;
-            case.void = void;
-            if round >= WARM_UP {
-                case.rounds.push(measured);
+            match case.rig.round(options.effort.of(case.rig.case)) {
+                Ok((measured, void)) => {
+                    case.void = void;
+                    if round >= WARM_UP {
+                        case.rounds.push(measured);
+                    }
+                }
+                Err(error) => case.void = Some(error.to_string()),
             }
         }
     }
-    running.sort_by_key(|case| (case.rig.case, case.revision));
-    let mut cases = Vec::new();
-    for Running { rig, revision, rounds, void } in running {
-        let void = void.map_or_else(|| rig.counters(), |void| Ok(Some(void)))?;
-        cases.push(Ran { case: rig.case, revision, mtu: rig.mtu()?, rounds, void });
-        rig.down()?;
-    }
+    let mut cases: Vec<Ran> = running.into_iter().map(Running::end).chain(lost).collect();
+    cases.sort_by_key(|ran| (ran.case, ran.revision));
     let programs = programs::measure(&options.tproxy, &options.programs, options.rounds)?;
     Ok(conclude::conclude(options, before, &cases, programs))
 }

@@ -1,6 +1,8 @@
 //! Names of cases: `LOAD/DIRECTION/WAY`, and behind that what is not usual, as in
 //! `connections/outbound/iptables-nft/10000-exclusions`.
 
+use tproxy::family::IpFamily;
+
 use super::case::{BACKENDS, Case, Direction, LARGEST_MTU, Load, Way};
 
 const DIRECTIONS: [Direction; 3] = [Direction::Outbound, Direction::Inbound, Direction::Whole];
@@ -8,6 +10,8 @@ const DIRECTIONS: [Direction; 3] = [Direction::Outbound, Direction::Inbound, Dir
 const MOST_CLIENTS: usize = 1_000;
 /// tproxy takes more; building the list is what takes long then.
 const MOST_EXCLUSIONS: usize = 100_000;
+/// What a case over IPv6 has behind its name; the others are over IPv4.
+const IPV6: &str = "ipv6";
 /// What IPv6 needs (RFC 8200, section 5).
 const LEAST_MTU: u32 = 1_280;
 
@@ -54,6 +58,9 @@ pub(super) fn of(case: Case) -> String {
     if case.mtu != usual.mtu {
         name.push_str(&format!("/mtu-{}", case.mtu));
     }
+    if case.family != usual.family {
+        name.push_str(&format!("/{IPV6}"));
+    }
     name
 }
 
@@ -81,6 +88,10 @@ pub(super) fn parse(name: &str) -> Result<Case, String> {
 /// Takes in what stands behind the three parts that each name has.
 fn unusual(case: &mut Case, part: &str) -> Option<()> {
     let number = |text: &str| text.parse::<usize>().ok();
+    if part == IPV6 {
+        case.family = IpFamily::V6;
+        return Some(());
+    }
     if let Some(clients) = part.strip_suffix("-clients") {
         case.clients = number(clients).filter(|clients| (1..=MOST_CLIENTS).contains(clients))?;
     } else if let Some(exclusions) = part.strip_suffix("-exclusions") {
@@ -96,7 +107,7 @@ fn grammar() -> String {
     let ways: Vec<String> = ways().map(way).collect();
     format!(
         "a name is LOAD/DIRECTION/WAY, with {}, with {}, and with {}; behind it may stand N-clients (1 to {MOST_CLIENTS}), \
-         N-exclusions (1 to {MOST_EXCLUSIONS}) and mtu-N ({LEAST_MTU} to {LARGEST_MTU})",
+         N-exclusions (1 to {MOST_EXCLUSIONS}), mtu-N ({LEAST_MTU} to {LARGEST_MTU}) and {IPV6}",
         Load::ALL.map(load).join(", "),
         DIRECTIONS.map(direction).join(", "),
         ways.join(", ")

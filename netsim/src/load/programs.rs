@@ -129,12 +129,20 @@ impl Bench {
                 let program = Program::new(&self.restore(family)?).arg("--noflush").stdin(text.as_str());
                 Some(self.run(program))
             });
-            found.add(0, "bare restores", &backend, &restored.collect::<Result<Vec<_>, _>>()?);
+            // tproxy runs them at the same time.
+            let restored = restored.collect::<Result<Vec<_>, _>>()?;
+            found.add(0, "bare restores in turn", &backend, &restored);
+            for (family, _) in &self.texts {
+                let save = self.restore(family).map(|restore| restore.replace("restore", "save"));
+                let shown = save.map(|save| self.run(Program::new(&save))).transpose()?;
+                self.insist(shown, "bare restores")?;
+            }
             self.tproxy(&["uninstall"])?;
         }
         if let Some(native) = &self.native {
             let loaded = self.run(Program::new("nft").args(["-f", "-"]).stdin(native.as_str()))?;
             found.add(1, "bare nft -f", "the same rules", &[loaded]);
+            self.insist(Some(self.run(Program::new("nft").args(["list", "ruleset"]))?), "bare nft -f")?;
             self.run(Program::new("nft").args(["flush", "ruleset"]))?;
         }
         let option = self.option();
@@ -148,6 +156,13 @@ impl Bench {
             found.add(order, what, &backend, &[self.tproxy(arguments)?]);
         }
         Ok(())
+    }
+
+    /// Insists that a listing shows our rules: what loads nothing takes no time.
+    fn insist(&self, shown: Option<Finished>, what: &'static str) -> Result<(), LoadError> {
+        let is_there =
+            shown.is_some_and(|shown| shown.stdout_text().matches("KUMA_MESH_OUTBOUND").count() > 1);
+        if is_there { Ok(()) } else { Err(LoadError::NothingLoaded { what, backend: self.backend }) }
     }
 
     /// The rules of both families as `nft` takes them. None where nothing translates them.

@@ -81,9 +81,10 @@ pub(super) fn counted(way: Way, direction: Direction, saved: &str) -> u64 {
 }
 
 /// The same in the output of `tproxy status --json`.
-pub(super) fn counted_by_line(way: Way, direction: Direction, status: &str) -> u64 {
-    let line = match (way, direction) {
+pub(super) fn counted_by_line(case: Case, direction: Direction, status: &str) -> u64 {
+    let line = match (case.way, direction) {
         (Way::Direct | Way::Straight, _) => return 0,
+        (Way::Captured(_), _) if case.load == Load::Queries => "outbound/dns",
         (Way::Own(_), _) => "outbound/sidecar",
         (Way::Captured(_), Direction::Inbound) => "inbound/captured",
         (Way::Captured(_), _) => "outbound/captured",
@@ -210,9 +211,12 @@ mod tests {
 
     #[test]
     fn programs_tell_by_the_line_that_decides() {
-        let status = r#"{"counters": [{"line": "outbound/captured", "packets": 4}, {"line": "inbound/captured", "packets": 3}]}"#;
-        assert_eq!(counted_by_line(Way::Captured(BackendId::Ebpf), Direction::Outbound, status), 4);
-        assert_eq!(counted_by_line(Way::Captured(BackendId::Ebpf), Direction::Inbound, status), 3);
-        assert_eq!(counted_by_line(Way::Own(BackendId::Ebpf), Direction::Outbound, "{}"), 0);
+        let status = r#"{"counters": [{"line": "outbound/captured", "packets": 4}, {"line": "inbound/captured", "packets": 3}, {"line": "outbound/dns", "packets": 2}]}"#;
+        let captured = case(Way::Captured(BackendId::Ebpf));
+        assert_eq!(counted_by_line(captured, Direction::Outbound, status), 4);
+        assert_eq!(counted_by_line(captured, Direction::Inbound, status), 3);
+        let queries = Case { load: Load::Queries, ..captured };
+        assert_eq!(counted_by_line(queries, Direction::Outbound, status), 2);
+        assert_eq!(counted_by_line(case(Way::Own(BackendId::Ebpf)), Direction::Outbound, "{}"), 0);
     }
 }

@@ -38,7 +38,6 @@ const CONFIGURATION: &str = "/run/netsim/exclusions.yaml";
 /// A case, ready to be measured. Dropping it ends all of it.
 pub(super) struct Rig {
     pub(super) case: Case,
-    family: IpFamily,
     /// Whom the client calls.
     call: SocketAddr,
     /// What a redirected flow was meant for.
@@ -62,13 +61,14 @@ pub(super) struct Round {
     pub(super) pod: Duration,
     /// Of the peer's.
     pub(super) peer: Duration,
-    /// What half of the pieces took at most, 90 of 100, 99 of 100 and 999 of 1,000.
-    pub(super) took: [Duration; 4],
+    /// How long each piece took, in ns.
+    pub(super) took: Vec<u64>,
 }
 
 impl Rig {
     /// Brings it all up and installs what the case needs.
-    pub(super) fn up(case: Case, family: IpFamily, tproxy: &Path) -> Result<Self, LoadError> {
+    pub(super) fn up(case: Case, tproxy: &Path) -> Result<Self, LoadError> {
+        let family = case.family;
         let topology = Topology::ready("pod-and-peer")?.with_mtu(case.mtu)?;
         let mut options = NetworkOptions::default();
         options.base.deadline = patient(DEADLINE);
@@ -93,7 +93,6 @@ impl Rig {
         let client = Client::start(network.node(caller.0)?, "caller", caller.1)?;
         let mut rig = Self {
             case,
-            family,
             call: if case.way == Way::Straight { straight } else { server },
             meant: server,
             client,
@@ -113,9 +112,9 @@ impl Rig {
     /// Where tproxy is not installed, nobody gives the host the address from which a sidecar calls its application over
     /// IPv6: calling from another one would be less work than it has otherwise.
     fn lend_passthrough(&self) -> Result<(), LoadError> {
-        if self.case.way == Way::Straight && self.family == IpFamily::V6 {
+        if self.case.way == Way::Straight && self.case.family == IpFamily::V6 {
             for node in self.with_sidecar() {
-                let passthrough = IpNet::from(self.family.passthrough());
+                let passthrough = IpNet::from(self.case.family.passthrough());
                 link::add_address(self.network.node(node)?, "lo", passthrough)?;
             }
         }
@@ -129,7 +128,7 @@ impl Rig {
             self.servers.push(App::start(self.network.node(node)?, spec)?);
             return Ok(());
         }
-        let own = SocketAddr::new(self.family.localhost(), QUERIES);
+        let own = SocketAddr::new(self.case.family.localhost(), QUERIES);
         let specs = [(PEER, "server", server, Identity::ROOT), (POD, "sidecar-dns", own, usual("kuma-dp"))];
         for (node, name, address, identity) in specs {
             let spec = NameServerSpec {
@@ -184,7 +183,7 @@ impl Rig {
     fn configuration(&self) -> String {
         let own = self.network.topology().addresses().map(|(_, network)| network.addr());
         let spared: Vec<IpAddr> = own.collect();
-        let networks = exclusions::networks(self.case.exclusions, self.family, &spared);
+        let networks = exclusions::networks(self.case.exclusions, self.case.family, &spared);
         let items: String = networks.iter().map(|network| format!("      - \"{network}\"\n")).collect();
         format!("redirect:\n  outbound:\n    excludePortsForIPs:\n{items}")
     }
@@ -194,7 +193,7 @@ impl Rig {
         let (pod, peer) = (self.network.node(POD)?, self.network.node(PEER)?);
         let work = Work { kind: self.case.load.kind(), to: self.call, pieces, clients: self.case.clients };
         let (pod_before, peer_before, started) = (pod.cpu_time()?, peer.cpu_time()?, Instant::now());
-        let mut done = self.client.work(work, patient(DEADLINE))?;
+        let done = self.client.work(work, patient(DEADLINE))?;
         let wall = started.elapsed();
         let (pod, peer) = (pod.cpu_time()?, peer.cpu_time()?);
         self.made += work.flows() as u64;
@@ -203,14 +202,14 @@ impl Rig {
             wall,
             pod: pod.saturating_sub(pod_before),
             peer: peer.saturating_sub(peer_before),
-            took: quantiles(&mut done.took),
+            took: done.took,
         };
         let witness = Witness {
             tally: done.tally,
             sidecars: self.sidecars.iter().map(|one| one.log().take()).collect(),
             servers: self.server_logs().map(Log::take).collect(),
         };
-        let timed = done.took.len();
+        let timed = round.took.len();
         let void = (timed != pieces).then(|| format!("{timed} of {pieces} pieces came to their end"));
         Ok((round, void.or_else(|| proof::of_round(self.case, work.flows(), self.meant, &witness))))
     }
@@ -219,8 +218,8 @@ impl Rig {
         self.servers.iter().map(App::log).chain(self.name_servers.iter().map(NameServer::log))
     }
 
-    /// What our rules counted against all flows that were made; the reason when they differ. Of queries rules count the
-    /// first of a port in a while only, so that the sidecar's word must do.
+    /// What our rules or programs counted against all flows that were made; the reason when they differ. Of queries rules count
+    /// the first of a port in a while only, so that the sidecar's word must do; programs count each.
     pub(super) fn counters(&self) -> Result<Option<String>, LoadError> {
         let flavour = match self.case.backend() {
             Some(BackendId::Ebpf) => return self.counted_by_programs(),
@@ -228,7 +227,7 @@ impl Rig {
             Some(BackendId::IptablesLegacy) if self.case.load.kind() != Kind::Queries => "legacy",
             _ => return Ok(None),
         };
-        let base = if self.family == IpFamily::V4 { "iptables" } else { "ip6tables" };
+        let base = if self.case.family == IpFamily::V4 { "iptables" } else { "ip6tables" };
         for (node, direction) in self.counting() {
             let save = Program::new(&format!("{base}-{flavour}-save")).args(["-c", "-t", "nat"]);
             let saved = save.run(self.network.node(node)?).and_then(Finished::checked)?.stdout_text();
@@ -242,13 +241,10 @@ impl Rig {
 
     /// The same of programs, which count calls and connections by the policy's lines.
     fn counted_by_programs(&self) -> Result<Option<String>, LoadError> {
-        if self.case.load == Load::Queries {
-            return Ok(None);
-        }
         for (node, direction) in self.counting() {
             let status = Program::new("tproxy").args(["status", "--json"]).run(self.network.node(node)?);
             let status = status.and_then(Finished::checked)?.stdout_text();
-            let counted = proof::counted_by_line(self.case.way, *direction, &status);
+            let counted = proof::counted_by_line(self.case, *direction, &status);
             if counted != self.made {
                 return Ok(Some(format!("the programs of {node} counted {counted} of {} flows", self.made)));
             }
@@ -286,27 +282,7 @@ impl Rig {
     }
 }
 
-/// Of each thousand so many took at most that long; zero where there are none.
-fn quantiles(took: &mut [u64]) -> [Duration; 4] {
-    took.sort_unstable();
-    let at = |thousandths: usize| took.get((took.len() * thousandths).div_ceil(1000).saturating_sub(1));
-    [500, 900, 990, 999].map(|thousandths| Duration::from_nanos(at(thousandths).copied().unwrap_or(0)))
-}
-
 fn usual(name: &str) -> Identity {
     let account = Account::usual().into_iter().find(|account| account.name == name);
     account.map_or(Identity::ROOT, |account| account.identity)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quantiles_are_exact() {
-        let mut took: Vec<u64> = (1..=1000).rev().collect();
-        assert_eq!(quantiles(&mut took), [500, 900, 990, 999].map(Duration::from_nanos));
-        assert_eq!(quantiles(&mut [7]), [Duration::from_nanos(7); 4]);
-        assert_eq!(quantiles(&mut []), [Duration::ZERO; 4]);
-    }
 }

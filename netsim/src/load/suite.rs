@@ -1,6 +1,7 @@
 //! Which cases are measured unless somebody picks some.
 
 use tproxy::backend::BackendId;
+use tproxy::family::IpFamily;
 
 use super::case::{BACKENDS, Case, Direction, LARGEST_MTU, Load, Way};
 
@@ -59,6 +60,11 @@ fn full() -> Vec<Case> {
         }
         cases.extend(compared(Load::Bulk, direction).map(|case| Case { mtu: LARGEST_MTU, ..case }));
     }
+    let over_ipv6 = compared(Load::Connections, Direction::Outbound)
+        .chain(compared(Load::Connections, Direction::Inbound))
+        .chain(compared(Load::RoundTrips, Direction::Outbound))
+        .chain(compared(Load::Queries, Direction::Outbound));
+    cases.extend(over_ipv6.map(|case| Case { family: IpFamily::V6, ..case }));
     for clients in [1, 32, 1_000] {
         let of_these = compared(Load::Connections, Direction::Outbound);
         cases.extend(of_these.map(|case| Case { clients, ..case }));

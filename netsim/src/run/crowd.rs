@@ -11,6 +11,7 @@ use tproxy::plan::flow::{Flow, Protocol};
 use super::stage::Stage;
 use super::{About, Check, RunError, flow};
 use crate::actor::{self, Enough, Tally};
+use crate::patience::patient;
 use crate::scenario::{Burst, Deed, Place, Queries, Until, Who};
 
 /// How long all may take together.
@@ -26,7 +27,7 @@ pub(super) fn burst(stage: &Stage, wanted: &Burst) -> Result<Check, RunError> {
         Some(client) => {
             let (connections, at_once) = (wanted.connections, wanted.at_once.max(1));
             let enough = enough(stage, until);
-            client.burst(actor::Burst { to, connections, at_once, enough }, ALTOGETHER)?
+            client.burst(actor::Burst { to, connections, at_once, enough }, patient(ALTOGETHER))?
         }
         None => Tally::default(),
     };
@@ -51,7 +52,7 @@ pub(super) fn queries(stage: &Stage, wanted: &Queries) -> Result<Check, RunError
         enough: enough(stage, until),
     };
     let tally = match stage.client(&wanted.from) {
-        Some(client) => client.queries(queries, ALTOGETHER)?,
+        Some(client) => client.queries(queries, patient(ALTOGETHER))?,
         None => Tally::default(),
     };
     let check = judge(stage, title, &tally, (wanted.times, until), &wanted.reaches);
@@ -80,7 +81,7 @@ fn times(count: usize, until: Option<Until>) -> String {
 /// Whether what is done beside a crowd is done, or takes too long.
 fn enough(stage: &Stage, until: Option<Until>) -> Enough {
     let Some(until) = until else { return Enough::default() };
-    let (deeds, deadline) = (stage.deeds.clone(), Instant::now() + GOING_ON);
+    let (deeds, deadline) = (stage.deeds.clone(), Instant::now() + patient(GOING_ON));
     Enough::when(move || deeds.look(|deeds| is_done(deeds, until)) || Instant::now() > deadline)
 }
 

@@ -47,6 +47,10 @@ fn path(counted: &Counted, load: Load, direction: Direction) -> Markup {
 pub(super) fn trend(history: &History) -> Markup {
     let runs = history.comparable();
     let Some((_, last)) = runs.last() else { return html! {} };
+    // One run is no trend.
+    if runs.len() < 2 {
+        return html! {};
+    }
     let connections = |direction: Direction| {
         let cases = last.instructions.keys().filter(|case| matches!(case.way, Way::Captured(_)));
         let cases = cases.filter(|case| case.load == Load::Connections && case.direction == direction);

@@ -8,6 +8,8 @@ mod text;
 
 use std::collections::BTreeSet;
 
+use tproxy::family::IpFamily;
+
 use crate::load::{Case, Direction, Load, Measured, Outcome};
 
 pub use page::{page, plot};
@@ -30,11 +32,13 @@ struct Group {
     direction: Direction,
     clients: usize,
     mtu: u32,
+    family: IpFamily,
 }
 
 impl Group {
     fn of(case: Case) -> Self {
-        Self { load: case.load, direction: case.direction, clients: case.clients, mtu: case.mtu }
+        let Case { load, direction, clients, mtu, family, way: _, exclusions: _ } = case;
+        Self { load, direction, clients, mtu, family }
     }
 
     fn title(&self) -> String {
@@ -51,15 +55,16 @@ impl Group {
         };
         let clients =
             if self.clients == 1 { "one client".to_owned() } else { format!("{} clients", self.clients) };
-        format!("{load}, {direction}, {clients}, MTU {}", self.mtu)
+        let family = if self.family == IpFamily::V6 { ", IPv6" } else { "" };
+        format!("{load}, {direction}, {clients}, MTU {}{family}", self.mtu)
     }
 }
 
 /// A case within its group.
 fn way(case: Case) -> String {
     let name = case.to_string();
-    let mut parts =
-        name.split('/').skip(2).filter(|part| !part.ends_with("-clients") && !part.starts_with("mtu-"));
+    let is_of_all = |part: &str| part.ends_with("-clients") || part.starts_with("mtu-") || part == "ipv6";
+    let mut parts = name.split('/').skip(2).filter(|part| !is_of_all(part));
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |name, part| format!("{name}, {}", part.replace('-', " ")))
 }

@@ -56,11 +56,11 @@ pub fn plot(outcome: &Outcome) -> String {
 fn about(outcome: &Outcome) -> Markup {
     let environment = &outcome.environment;
     let told = [
+        ("measured", environment.date.clone()),
         ("machine", environment.to_string()),
         ("load after", outcome.load_after.clone()),
         ("programs", environment.programs.join("; ")),
         ("mitigations", environment.mitigations.join("; ")),
-        ("family", outcome.family.clone()),
         ("rounds", format!("{}, all cases in random order, seed {}", outcome.rounds, outcome.seed)),
     ];
     html! { dl { @for (word, value) in told { @if !value.is_empty() { dt { (word) } dd { (value) } } } } }
@@ -70,6 +70,7 @@ fn about(outcome: &Outcome) -> Markup {
 fn usual(outcome: &Outcome, load: Load, direction: Direction, mtu: u32) -> Vec<&Measured> {
     let cases = outcome.cases.iter().filter(|one| {
         let Case { way, clients, .. } = one.case;
+        // Over IPv4, as a new case is.
         one.case == Case { clients, mtu, ..Case::new(load, direction, way) } && one.void.is_none()
     });
     // With the usual number of clients, where there are several.
@@ -110,7 +111,9 @@ fn cost(outcome: &Outcome, load: Load, direction: Direction) -> Markup {
 fn latency(outcome: &Outcome, load: Load, direction: Direction) -> Markup {
     const PARTS: [(Metric, &str); 4] =
         [(Metric::P50, "p50"), (Metric::P90, "p90"), (Metric::P99, "p99"), (Metric::P999, "p99.9")];
-    let cases = usual(outcome, load, direction, 1500);
+    let mut cases = usual(outcome, load, direction, 1500);
+    // What the sidecar sends is another question.
+    cases.retain(|one| !matches!(one.case.way, Way::Own(_)));
     let Some(first) = cases.first() else { return html! {} };
     let line = |one: &&Measured| Line {
         name: way(one.case),

@@ -7,13 +7,13 @@ use crate::load::{self, Change, Comparison, Judgement, Measured, Metric, Outcome
 /// The figures of all cases, and what they were measured on.
 #[must_use]
 pub fn text(outcome: &Outcome) -> String {
-    let Outcome { environment, load_after, family, seed, rounds, .. } = outcome;
+    let Outcome { environment, load_after, seed, rounds, .. } = outcome;
     let few = if *rounds < ENOUGH { ", too few to conclude from" } else { "" };
     let tables: String = groups(outcome).iter().map(|(group, cases)| of_group(group, cases)).collect();
     let void: String = outcome.cases.iter().filter_map(reason).collect();
     format!(
         "{environment}, after it {load_after}\n\
-         {rounds} rounds{few}, {family}, seed {seed}\n\
+         {rounds} rounds{few}, seed {seed}\n\
          median [quartiles]; ratios and differences: median [95 % interval]; to straight: against a sidecar that is called\n\
          by its own address, without redirection\n{tables}{}{void}{}",
         processes(&outcome.programs),
@@ -63,7 +63,7 @@ pub(super) fn lines(group: &Group, cases: &[&Measured]) -> Vec<Vec<String>> {
         format!("{piece} a second"),
         format!("pod cpu µs a {piece}"),
         "with peer's".to_owned(),
-        "p50, p99 µs".to_owned(),
+        "p50, p90, p99, p99.9 µs".to_owned(),
         "to straight: rate, pod cpu".to_owned(),
         "more pod cpu µs".to_owned(),
     ];
@@ -78,7 +78,12 @@ fn line(measured: &Measured) -> Vec<String> {
     let spread = |metric: Metric, decimals: usize| {
         measured.figure(metric).map_or_else(String::new, |figure| figure.spread.show(decimals))
     };
-    let median = |metric: Metric| measured.figure(metric).map_or(0.0, |figure| figure.spread.median);
+    let median = |metric: Metric| {
+        measured
+            .figure(metric)
+            .map_or_else(|| "–".to_owned(), |figure| format!("{:.0}", figure.spread.median))
+    };
+    let latency = [Metric::P50, Metric::P90, Metric::P99, Metric::P999].map(median).join(", ");
     let to_straight = |metric: Metric| measured.figure(metric).and_then(|figure| figure.to_straight.as_ref());
     let ratio = |found: Option<&Comparison>| found.map_or_else(|| "–".to_owned(), |with| with.ratio.show(2));
     let more = measured.figure(Metric::PodCpu).and_then(|figure| figure.to_baseline.as_ref());
@@ -88,7 +93,7 @@ fn line(measured: &Measured) -> Vec<String> {
         spread(Metric::Rate, 0),
         spread(Metric::PodCpu, 1),
         spread(Metric::BothCpu, 1),
-        format!("{:.0}, {:.0}", median(Metric::P50), median(Metric::P99)),
+        latency,
         if ratios == "–, –" { "–".to_owned() } else { ratios },
         more.map_or_else(|| "–".to_owned(), |with| format!("{} than {}", with.more.show(1), way(with.with))),
     ]
