@@ -8,7 +8,7 @@ from statistics import median
 
 from trouble import Trouble
 
-from .judgement import Judged, verdict
+from .judgement import Judged, of_all, verdict
 
 BACKENDS = ("iptables-nft", "iptables-legacy", "ebpf")
 WAYS = ("direct", "straight", *BACKENDS)
@@ -138,13 +138,19 @@ def aims(over):
 
 
 def _judged(before, now):
-    whole = [Judged(case, before[case], now[case], verdict(before[case], now[case], WHOLE))
-             for case in before if case in now and any(backend in case for backend in BACKENDS)]
-    over_before, over_now = over_straight(before), over_straight(now)
-    over = [Judged(f"{case} over straight", over_before[case], over_now[case],
-                   _difference(over_before[case], over_now[case]), absolute=True)
-            for case in over_before if case in over_now]
-    return whole + over
+    def whole(case):
+        return Judged(case, before[case], now[case], verdict(before[case], now[case], WHOLE))
+
+    def over(what):
+        return Judged(what, over_before[what], over_now[what], _difference(over_before[what], over_now[what]), absolute=True)
+
+    over_before, over_now = ({f"{case} over straight": count for case, count in over_straight(counts).items()}
+                             for counts in (before, now))
+    return of_all(_redirected(before), _redirected(now), whole) + of_all(over_before, over_now, over)
+
+
+def _redirected(counts):
+    return {case: count for case, count in counts.items() if any(backend in case for backend in BACKENDS)}
 
 
 def _difference(before, now):

@@ -108,6 +108,13 @@ class Judgement(unittest.TestCase):
         with self.assertRaisesRegex(Trouble, "what else is up in the guest"):
             path.compared(part(0), alone)
 
+    def test_a_case_that_only_one_run_has_is_listed(self):
+        lost = path.name("connections", "outbound", "ebpf")
+        fewer = {**part(0), "cases": {case: both for case, both in part(0)["cases"].items() if case != lost}}
+        for before, now, verdict in ((part(0), fewer, "only before"), (fewer, part(0), "only now")):
+            found = {one.what: one.verdict for one in path.compared(before, now) if not one.is_compared()}
+            self.assertEqual(found, {lost: verdict, f"{lost} over straight": verdict})
+
     def test_it_is_told_as_text_as_data_and_as_a_table(self):
         found = path.judged(slower(part(0), lambda count: count + 10_000))
         self.assertIn("connections/outbound/ebpf/1-clients over straight", judgement.plain(found))
