@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from guests import build, needs
-from . import counts, guest, history, judgement, path, picture, revision
+from . import counts, document, guest, history, judgement, path, picture, revision
 from trouble import Trouble, end_as_by_ctrl_c, run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -58,7 +58,7 @@ def main(words):
         if options.against:
             return against(options)
         return counted_alone() if options.guest else measured(options, [])
-    except path.Void as void:
+    except document.Void as void:
         print(f"ci/bench: {void}", file=sys.stderr)
         return 1
     except (Trouble, OSError) as trouble:
@@ -108,7 +108,10 @@ def against_file(options):
     """Compares with what a guest counted before."""
     if options.counts:
         raise Trouble("--counts compares revisions, since a compiler of another day counts otherwise; name one, not a file")
-    before = path.read(Path(options.against).read_text(), options.against)
+    before = document.read(Path(options.against).read_bytes(), options.against)
+    needs.met(REPOSITORY)
+    # What is known already is compared before a guest takes its time.
+    path.alike(before, {**before, **guest.known(), "cases": path.without_before(before["cases"])})
     found = counted_in_guest({"revision": revision.described(REPOSITORY)})
     title = f"Instructions of the kernel's path against {before.get('revision', options.against)}, Linux {found['kernel']}"
     return told({title: path.compared(before, found)})
@@ -178,7 +181,7 @@ def counted_if_possible():
     """What a guest counts; None where none can be had, which is said."""
     try:
         return counted_in_guest({"revision": revision.described(REPOSITORY)})
-    except path.Void:
+    except document.Void:
         raise
     except Trouble as trouble:
         print(f"ci/bench: without instructions of the kernel's path: {trouble}", file=sys.stderr)
@@ -188,7 +191,7 @@ def counted_if_possible():
 def kept(bench, found):
     """Appends a run to the history, and puts it into the READMEs."""
     described, date = revision.described(REPOSITORY), datetime.now(timezone.utc).date().isoformat()
-    counted = None if found is None else {"kernel": found["kernel"], "instructions": path.counted(found)}
+    counted = None if found is None else {"kernel": found["kernel"], "seeded": found["seeded"], "instructions": path.counted(found)}
     with HISTORY.open("a") as file:
         file.write(history.line(bench, counted, described, date))
     README.write_text(picture.written(README.read_text(), picture.markdown(bench, counted, described, date)))
