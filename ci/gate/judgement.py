@@ -100,10 +100,11 @@ def data(all_):
     return [one.data() for one in all_]
 
 
-def acceptance(message):
-    """The reason for which a commit's message accepts what is worse; None without one."""
-    for line in message.splitlines():
+def acceptance(messages):
+    """The reasons for which messages of commits accept what is worse; None without one."""
+    reasons = []
+    for line in messages.splitlines():
         word, colon, reason = line.partition(":")
         if colon and word.strip().lower() == "accepts-cost" and reason.strip():
-            return reason.strip()
-    return None
+            reasons.append(reason.strip())
+    return "; ".join(reasons) or None

@@ -36,6 +36,7 @@ class Judgement(unittest.TestCase):
 
     def test_a_message_accepts_by_a_line_with_a_reason(self):
         self.assertEqual(judgement.acceptance("Do more\n\nAccepts-cost: it checks more"), "it checks more")
+        self.assertEqual(judgement.acceptance("One\n\nAccepts-cost: a\n\nTwo\n\nAccepts-cost: b"), "a; b")
         self.assertIsNone(judgement.acceptance("Do more\n\nAccepts-cost:"))
         self.assertIsNone(judgement.acceptance("This accepts-cost nothing"))
 
