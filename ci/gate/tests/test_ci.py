@@ -1,5 +1,7 @@
 """What CI runs, with programs that only tell that they were called."""
 
+import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -27,7 +29,8 @@ class Run(Scratch):
     """.ci/run."""
 
     def git(self, *words):
-        subprocess.run(["git", "-C", str(self.folder), "-c", "user.name=n", "-c", "user.email=e@x", *words], check=True, capture_output=True)
+        command = ["git", "-C", str(self.folder), "-c", "user.name=n", "-c", "user.email=e@x", *words]
+        subprocess.run(command, check=True, capture_output=True)
 
     def committed(self, commits):
         """A repository with the script and so many commits."""
@@ -69,6 +72,23 @@ class Run(Scratch):
         (self.folder / ".ci").mkdir()
         shutil.copy(REPOSITORY / ".ci/run", self.folder / ".ci/run")
         self.assertNotEqual(self.ended(self.folder)[0], 0)
+
+
+class Workflow(Scratch):
+    """What GitHub runs for a pull request."""
+
+    def test_both_comparisons_are_in_the_summary_and_among_what_is_kept(self):
+        program(self.folder / "bin/sudo", 'shift $([ "$1" = -E ] && echo 1 || echo 0); exec "$@"')
+        program(self.folder / "ci/setup", "true")
+        program(self.folder / "ci/bench", "mkdir -p target/bench; for kind in json md; do echo \"$*\" >target/bench/gate.$kind; done")
+        summary = self.folder / "summary"
+        environment = {**os.environ, "PATH": f"{self.folder}/bin:{os.environ['PATH']}", "GITHUB_STEP_SUMMARY": str(summary)}
+        for step in re.findall(r"run: (.*)", (REPOSITORY / ".github/workflows/bench.yml").read_text()):
+            subprocess.run(["bash", "-ec", step.replace("${{ github.base_ref }}", "main")], cwd=self.folder, env=environment, check=True)
+        both = ["--counts --guest --against origin/main", "--quick --against origin/main"]
+        self.assertEqual(summary.read_text().splitlines(), both)
+        kept = [file.read_text().strip() for file in sorted((self.folder / "target/bench").glob("*.*"))]
+        self.assertEqual(sorted(kept), sorted(both * 2))
 
 
 if __name__ == "__main__":
