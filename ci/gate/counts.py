@@ -1,6 +1,7 @@
 """Instructions of the CPU-bound parts, by callgrind: the same in every run of one program."""
 
 import re
+import shutil
 import subprocess
 
 from trouble import Trouble, run
@@ -8,6 +9,13 @@ from trouble import Trouble, run
 # A change below this is the compiler's whim: code that moved, another inlining.
 SMALLEST = 0.005
 COLLECTED = re.compile(r"Collected : (\d+)")
+MISSING = "cannot count instructions: there is no valgrind; `ci/setup bench` installs it"
+
+
+def can_be_had():
+    """Refuses where nothing can be counted."""
+    if shutil.which("valgrind") is None:
+        raise Trouble(MISSING)
 
 
 def parts(program):
@@ -21,7 +29,7 @@ def instructions(program, part):
     try:
         ended = subprocess.run(words, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
-        raise Trouble("cannot count instructions: there is no valgrind; `ci/setup bench` installs it") from error
+        raise Trouble(MISSING) from error
     found = COLLECTED.search(ended.stderr)
     if ended.returncode != 0 or found is None:
         raise Trouble(f"cannot count {part}: {' '.join(words)} ended with {ended.returncode}: {ended.stderr.strip()[-500:]}")

@@ -13,7 +13,7 @@ from guests import apt, build, files, job, kernel, machine, needs, root
 from guests.command import CACHE, guest
 from trouble import Trouble, run
 
-from . import path
+from . import document, path
 
 # By the name that ci/kernels gives it.
 KERNEL = "6.12"
@@ -34,7 +34,14 @@ def counted(repository, folder, about, before=None, rounds=ROUNDS, seed=1):
     """
     needs.met(repository)
     with files.alone(CACHE):
-        return path.document(*_run(repository, folder, about, before, rounds, seed))
+        return document.made(*_run(repository, folder, about, before, rounds, seed))
+
+
+def known(before=None):
+    """What a document will say of how it was counted, as far as it is known before a guest is."""
+    qemu = run([machine.QEMU, "--version"], "ask for QEMU's version").splitlines()[0].removeprefix("QEMU emulator version ")
+    # Others are refused.
+    return {"build": "release" if before is None else "debug", "qemu": qemu, "seeded": True}
 
 
 def _run(repository, folder, about, before, rounds, seed):
@@ -55,9 +62,8 @@ def _run(repository, folder, about, before, rounds, seed):
         raise Trouble(f"cannot count in a guest: it {trouble}; its console is {folder / 'console.log'}")
     return _found(folder), {
         **about,
-        "build": "release" if release else "debug",
+        **known(before),
         "kernel": _facts(folder)["kernel"],
-        "qemu": run([machine.QEMU, "--version"], "ask for QEMU's version").splitlines()[0].removeprefix("QEMU emulator version "),
         "seconds": round(time.monotonic() - begun),
     }
 

@@ -22,7 +22,7 @@ def line(bench, guest, revision, date):
         **({"programs": bench["programs"]} if bench.get("programs") else {}),
     }
     if guest is not None:
-        entry["guest"] = {"kernel": guest["kernel"], "instructions": guest["instructions"]}
+        entry["guest"] = {key: guest[key] for key in ("kernel", "seeded", "instructions")}
     return json.dumps(entry, ensure_ascii=False) + "\n"
 
 

@@ -1,14 +1,13 @@
 """The kernel's path of a connection and of a round trip, in instructions: what they are, and what a change of them means.
 
-Pure. Must never compare what was counted with different kernels.
+Pure. Must never compare what was counted with different kernels, or otherwise in different ways.
 """
 
-import json
 from statistics import median
 
 from trouble import Trouble
 
-from .judgement import Judged, verdict
+from .judgement import Judged, of_all, verdict
 
 BACKENDS = ("iptables-nft", "iptables-legacy", "ebpf")
 WAYS = ("direct", "straight", *BACKENDS)
@@ -27,10 +26,6 @@ AIMS = {"outbound": 55_000, "inbound": 44_000}
 PART = 5
 
 
-class Void(Trouble):
-    """Something was not redirected as it claims."""
-
-
 def names():
     """The cases, as `netsim bench` calls them: one client each, since one processor would only mix several."""
     return [name(load, direction, way) for load in LOADS for direction in DIRECTIONS for way in WAYS]
@@ -42,34 +37,14 @@ def name(load, direction, way):
     return f"{load}/{direction}/{way}" + ("/1-clients" if load == "connections" else "")
 
 
-def document(bench, about):
-    """What was counted, out of the JSON of a bench whose clock counted instructions; µs are thousands of them."""
-    void = [f"{case['case']}: {case['void']}" for case in bench["cases"] if case.get("void")]
-    if void:
-        raise Void(f"not redirected as it claims, so nothing is counted: {'; '.join(void)}")
-    cases = {}
-    for case in bench["cases"]:
-        figure = case["figures"]["p50"]
-        cases[case["case"]] = {key: [round(1000 * value) for value in figure[word]]
-                               for key, word in (("now", "rounds"), ("before", "before")) if figure.get(word)}
-    missing = [one for one in names() if one not in cases]
-    if missing:
-        raise Trouble(f"the guest has not counted {', '.join(missing)}")
-    return {**about, "cases": cases}
-
-
-def read(text, what):
-    """An earlier document."""
-    try:
-        found = json.loads(text)
-        return {**found, "kernel": found["kernel"], "cases": dict(found["cases"])}
-    except (ValueError, KeyError, TypeError):
-        raise Trouble(f"{what} is no document of counted instructions, as target/bench/guest.json is one") from None
-
-
 def both_revisions(found):
     """Whether another revision was up in the same guest."""
     return any(rounds.get("before") for rounds in found["cases"].values())
+
+
+def without_before(cases):
+    """The same cases, as if no other revision had been up in the guest."""
+    return {case: {"now": rounds["now"]} for case, rounds in cases.items()}
 
 
 def counted(found, which="now"):
@@ -95,16 +70,28 @@ def judged(found):
     return _judged(counted(found, "before"), counted(found, "now"))
 
 
-def compared(before, now):
-    """Two runs."""
+def alike(before, now):
+    """Refuses to compare what was counted in another way: then instructions differ without any revision's fault."""
     if before["kernel"] != now["kernel"]:
         raise Trouble(f"cannot compare what was counted with kernel {before['kernel']} and with {now['kernel']}: "
                       "instructions change with the kernel")
+    qemu, own = (found.get("qemu", "of an unknown version") for found in (before, now))
+    if qemu != own:
+        raise Trouble(f"cannot compare what was counted with QEMU {qemu} and with QEMU {own}: instructions change with it")
+    # Until this was recorded, guests were not.
+    if before.get("seeded", False) != now.get("seeded", False):
+        raise Trouble("cannot compare what was counted in a guest whose random numbers were seeded with what was counted in one whose "
+                      "were not: those cost more than what is counted")
     if both_revisions(before) != both_revisions(now):
         raise Trouble("cannot compare what was counted of one revision with what was counted of two in turn: instructions change with "
                       "what else is up in the guest")
     if before.get("build", "release") != now.get("build", "release"):
         raise Trouble("cannot compare what was counted with programs that were built for speed and with others")
+
+
+def compared(before, now):
+    """Two runs."""
+    alike(before, now)
     return _judged(counted(before), counted(now))
 
 
@@ -138,13 +125,19 @@ def aims(over):
 
 
 def _judged(before, now):
-    whole = [Judged(case, before[case], now[case], verdict(before[case], now[case], WHOLE))
-             for case in before if case in now and any(backend in case for backend in BACKENDS)]
-    over_before, over_now = over_straight(before), over_straight(now)
-    over = [Judged(f"{case} over straight", over_before[case], over_now[case],
-                   _difference(over_before[case], over_now[case]), absolute=True)
-            for case in over_before if case in over_now]
-    return whole + over
+    def whole(case):
+        return Judged(case, before[case], now[case], verdict(before[case], now[case], WHOLE))
+
+    def over(what):
+        return Judged(what, over_before[what], over_now[what], _difference(over_before[what], over_now[what]), absolute=True)
+
+    over_before, over_now = ({f"{case} over straight": count for case, count in over_straight(counts).items()}
+                             for counts in (before, now))
+    return of_all(_redirected(before), _redirected(now), whole) + of_all(over_before, over_now, over)
+
+
+def _redirected(counts):
+    return {case: count for case, count in counts.items() if any(backend in case for backend in BACKENDS)}
 
 
 def _difference(before, now):

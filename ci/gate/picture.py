@@ -17,6 +17,10 @@ COLUMNS = (
     ("queries/outbound", "DNS query"),
 )
 
+# What a reader of the last column would take for a gain.
+QUERIES = ("DNS queries of `direct` cross to the peer's name server, while those of `straight` are answered by the sidecar itself: there "
+           "the two are not comparable.")
+
 
 def markdown(bench, guest, revision, date):
     """The table, what it was measured with, and the plot; `guest` is what was counted in one, or None."""
@@ -29,9 +33,10 @@ def markdown(bench, guest, revision, date):
         "| | " + " | ".join(name for _, name in COLUMNS) + " |", "|---|" + "---|" * len(COLUMNS),
     ]
     lines += [f"| {way} | " + " | ".join(_cell(cases.get(f"{case}/{way}"), way) for case, _ in COLUMNS) + " |" for way in WAYS]
+    lines += ["", QUERIES]
     if guest is not None:
         lines += ["", _counted(guest)]
-    return "\n".join([*lines, "", f"![latency of a connection, by backend]({PLOT})"]) + "\n"
+    return "\n".join([*lines, "", f"![processor time of a connection, by backend]({PLOT})"]) + "\n"
 
 
 def _cell(figures, way):

@@ -32,6 +32,24 @@ def described(repository):
                "name this revision").strip()
 
 
+def is_committed(repository):
+    """Whether all that is in the working tree is in its commit, so that figures are the commit's."""
+    return not run(["git", "-C", str(repository), "status", "--porcelain"], "look for changes")
+
+
+def messages(repository, since=None):
+    """The messages of the commits since another; of the last where there are none, as of a change that is not yet committed."""
+    log = ["git", "-C", str(repository), "log", "--format=%B"]
+    found = run([*log, f"{since}..HEAD"], "read commit messages") if since else ""
+    return found if found.strip() else run([*log, "-1"], "read the commit message")
+
+
+def can_be_built():
+    """Refuses where nothing can be built: that would seem to be the other revision's fault."""
+    if shutil.which("cargo") is None:
+        raise Trouble("there is no cargo; install a Rust toolchain")
+
+
 def is_the_same(repository, full):
     """Whether the working tree has the same tproxy as a commit: then neither can cost more than the other."""
     git = ["git", "-C", str(repository)]

@@ -8,12 +8,17 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from gate import command, counts, judgement, revision
+from gate import against, command, counts, full, places, revision
+from guests import files
 from trouble import Trouble
 
 
 class Command(unittest.TestCase):
     """Bad input, in one sentence."""
+
+    def setUp(self):
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory())) / "bench"
+        self.enterContext(mock.patch.object(places, "FOLDER", self.folder))
 
     def said(self, *words):
         told = io.StringIO()
@@ -58,50 +63,32 @@ class Command(unittest.TestCase):
         self.assertEqual(code, 2)
         self.assertIn("name one, not a file", told)
 
+    def test_an_empty_name_is_refused_before_anything_is_done(self):
+        with mock.patch.object(full, "measured", side_effect=AssertionError):
+            for words in (("--against", ""), ("--against=",), ("--counts", "--against", "")):
+                code, told = self.said(*words)
+                self.assertEqual(code, 2)
+                self.assertIn("--against '' names nothing", told)
+        self.assertFalse(self.folder.exists())
 
-class Sources(unittest.TestCase):
-    """Whether there is anything to compare."""
+    def test_with_a_file_nothing_is_measured_quickly(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file, mock.patch.object(against, "earlier", side_effect=AssertionError):
+            code, told = self.said("--quick", "--against", file.name)
+        self.assertEqual(code, 2)
+        self.assertIn(f"the file of --against {file.name}", told)
 
-    def test_only_another_tproxy_can_cost_more(self):
-        with tempfile.TemporaryDirectory() as name:
-            def git(*words):
-                subprocess.run(["git", "-C", name, "-c", "user.name=n", "-c", "user.email=e@x", *words], check=True, capture_output=True)
-            source, readme = Path(name) / "tproxy/src/main.rs", Path(name) / "README.md"
-            source.parent.mkdir(parents=True)
-            source.write_text("one")
-            readme.write_text("one")
-            git("init")
-            git("add", ".")
-            git("commit", "-m", "first")
-            readme.write_text("two")
-            self.assertTrue(revision.is_the_same(Path(name), "HEAD"))
-            (source.parent / "new.rs").write_text("new")
-            self.assertFalse(revision.is_the_same(Path(name), "HEAD"))
-            (source.parent / "new.rs").unlink()
-            source.write_text("two")
-            self.assertFalse(revision.is_the_same(Path(name), "HEAD"))
+    def test_a_file_that_is_no_text_is_told_in_one_sentence(self):
+        with tempfile.NamedTemporaryFile("wb", suffix=".json") as file:
+            file.write(b"\x7fELF\xff\xfe")
+            file.flush()
+            code, told = self.said("--against", file.name)
+        self.assertEqual((code, told.count("\n")), (2, 1))
+        self.assertIn("it is no JSON", told)
 
-
-class Verdict(unittest.TestCase):
-    """What a comparison ends with."""
-
-    def ended(self, now, message):
-        sections = {"Instructions": judgement.judged({"render": 1000}, {"render": now}, 0.005)}
-        with tempfile.TemporaryDirectory() as folder, mock.patch.object(command, "FOLDER", Path(folder)), \
-                mock.patch.object(command, "run", return_value=message), contextlib.redirect_stdout(io.StringIO()) as out:
-            code = command.told(sections)
-            written = [(Path(folder) / name).read_text() for name in ("gate.json", "gate.md")]
-        return code, out.getvalue(), written
-
-    def test_worse_is_1_unless_the_message_says_why(self):
-        self.assertEqual(self.ended(1000, "Do more")[0], 0)
-        code, told, written = self.ended(1100, "Do more")
-        self.assertEqual(code, 1)
-        self.assertIn("no line `Accepts-cost: REASON`", told)
-        self.assertTrue(all("worse" in text for text in written))
-        code, told, _ = self.ended(1100, "Do more\n\nAccepts-cost: it checks more")
-        self.assertEqual(code, 0)
-        self.assertIn("accepted: it checks more", told)
+    def test_two_at_a_time_are_refused(self):
+        with files.alone(self.folder), mock.patch.object(full, "measured", side_effect=AssertionError):
+            code, told = self.said("--quick")
+        self.assertEqual((code, told), (2, f"ci/bench: another run uses {self.folder}: wait until it has ended\n"))
 
 
 if __name__ == "__main__":

@@ -19,12 +19,12 @@ class History(unittest.TestCase):
     """benches/history.jsonl."""
 
     def test_a_run_is_one_line_without_what_is_void(self):
-        guest = {"kernel": "6.12.1-1", "instructions": {"a": 5}, "seconds": 9}
+        guest = {"kernel": "6.12.1-1", "seeded": True, "instructions": {"a": 5}, "seconds": 9}
         line = history.line(BENCH, guest, "abc", "2026-11-26")
         self.assertEqual(line.count("\n"), 1)
         self.assertEqual(json.loads(line), {
             "revision": "abc", "date": "2026-11-26", "kernel": "6.18", "processor": "any", "cpu": {"a": 12.35},
-            "guest": {"kernel": "6.12.1-1", "instructions": {"a": 5}},
+            "guest": {"kernel": "6.12.1-1", "seeded": True, "instructions": {"a": 5}},
         })
 
     def test_without_a_guest_it_has_none(self):

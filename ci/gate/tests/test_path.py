@@ -34,38 +34,6 @@ def slower(found, change, of=path.BACKENDS):
     return found
 
 
-def bench(void=None):
-    """The JSON of a bench, as far as it is read."""
-    cases = [{"case": case, "figures": {"p50": {"rounds": [500.001, 500.003, 500.002]}}} for case in path.names()]
-    if void:
-        cases[0] = {"case": cases[0]["case"], "void": void}
-    return {"cases": cases}
-
-
-class Document(unittest.TestCase):
-    """From a bench to counts."""
-
-    def test_microseconds_of_that_clock_are_thousands_of_instructions(self):
-        found = path.document(bench(), {"kernel": "6.12.1-1"})
-        self.assertEqual(set(path.counted(found).values()), {500_002})
-
-    def test_what_was_not_redirected_is_not_counted(self):
-        with self.assertRaisesRegex(path.Void, "the rules of pod counted 0 of 5 flows"):
-            path.document(bench("the rules of pod counted 0 of 5 flows"), {})
-
-    def test_a_case_that_is_missing_is_told(self):
-        incomplete = bench()
-        lost = incomplete["cases"].pop()
-        with self.assertRaisesRegex(Trouble, lost["case"]):
-            path.document(incomplete, {})
-
-    def test_another_file_is_refused(self):
-        for text in ("", "[]", '{"cases": {}}'):
-            with self.assertRaisesRegex(Trouble, "x.json is no document of counted instructions"):
-                path.read(text, "x.json")
-        self.assertEqual(path.read(json.dumps(SAME), "x.json"), SAME)
-
-
 class Judgement(unittest.TestCase):
     """What is told as worse, and what is not."""
 
@@ -102,11 +70,30 @@ class Judgement(unittest.TestCase):
         with self.assertRaisesRegex(Trouble, "instructions change with the kernel"):
             path.compared({**part(0), "kernel": "6.12.107-1"}, part(1))
 
+    def test_versions_of_qemu_are_not_compared_with_each_other(self):
+        with self.assertRaisesRegex(Trouble, "with QEMU 9.2.0 and with QEMU 7.2.22 .*instructions change with it"):
+            path.compared({**part(0), "qemu": "9.2.0"}, part(1))
+        with self.assertRaisesRegex(Trouble, "with QEMU of an unknown version"):
+            path.compared({key: value for key, value in part(0).items() if key != "qemu"}, part(1))
+
+    def test_what_was_counted_with_unseeded_random_numbers_is_not_compared_with_later_counts(self):
+        # A document that says nothing is of a time when nobody looked.
+        for unseeded in (part(0), {**part(0), "seeded": False}):
+            with self.assertRaisesRegex(Trouble, "random numbers were seeded"):
+                path.compared(unseeded, {**part(1), "seeded": True})
+        path.compared({**part(0), "seeded": True}, {**part(1), "seeded": True})
+
     def test_a_guest_with_one_revision_is_not_compared_with_one_that_has_two(self):
-        alone = part(0)
-        alone = {**alone, "cases": {case: {"now": both["now"]} for case, both in alone["cases"].items()}}
+        alone = {**part(0), "cases": path.without_before(part(0)["cases"])}
         with self.assertRaisesRegex(Trouble, "what else is up in the guest"):
             path.compared(part(0), alone)
+
+    def test_a_case_that_only_one_run_has_is_listed(self):
+        lost = path.name("connections", "outbound", "ebpf")
+        fewer = {**part(0), "cases": {case: both for case, both in part(0)["cases"].items() if case != lost}}
+        for before, now, verdict in ((part(0), fewer, "only before"), (fewer, part(0), "only now")):
+            found = {one.what: one.verdict for one in path.compared(before, now) if not one.is_compared()}
+            self.assertEqual(found, {lost: verdict, f"{lost} over straight": verdict})
 
     def test_it_is_told_as_text_as_data_and_as_a_table(self):
         found = path.judged(slower(part(0), lambda count: count + 10_000))

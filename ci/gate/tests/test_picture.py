@@ -31,6 +31,12 @@ class Picture(unittest.TestCase):
         self.assertIn("Revision abc, 2026-11-27, Linux 6.18, any", table)
         self.assertTrue(table.endswith(f"({picture.PLOT})\n"))
 
+    def test_the_plot_is_called_what_it_shows_and_dns_is_explained(self):
+        table = picture.markdown(BENCH, None, "abc", "2026-11-27")
+        self.assertIn("![processor time of a connection, by backend]", table)
+        self.assertNotIn("latency", table)
+        self.assertRegex(table, r"\| ebpf .*\n\nDNS queries of `direct` cross to the peer's name server.*not comparable\.\n")
+
     def test_what_a_guest_counted_stands_below(self):
         counts = {f"connections/outbound/{way}/1-clients": 250_000 for way in picture.WAYS}
         counts["connections/outbound/ebpf/1-clients"] = 261_000
