@@ -35,6 +35,9 @@ pub struct Run {
 pub struct Counted {
     /// The version of the kernel's package.
     pub kernel: String,
+    /// Whether the guest's random numbers came fast: where they did not, they were most of what was counted.
+    #[serde(default)]
+    pub seeded: bool,
     /// A piece, by case.
     pub instructions: BTreeMap<Case, f64>,
 }
@@ -58,11 +61,12 @@ impl History {
         self.counted().last()
     }
 
-    /// The runs in which instructions were counted with the same kernel as in the last of them.
+    /// The runs in which instructions were counted as in the last of them: with the same kernel, seeded or not.
     #[must_use]
     pub fn comparable(&self) -> Vec<(&Run, &Counted)> {
-        let kernel = self.last_counted().map(|(_, counted)| &counted.kernel);
-        self.counted().filter(|(_, counted)| Some(&counted.kernel) == kernel).collect()
+        let about = |counted: &Counted| (counted.kernel.clone(), counted.seeded);
+        let last = self.last_counted().map(|(_, counted)| about(counted));
+        self.counted().filter(|(_, counted)| Some(about(counted)) == last).collect()
     }
 
     fn counted(&self) -> impl Iterator<Item = (&Run, &Counted)> {
@@ -85,9 +89,13 @@ mod tests {
     const EBPF: &str = "connections/outbound/ebpf/1-clients";
 
     fn line(revision: &str, kernel: &str) -> String {
+        seeded(revision, kernel, true)
+    }
+
+    fn seeded(revision: &str, kernel: &str, seeded: bool) -> String {
         format!(
             r#"{{"revision": "{revision}", "date": "2026-11-26", "kernel": "6.18", "processor": "any", "cpu": {{}},
-            "guest": {{"kernel": "{kernel}", "instructions":
+            "guest": {{"kernel": "{kernel}", "seeded": {seeded}, "instructions":
             {{"{EBPF}": 505000, "connections/outbound/straight/1-clients": 502000}}}}}}"#
         )
         .replace('\n', "")
@@ -95,7 +103,8 @@ mod tests {
 
     #[test]
     fn only_runs_with_the_kernel_of_the_last_are_comparable() {
-        let text = [line("a", "1"), line("b", "2"), line("c", "1"), line("d", "2")].join("\n");
+        let unseeded = seeded("u", "2", false);
+        let text = [line("a", "1"), line("b", "2"), unseeded, line("c", "1"), line("d", "2")].join("\n");
         let history = History::parse(&text).unwrap();
         let revisions: Vec<&str> =
             history.comparable().iter().map(|(run, _)| run.revision.as_str()).collect();
