@@ -6,7 +6,7 @@ import sys
 from datetime import datetime, timezone
 
 from guests import needs
-from . import bench, document, guest, history, path, picture, places, revision
+from . import bench, document, figures, guest, history, path, picture, places, revision
 from trouble import Trouble
 
 
@@ -49,7 +49,7 @@ def _may_be_kept():
         print("what is in the working tree is not all committed: nothing of this run is kept in the repository", flush=True)
         return False
     picture.written(places.README.read_text(), "")
-    history.written(places.FIGURES.read_text(), "")
+    figures.written(history.written(places.FIGURES.read_text(), ""), figures.NOTHING, "", "")
     return True
 
 
@@ -85,7 +85,8 @@ def _texts(found, counted_, described, date):
     counts = None if counted_ is None else {"kernel": counted_["kernel"], "seeded": counted_["seeded"],
                                             "instructions": path.counted(counted_)}
     texts = {places.HISTORY: places.HISTORY.read_text() + history.line(found, counts, described, date),
-             places.README: picture.written(places.README.read_text(), picture.markdown(found, counts, described, date))}
+             places.README: picture.written(places.README.read_text(), picture.markdown(found, counts, described, date)),
+             places.FIGURES: figures.written(places.FIGURES.read_text(), found, described, date)}
     if counted_ is not None:
-        texts[places.FIGURES] = history.written(places.FIGURES.read_text(), path.markdown(counted_))
+        texts[places.FIGURES] = history.written(texts[places.FIGURES], path.markdown(counted_))
     return texts

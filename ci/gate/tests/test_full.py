@@ -7,13 +7,13 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from gate import bench, command, document, guest, history, path, picture, places, revision
+from gate import bench, command, document, figures, guest, history, path, picture, places, revision
 from gate.tests.test_path import SAME
 from guests import build, needs
 from trouble import Trouble
 
 README = f"{picture.BEGIN}\n{picture.END}\n"
-FIGURES = f"{history.BEGIN}\n{history.END}\n"
+FIGURES = "\n".join((history.BEGIN, history.END, *figures.PACKETS, *figures.PROCESSES, ""))
 COUNTED = {**SAME, "seeded": True, "cases": path.without_before(SAME["cases"])}
 
 
@@ -39,7 +39,7 @@ class Full(Repository):
     def setUp(self):
         super().setUp()
         (places.FOLDER / "plot.svg").write_text("<svg/>")
-        found = {"environment": {"kernel": "6.18", "processor": "any"}, "cases": []}
+        found = {**figures.NOTHING, "environment": {"kernel": "6.18", "processor": "any", "processors": 2, "load": "0"}}
         for of, name, value in ((needs, "root", None), (revision, "described", "abc"), (revision, "is_committed", True),
                                 (guest, "counted", COUNTED), (bench, "measured", (0, found)), (bench, "drawn", True)):
             self.enterContext(mock.patch.object(of, name, return_value=value))
@@ -108,7 +108,8 @@ class Full(Repository):
         code, told = self.ended()
         self.assertEqual(code, 0)
         self.assertIn("without instructions of the kernel's path: there is no QEMU", told)
-        self.assertEqual(self.kept(), {"history": True, "readme": True, "figures": False, "plot": True})
+        self.assertEqual(self.kept(), {"history": True, "readme": True, "figures": True, "plot": True})
+        self.assertIn(f"{history.BEGIN}\n{history.END}\n", places.FIGURES.read_text())
 
 
 class Bench(Repository):
