@@ -7,7 +7,7 @@ import unittest
 from pathlib import Path
 
 from guests import build, job, matrix
-from guests.tests import skips
+from guests.tests import fakes, skips
 
 USERLAND = matrix.own(matrix.KERNELS[0])
 PROGRAMS = Path("/programs")
@@ -52,7 +52,15 @@ class Release(unittest.TestCase):
         done = subprocess.run(["unshare", "--net", "--mount", "sh", str(SCRIPT), "false"], text=True, capture_output=True, check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn("test it_installs ... FAILED\n", done.stdout)
-        self.assertRegex(done.stdout.splitlines()[-1], r"^test result: .* 1 passed; 6 failed$")
+        self.assertRegex(done.stdout.splitlines()[-1], r"^test result: .* 3 passed; 11 failed$")
+        self.assertIn("test it_installs_ebpf ... FAILED\n", done.stdout)
+
+    def test_each_installation_is_by_the_backend_that_is_named_and_taken_back(self):
+        with fakes.programs({"tproxy": 'echo "$@" >&2'}) as folder:
+            done = subprocess.run(["unshare", "--net", "--mount", "sh", str(SCRIPT), str(folder / "tproxy")], text=True,
+                                  capture_output=True, check=False)
+        said = [line for line in done.stderr.splitlines() if line.startswith(("install", "uninstall"))]
+        self.assertEqual(said, ["install --kuma-dp-user 5678", "uninstall", "install --backend ebpf --kuma-dp-user 5678", "uninstall"])
 
 
 if __name__ == "__main__":
