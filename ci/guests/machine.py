@@ -14,7 +14,8 @@ from pathlib import Path
 
 from trouble import Trouble, group
 
-QEMU = "qemu-system-x86_64"
+PROCESSOR = "x86_64"
+QEMU = f"qemu-system-{PROCESSOR}"
 # The job's first line; a kernel that does not come so far in BOOTING seconds has hung.
 MARK = "guest: up"
 BOOTING = 300

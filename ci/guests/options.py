@@ -8,7 +8,7 @@ from trouble import Trouble
 
 TEXT = """\
 Boots Debian kernels in QEMU and runs the scenarios there, in the userland of the kernel's own suite. Needs root, and
-what `ci/setup kernels` installs.
+what `ci/setup kernels` installs. Hosts and guests are machines of x86_64 alone.
 The guests have no network; what they need is fetched before, and kept below target/guests, as are their logs. To have
 newer kernels and root file systems fetched: rm -r target/guests/kernels target/guests/roots
 """

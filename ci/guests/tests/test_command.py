@@ -77,7 +77,7 @@ class Faults(unittest.TestCase):
     def test_without_a_program_its_package_is_named_and_nothing_is_built_or_fetched(self):
         for program, package in needs.PROGRAMS.items():
             there = {name for name in needs.PROGRAMS if name != program}
-            with tempfile.TemporaryDirectory() as name, mock.patch.object(needs, "root"), \
+            with tempfile.TemporaryDirectory() as name, mock.patch.object(needs, "root"), mock.patch.object(needs, "processor"), \
                     mock.patch.object(needs.shutil, "which", lambda asked: asked if asked in there else None):
                 code, text = self.told("6.1", folder=Path(name) / "cache")
                 self.assertEqual(code, 2)
@@ -86,12 +86,19 @@ class Faults(unittest.TestCase):
 
     def test_a_folder_that_guests_cannot_be_told_of_is_refused(self):
         for wrong in ("/a b", "/a,b", "/a:b"):
-            with mock.patch.object(needs, "root"), mock.patch.object(command, "REPOSITORY", Path(wrong)), \
-                    tempfile.TemporaryDirectory() as name:
+            with mock.patch.object(needs, "root"), mock.patch.object(needs, "processor"), \
+                    mock.patch.object(command, "REPOSITORY", Path(wrong)), tempfile.TemporaryDirectory() as name:
                 code, text = self.told("6.1", folder=Path(name) / "cache")
                 self.assertEqual(code, 2)
                 self.assertIn(f"guests cannot be told of the folder {wrong}", text)
                 self.assertEqual(os.listdir(name), [])
+
+    def test_another_kind_of_processor_is_refused_before_anything_is_fetched(self):
+        with tempfile.TemporaryDirectory() as name, mock.patch.object(needs.platform, "machine", return_value="aarch64"), \
+                mock.patch.object(command.build, "programs", side_effect=Trouble("it would build")):
+            self.assertEqual(self.told("6.1", folder=Path(name) / "cache"),
+                             (2, "ci/kernels: guests run on x86_64 alone, and this machine is aarch64"))
+            self.assertEqual(os.listdir(name), [])
 
     def test_the_working_folder_is_not_searched_for_programs(self):
         for before in ({}, {"PATH": ""}):
