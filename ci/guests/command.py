@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 CACHE = REPOSITORY / "target/guests"
 # Seconds that a guest may take, by set; without KVM a guest is fifteen times slower than its host.
 LIMITS = {"smoke": 900, "core": 2400, "tests": 2 * 3600, "all": 6 * 3600, "service": 600}
+
+# How the names of threads begin that wait for guests.
+WATCHING = "ci/kernels guest"
 
 # Where system programs are, whatever the caller's PATH says.
 SYSTEM_PATH = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin")
@@ -35,8 +39,7 @@ def main(words):
         print(f"ci/kernels: {sentence(error, CACHE)}", file=sys.stderr)
     except KeyboardInterrupt:
         print("ci/kernels: interrupted; its guests were ended", file=sys.stderr, flush=True)
-        # At once: threads still wait for guests, which end with this process.
-        os._exit(130)
+        return 130
     return 2
 
 
@@ -97,20 +100,27 @@ def several(options):
         folders = [folder_of(result) for result in all_]
         machines = [prepared(kernel_, userland, folder) for (kernel_, userland), folder in zip(asked, folders)]
 
+        over = threading.Event()
+
         def one(number):
             folder, built = folders[number], machines[number]
 
             def boot():
                 (folder / "job").write_text(scripts[number])
-                return machine.run(built, folder / "console.log", options.limit or LIMITS[options.set])
+                return machine.run(built, folder / "console.log", options.limit or LIMITS[options.set], over=over)
 
             all_[number] = attempted(replace(all_[number], facts={**facts, "accelerator": built.accelerator}), folder, boot)
 
-        pool = ThreadPoolExecutor(options.jobs)
+        pool = ThreadPoolExecutor(options.jobs, thread_name_prefix=WATCHING)
         try:
             list(pool.map(one, range(len(machines))))
         finally:
+            # Threads that still wait for guests end them. One that was just begun when this was interrupted is not known to the pool.
+            over.set()
             pool.shutdown(wait=False, cancel_futures=True)
+            for thread in threading.enumerate():
+                if thread.name.startswith(WATCHING) and thread.is_alive():
+                    thread.join()
         if options.record:
             recording.record(REPOSITORY, all_)
     return concluded(all_, whole=any(userland.is_whole() for _, userland in asked))
@@ -162,6 +172,7 @@ def enter(asked):
             programs = build.programs(REPOSITORY, CACHE)
             built = prepared(kernel_, userland, folder)
             (folder / "job").write_text(job.shell(REPOSITORY, programs, userland))
+            print("Ctrl-A x ends a guest that hangs", flush=True)
             code = machine.enter(built)
             if code == 0 and not (folder / "code").exists():
                 print("ci/kernels: the guest ended before its shell did", file=sys.stderr)

@@ -136,7 +136,7 @@ class Runs(unittest.TestCase):
         return code, out.getvalue(), cases
 
     def test_a_fault_beside_one_guest_is_its_trouble_and_the_other_goes_on(self):
-        def booted(made, console, limit):
+        def booted(made, console, limit, over):
             if "5.10" in str(console):
                 raise OSError(errno.ENOSPC, "No space left on device")
             return "hung"
