@@ -11,7 +11,7 @@ from guests.tests import fakes, skips
 
 USERLAND = matrix.own(matrix.KERNELS[0])
 PROGRAMS = Path("/programs")
-TEST = build.Test("nodes", Path("/a folder/netsim"), Path("/a folder/nodes"), ("figures::",))
+TEST = build.Test("nodes", Path("/a folder/netsim"), Path("/a folder/nodes"), {"figures::": "they measure"})
 SCRIPT = Path(__file__).resolve().parents[1] / "release-job"
 
 
@@ -38,6 +38,10 @@ class Job(unittest.TestCase):
             userland = next(it for it in matrix.USERLANDS if it.name == name)
             text = job.script(Path("/r"), PROGRAMS, userland, (), [TEST])
             self.assertEqual("export NETSIM_REQUIRE=root\n" in text, asked)
+
+    def test_what_its_kernel_says_is_kept_at_the_end(self):
+        lines = job.script(Path("/r"), PROGRAMS, USERLAND, ["a::ebpf::ipv4"], [TEST]).splitlines()
+        self.assertEqual(lines.index("dmesg >/results/kernel.log") + 1, lines.index("echo $code >/results/code"))
 
     def test_the_release_is_tried_before_all_else(self):
         text = job.script(Path("/r"), PROGRAMS, USERLAND, ["a::ebpf::ipv4"], (), Path("/r/tproxy"))

@@ -76,6 +76,10 @@ class Command(unittest.TestCase):
         command = replace(MACHINE, counting=True).command()
         self.assertEqual(command[command.index("-icount") + 1], "shift=0,sleep=off")
 
+    def test_a_kernel_that_is_broken_ends_it_and_a_slow_host_does_not(self):
+        line = MACHINE.command()[MACHINE.command().index("-append") + 1].split()
+        self.assertLessEqual({"panic=-1", "oops=panic", "softlockup_panic=1", "watchdog_thresh=60"}, set(line))
+
     def test_it_has_random_numbers_from_the_start(self):
         command = MACHINE.command()
         self.assertIn("+rdrand", command[command.index("-cpu") + 1])
