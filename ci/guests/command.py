@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import accelerator, apt, build, files, job, kernel, machine, matrix, needs, recording, results, root, selection, service
+from .asked import Asked
 from .attempt import NONE_YET, attempted, concluded, reported
 from .options import checked, parser
 from trouble import Trouble, end_as_by_ctrl_c, run, sentence
@@ -95,7 +96,7 @@ def several(options):
     all_ = [results.Result(kernel_.name, userland.name, options.set, trouble=NONE_YET) for kernel_, userland in asked]
     with reported(all_, CACHE, REPOSITORY):
         facts = {"at a time": str(min(options.jobs, len(asked)))} | (recording.about(REPOSITORY) if options.record else {})
-        scripts = jobs(options, [userland for _, userland in asked])
+        scripts = jobs(options, asked)
         # Fetched one after the other: two guests may need the same.
         folders = [folder_of(result) for result in all_]
         machines = [prepared(kernel_, userland, folder) for (kernel_, userland), folder in zip(asked, folders)]
@@ -103,13 +104,14 @@ def several(options):
         over = threading.Event()
 
         def one(number):
-            folder, built = folders[number], machines[number]
+            folder, built, (script, runs) = folders[number], machines[number], scripts[number]
 
             def boot():
-                (folder / "job").write_text(scripts[number])
+                (folder / "job").write_text(script)
                 return machine.run(built, folder / "console.log", options.limit or LIMITS[options.set], over=over)
 
-            all_[number] = attempted(replace(all_[number], facts={**facts, "accelerator": built.accelerator}), folder, boot)
+            named_ = replace(all_[number], facts={**facts, "accelerator": built.accelerator})
+            all_[number] = attempted(named_, folder, runs, boot)
 
         pool = ThreadPoolExecutor(options.jobs, thread_name_prefix=WATCHING)
         try:
@@ -136,21 +138,30 @@ def services(options):
         for number, (kernel_, userland) in enumerate(asked):
             folder = folder_of(all_[number])
             built = prepared(kernel_, userland, folder, service.PACKAGES)
-            all_[number] = attempted(replace(all_[number], facts=dict(facts)), folder, lambda: service.tried(
+            named_ = replace(all_[number], facts=dict(facts))
+            all_[number] = attempted(named_, folder, Asked(tests=(service.TESTS,)), lambda: service.tried(
                 built, folder, REPOSITORY, program, options.limit or LIMITS["service"]))
         if options.record:
             recording.record(REPOSITORY, all_)
     return concluded(all_, whole=False)
 
 
-def jobs(options, userlands):
-    """What a guest of each userland is told to do, with all that it runs built."""
+def jobs(options, guests_):
+    """What each guest is told to do and what it is held to, with all that it runs built."""
     programs = build.programs(REPOSITORY, CACHE)
     tests = build.tests(REPOSITORY, CACHE) if options.set in ("all", "tests") and not options.only else ()
     released = build.released(REPOSITORY) if options.release else None
     listed = scenarios(programs, options) if options.set != "tests" else []
-    return [job.script(REPOSITORY, programs, userland, selection.chosen(listed, matrix.SETS.get(options.set, ()), userland.lacking),
-                       tests, released) for userland in userlands]
+    scenarios_ = matrix.SETS.get(options.set, ())
+
+    def told(kernel_, userland):
+        names = selection.chosen(listed, scenarios_, userland.lacking)
+        runs = Asked(tuple(names), tuple(test.name for test in tests) + ("release",) * bool(released),
+                     dict.fromkeys(selection.lost(listed, scenarios_, userland.lacking), userland.what),
+                     build.left_out(tests) if tests else {}, selection.expected(names, matrix.GAPS, kernel_.name))
+        return job.script(REPOSITORY, programs, userland, names, tests, released), runs
+
+    return [told(kernel_, userland) for kernel_, userland in guests_]
 
 
 def scenarios(programs, options):

@@ -43,6 +43,9 @@ class Job(unittest.TestCase):
         lines = job.script(Path("/r"), PROGRAMS, USERLAND, ["a::ebpf::ipv4"], [TEST]).splitlines()
         self.assertEqual(lines.index("dmesg >/results/kernel.log") + 1, lines.index("echo $code >/results/code"))
 
+    def test_what_is_left_out_of_a_program_is_skipped_there(self):
+        self.assertIn("--skip figures::", job.script(Path("/r"), PROGRAMS, USERLAND, (), [TEST]))
+
     def test_the_release_is_tried_before_all_else(self):
         text = job.script(Path("/r"), PROGRAMS, USERLAND, ["a::ebpf::ipv4"], (), Path("/r/tproxy"))
         self.assertLess(text.index("release-job /r/tproxy"), text.index("netsim run"))
