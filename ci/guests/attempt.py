@@ -11,6 +11,10 @@ from trouble import Trouble, sentence
 NONE_YET = "has no result"
 
 
+class Unkept(Trouble):
+    """Guests were run, and what they did could not be kept or told whole."""
+
+
 def forgotten(cache):
     """Removes the report of an earlier run, which machines would take for that of one that is refused."""
     with contextlib.suppress(OSError):
@@ -23,8 +27,7 @@ def _report(cache):
 
 @contextlib.contextmanager
 def reported(all_, cache, repository):
-    """Holds the cache for one run; whatever happens in it, machines find its results, and none of an earlier run."""
-    forgotten(cache)
+    """Holds the cache for one run; whatever happens in it, machines find its results."""
     needs.met(repository)
     with files.alone(cache):
         try:
@@ -35,6 +38,8 @@ def reported(all_, cache, repository):
             unfinished = [replace(result, trouble=NONE_YET + why) if result.trouble == NONE_YET else result for result in all_]
             with contextlib.suppress(OSError):
                 results.junit(unfinished, _report(cache))
+            if isinstance(error, (OSError, Trouble)) and any(result.trouble != NONE_YET for result in all_):
+                raise Unkept(sentence(error, cache)) from error
             raise
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import accelerator, apt, build, files, job, kernel, machine, matrix, needs, recording, results, root, selection, service
 from .asked import Asked
-from .attempt import NONE_YET, attempted, concluded, reported
+from .attempt import NONE_YET, Unkept, attempted, concluded, forgotten, reported
 from .options import checked, parser
 from trouble import Trouble, end_as_by_ctrl_c, run, sentence
 
@@ -28,7 +28,15 @@ SYSTEM_PATH = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin")
 
 def main(words):
     """Runs what the command line says; the exit code."""
-    options = parser().parse_args(words)
+    try:
+        options = parser().parse_args(words)
+    except SystemExit as end:
+        # Help was asked for, else it is refused.
+        if end.code:
+            forgotten(CACHE)
+        raise
+    if options.shell is None:
+        forgotten(CACHE)
     os.environ["PATH"] = os.pathsep.join((*filter(None, [os.environ.get("PATH")]), *SYSTEM_PATH))
     end_as_by_ctrl_c()
     try:
@@ -38,10 +46,10 @@ def main(words):
         return services(options) if options.service else several(options)
     except (Trouble, OSError) as error:
         print(f"ci/kernels: {sentence(error, CACHE)}", file=sys.stderr)
+        return 1 if isinstance(error, Unkept) else 2
     except KeyboardInterrupt:
         print("ci/kernels: interrupted; its guests were ended", file=sys.stderr, flush=True)
         return 130
-    return 2
 
 
 def named(things, name, what):
@@ -62,8 +70,8 @@ def guest(version, userland):
 def guests(options):
     """All that are asked for."""
     if options.userlands:
-        names = options.versions or [matrix.USERLAND_KERNEL]
-        return [guest(name, userland.name) for name in names for userland in matrix.USERLANDS]
+        kernels = [named(matrix.KERNELS, name, "kernel") for name in options.versions or [matrix.USERLAND_KERNEL]]
+        return [(kernel_, userland) for kernel_ in kernels for userland in matrix.USERLANDS if userland.name != kernel_.suite]
     names = options.versions or [k.name for k in matrix.KERNELS]
     return [guest(name, options.userland) for name in names]
 

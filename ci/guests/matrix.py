@@ -79,6 +79,7 @@ for controller in cpu memory net_cls; do mount -t cgroup -o $controller cgroup /
 # With cgroup v2 alone, as every guest, but where another word is said of it.
 USERLANDS = (
     Userland("bullseye", "bullseye", "iptables of Debian 11"),
+    Userland("bookworm", "bookworm", "iptables of Debian 12"),
     Userland("trixie", "trixie", "iptables of Debian 13"),
     Userland("forky", "forky", "the newest iptables"),
     Userland("nft-only", "bookworm", "without legacy programs", "rm /usr/sbin/*tables-legacy* /usr/sbin/xtables-legacy-multi",

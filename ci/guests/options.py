@@ -13,8 +13,8 @@ The guests have no network; what they need is fetched before, and kept below tar
 newer kernels and root file systems fetched: rm -r target/guests/kernels target/guests/roots
 """
 END = """\
-exit codes: 0 all passed; 1 something failed, hung or panicked; 2 nothing was run, and the message says why;
-130 interrupted
+exit codes: 0 all passed, and failed where ci/guests/matrix.py expects it; 1 something failed, hung, panicked or did not run,
+or results could not be kept; 2 nothing was run, and the message says why; 130 interrupted
 """
 # An option, why it stands alone, and what it goes without.
 CLASHES = (
