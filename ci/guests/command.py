@@ -3,12 +3,14 @@
 import os
 import shutil
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 from . import accelerator, apt, build, files, job, kernel, machine, matrix, needs, recording, results, root, selection, service
-from .attempt import NONE_YET, attempted, concluded, reported
+from .asked import Asked
+from .attempt import NONE_YET, Unkept, attempted, concluded, forgotten, reported
 from .options import checked, parser
 from trouble import Trouble, end_as_by_ctrl_c, run, sentence
 
@@ -17,13 +19,24 @@ CACHE = REPOSITORY / "target/guests"
 # Seconds that a guest may take, by set; without KVM a guest is fifteen times slower than its host.
 LIMITS = {"smoke": 900, "core": 2400, "tests": 2 * 3600, "all": 6 * 3600, "service": 600}
 
+# How the names of threads begin that wait for guests.
+WATCHING = "ci/kernels guest"
+
 # Where system programs are, whatever the caller's PATH says.
 SYSTEM_PATH = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin")
 
 
 def main(words):
     """Runs what the command line says; the exit code."""
-    options = parser().parse_args(words)
+    try:
+        options = parser().parse_args(words)
+    except SystemExit as end:
+        # Help was asked for, else it is refused.
+        if end.code:
+            forgotten(CACHE)
+        raise
+    if options.shell is None:
+        forgotten(CACHE)
     os.environ["PATH"] = os.pathsep.join((*filter(None, [os.environ.get("PATH")]), *SYSTEM_PATH))
     end_as_by_ctrl_c()
     try:
@@ -33,11 +46,10 @@ def main(words):
         return services(options) if options.service else several(options)
     except (Trouble, OSError) as error:
         print(f"ci/kernels: {sentence(error, CACHE)}", file=sys.stderr)
+        return 1 if isinstance(error, Unkept) else 2
     except KeyboardInterrupt:
         print("ci/kernels: interrupted; its guests were ended", file=sys.stderr, flush=True)
-        # At once: threads still wait for guests, which end with this process.
-        os._exit(130)
-    return 2
+        return 130
 
 
 def named(things, name, what):
@@ -58,8 +70,8 @@ def guest(version, userland):
 def guests(options):
     """All that are asked for."""
     if options.userlands:
-        names = options.versions or [matrix.USERLAND_KERNEL]
-        return [guest(name, userland.name) for name in names for userland in matrix.USERLANDS]
+        kernels = [named(matrix.KERNELS, name, "kernel") for name in options.versions or [matrix.USERLAND_KERNEL]]
+        return [(kernel_, userland) for kernel_ in kernels for userland in matrix.USERLANDS if userland.name != kernel_.suite]
     names = options.versions or [k.name for k in matrix.KERNELS]
     return [guest(name, options.userland) for name in names]
 
@@ -92,25 +104,33 @@ def several(options):
     all_ = [results.Result(kernel_.name, userland.name, options.set, trouble=NONE_YET) for kernel_, userland in asked]
     with reported(all_, CACHE, REPOSITORY):
         facts = {"at a time": str(min(options.jobs, len(asked)))} | (recording.about(REPOSITORY) if options.record else {})
-        scripts = jobs(options, [userland for _, userland in asked])
+        scripts = jobs(options, asked)
         # Fetched one after the other: two guests may need the same.
         folders = [folder_of(result) for result in all_]
         machines = [prepared(kernel_, userland, folder) for (kernel_, userland), folder in zip(asked, folders)]
 
+        over = threading.Event()
+
         def one(number):
-            folder, built = folders[number], machines[number]
+            folder, built, (script, runs) = folders[number], machines[number], scripts[number]
 
             def boot():
-                (folder / "job").write_text(scripts[number])
-                return machine.run(built, folder / "console.log", options.limit or LIMITS[options.set])
+                (folder / "job").write_text(script)
+                return machine.run(built, folder / "console.log", options.limit or LIMITS[options.set], over=over)
 
-            all_[number] = attempted(replace(all_[number], facts={**facts, "accelerator": built.accelerator}), folder, boot)
+            named_ = replace(all_[number], facts={**facts, "accelerator": built.accelerator})
+            all_[number] = attempted(named_, folder, runs, boot)
 
-        pool = ThreadPoolExecutor(options.jobs)
+        pool = ThreadPoolExecutor(options.jobs, thread_name_prefix=WATCHING)
         try:
             list(pool.map(one, range(len(machines))))
         finally:
+            # Threads that still wait for guests end them. One that was just begun when this was interrupted is not known to the pool.
+            over.set()
             pool.shutdown(wait=False, cancel_futures=True)
+            for thread in threading.enumerate():
+                if thread.name.startswith(WATCHING) and thread.is_alive():
+                    thread.join()
         if options.record:
             recording.record(REPOSITORY, all_)
     return concluded(all_, whole=any(userland.is_whole() for _, userland in asked))
@@ -126,21 +146,30 @@ def services(options):
         for number, (kernel_, userland) in enumerate(asked):
             folder = folder_of(all_[number])
             built = prepared(kernel_, userland, folder, service.PACKAGES)
-            all_[number] = attempted(replace(all_[number], facts=dict(facts)), folder, lambda: service.tried(
+            named_ = replace(all_[number], facts=dict(facts))
+            all_[number] = attempted(named_, folder, Asked(tests=(service.TESTS,)), lambda: service.tried(
                 built, folder, REPOSITORY, program, options.limit or LIMITS["service"]))
         if options.record:
             recording.record(REPOSITORY, all_)
     return concluded(all_, whole=False)
 
 
-def jobs(options, userlands):
-    """What a guest of each userland is told to do, with all that it runs built."""
+def jobs(options, guests_):
+    """What each guest is told to do and what it is held to, with all that it runs built."""
     programs = build.programs(REPOSITORY, CACHE)
     tests = build.tests(REPOSITORY, CACHE) if options.set in ("all", "tests") and not options.only else ()
     released = build.released(REPOSITORY) if options.release else None
     listed = scenarios(programs, options) if options.set != "tests" else []
-    return [job.script(REPOSITORY, programs, userland, selection.chosen(listed, matrix.SETS.get(options.set, ()), userland.lacking),
-                       tests, released) for userland in userlands]
+    scenarios_ = matrix.SETS.get(options.set, ())
+
+    def told(kernel_, userland):
+        names = selection.chosen(listed, scenarios_, userland.lacking)
+        runs = Asked(tuple(names), tuple(test.name for test in tests) + ("release",) * bool(released),
+                     dict.fromkeys(selection.lost(listed, scenarios_, userland.lacking), userland.what),
+                     build.left_out(tests) if tests else {}, selection.expected(names, matrix.GAPS, kernel_.name))
+        return job.script(REPOSITORY, programs, userland, names, tests, released), runs
+
+    return [told(kernel_, userland) for kernel_, userland in guests_]
 
 
 def scenarios(programs, options):
@@ -162,6 +191,7 @@ def enter(asked):
             programs = build.programs(REPOSITORY, CACHE)
             built = prepared(kernel_, userland, folder)
             (folder / "job").write_text(job.shell(REPOSITORY, programs, userland))
+            print("Ctrl-A x ends a guest that hangs", flush=True)
             code = machine.enter(built)
             if code == 0 and not (folder / "code").exists():
                 print("ci/kernels: the guest ended before its shell did", file=sys.stderr)

@@ -42,7 +42,8 @@ def script(repository, programs, userland, names, tests=(), released=None):
             f"(cd {quoted(test.package)} && {quoted(test.program)} --test-threads 1 {skips}) "
             f">/results/{test.name}.tests 2>/results/{test.name}.errors || code=$?",
         ]
-    return "\n".join([*lines, "echo $code >/results/code", *end()])
+    # On the console there is little of it: `quiet` keeps warnings away, and time is dear there.
+    return "\n".join([*lines, "dmesg >/results/kernel.log", "echo $code >/results/code", *end()])
 
 
 def commands(repository, userland, lines):

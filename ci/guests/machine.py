@@ -8,18 +8,25 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+import termios
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from trouble import Trouble, group
 
-QEMU = "qemu-system-x86_64"
+PROCESSOR = "x86_64"
+QEMU = f"qemu-system-{PROCESSOR}"
 # The job's first line; a kernel that does not come so far in BOOTING seconds has hung.
 MARK = "guest: up"
 BOOTING = 300
-# A host that is busy must not look like a broken timer; one processor needs no guard against clocks that differ.
-LINE = "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check tsc=reliable"
+# A host that is busy must not look like a broken timer, nor like a processor that hangs: two minutes are let pass. One processor
+# needs no guard against clocks that differ. What is broken ends the guest; what the kernel says is kept whole, also where rules log.
+LINE = ("console=ttyS0 quiet log_buf_len=4M panic=-1 oops=panic softlockup_panic=1 watchdog_thresh=60 mitigations=off no_timer_check "
+        "tsc=reliable")
+# Bytes on a console that nobody writes who is in order; a disk is full soon where a guest says the same without end.
+LARGEST = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -77,17 +84,28 @@ class Machine:
         return command
 
 
-def run(machine, console, limit, booting=BOOTING):
-    """Runs a guest until it powers off; its console goes to a file. Returns why it ended otherwise, or None."""
+class Interrupted(Exception):
+    """A guest was ended since this program shall end."""
+
+
+def run(machine, console, limit, booting=BOOTING, over=None):
+    """Runs a guest until it powers off; its console goes to a file. Returns why it ended otherwise, or None.
+
+    Once the event `over` is set, the guest is ended within a second, and nothing said of it.
+    """
     # In a group of its own: Ctrl-C is for this program, which ends the guest.
     with console.open("wb") as output, group(_tied(machine.command()), stdout=output, stderr=subprocess.STDOUT) as process:
         begun = time.monotonic()
         while process.poll() is None:
+            if over and over.is_set():
+                raise Interrupted
             passed = time.monotonic() - begun
             if passed > limit:
                 return f"had not ended after {limit} seconds, and was ended"
             if passed > booting and not is_up(console):
                 return f"had not booted after {booting} seconds, and was ended"
+            if console.stat().st_size > LARGEST:
+                return f"had written more than {LARGEST >> 20} MiB to its console, and was ended"
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(1)
     return ending(console, process.returncode)
@@ -112,13 +130,35 @@ def is_up(console):
 
 
 def enter(machine):
-    """Runs a guest with this terminal as its console."""
-    with subprocess.Popen(_tied(machine.command(interactive=True))) as process:
+    """Runs a guest with this terminal as its console; the terminal is afterwards as it was, however that ends."""
+    with _restored(sys.stdin), subprocess.Popen(_tied(machine.command(interactive=True))) as process:
         try:
             return process.wait()
         finally:
             if process.poll() is None:
-                process.kill()
+                _ended(process)
+
+
+def _ended(process):
+    """Ends QEMU; it has some seconds to bring what it holds in order."""
+    process.terminate()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+@contextlib.contextmanager
+def _restored(terminal):
+    """Gives a terminal back its settings: QEMU makes it raw, and a shell in that echoes nothing."""
+    before = termios.tcgetattr(terminal) if terminal.isatty() else None
+    try:
+        yield
+    finally:
+        # After a hang-up it may be gone.
+        with contextlib.suppress(termios.error):
+            if before:
+                termios.tcsetattr(terminal, termios.TCSANOW, before)
 
 
 def _tied(command):

@@ -1,6 +1,7 @@
 """What guests cannot do without on the host; the packages that have it."""
 
 import os
+import platform
 import re
 import shutil
 
@@ -15,6 +16,7 @@ PROGRAMS = {machine.QEMU: "qemu-system-x86", "mmdebstrap": "mmdebstrap", "busybo
 
 def met(repository):
     """Refuses in one sentence, before anything is built or fetched, where guests cannot be."""
+    processor()
     root()
     awkward = re.search(r"[\s,:\"']", str(repository))
     if awkward:
@@ -22,6 +24,12 @@ def met(repository):
     for program, package in PROGRAMS.items():
         if shutil.which(program) is None:
             raise Trouble(f"there is no {program}; install {package}; ci/setup kernels installs all but a Rust toolchain")
+
+
+def processor():
+    """Guests are of the host's kind, since programs are built for both at once."""
+    if platform.machine() != machine.PROCESSOR:
+        raise Trouble(f"guests run on {machine.PROCESSOR} alone, and this machine is {platform.machine()}")
 
 
 def root():

@@ -8,13 +8,13 @@ from trouble import Trouble
 
 TEXT = """\
 Boots Debian kernels in QEMU and runs the scenarios there, in the userland of the kernel's own suite. Needs root, and
-what `ci/setup kernels` installs.
+what `ci/setup kernels` installs. Hosts and guests are machines of x86_64 alone.
 The guests have no network; what they need is fetched before, and kept below target/guests, as are their logs. To have
 newer kernels and root file systems fetched: rm -r target/guests/kernels target/guests/roots
 """
 END = """\
-exit codes: 0 all passed; 1 something failed, hung or panicked; 2 nothing was run, and the message says why;
-130 interrupted
+exit codes: 0 all passed, and failed where ci/guests/matrix.py expects it; 1 something failed, hung, panicked or did not run,
+or results could not be kept; 2 nothing was run, and the message says why; 130 interrupted
 """
 # An option, why it stands alone, and what it goes without.
 CLASHES = (

@@ -11,7 +11,7 @@ def chosen(listed, scenarios, lacking=()):
 
     What is lacking, as patterns of `backend::family`, is left to the other family.
     """
-    there = [name for name in listed if not any(fnmatchcase(name.partition("::")[2], pattern) for pattern in lacking)]
+    there = [name for name in listed if not is_lacking(name, lacking)]
     if not scenarios:
         return there
     known = {name.partition("::")[0] for name in listed}
@@ -28,3 +28,19 @@ def chosen(listed, scenarios, lacking=()):
         # The next backend takes the other family, so that each scenario is driven in both.
         names += [variants[(number + place) % len(variants)] for place, variants in enumerate(of_scenario)]
     return names
+
+
+def is_lacking(name, lacking):
+    """Whether a variant is of a family that its backend has not."""
+    return any(fnmatchcase(name.partition("::")[2], pattern) for pattern in lacking)
+
+
+def lost(listed, scenarios, lacking):
+    """What would be chosen if nothing were lacking, and is not."""
+    return [name for name in chosen(listed, scenarios) if is_lacking(name, lacking)]
+
+
+def expected(names, gaps, kernel):
+    """Of these variants those that are declared to fail with a kernel, each with the reason."""
+    return {name: gap.reason for name in names for gap in gaps if kernel in gap.kernels
+            and name.partition("::")[0] == gap.scenario and fnmatchcase(name.partition("::")[2], gap.variants)}

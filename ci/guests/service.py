@@ -20,6 +20,10 @@ PACKAGES = ("systemd-sysv", "udev")
 DISK = 256 << 20
 
 
+# What its results are called.
+TESTS = "service"
+
+
 def tried(made, folder, repository, program, limit):
     """Boots it twice within `limit` seconds, which leave results in the folder; what went wrong with the guest, or None."""
     _laid_out(folder, repository, program)

@@ -5,26 +5,32 @@ Pure but for reading and writing the README's text between its marks.
 
 import re
 from collections import Counter, defaultdict
+from dataclasses import dataclass, field
 
 from . import matrix
 import marked
 
 BEGIN = "<!-- made by ci/kernels --record from ci/guests/recorded -->"
 END = "<!-- end of the table -->"
+# What is counted besides backends: the column of privileged tests, and what has no column.
+TESTS = "privileged tests"
+RELEASE = "ci/release"
 
 
 def markdown(results):
     """The table, and below it the reason of each gap."""
     services = [result for result in results if result.set == "service"]
     ordered = sorted((result for result in results if result.set != "service"), key=_place)
-    backends = sorted({backend for result in results for backend in _by_backend(result)})
-    heads = ["Linux", "userland", "iptables", "set", *backends, "seconds", "recorded from"]
+    cells = [_cells(result) for result in ordered]
+    # Privileged tests are run in hours: without them there is no column of theirs.
+    columns = sorted({column for row in cells for column in row} - {RELEASE}, key=lambda column: (column == TESTS, column))
+    heads = ["Linux", "userland", "iptables", "set", *columns, "seconds", "recorded from"]
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     notes = []
-    for result in ordered:
-        cells = _by_backend(result)
-        row = [result.facts.get("kernel", result.kernel), _userland(result), result.facts.get("iptables", "?"), _set(result),
-               *(_cell(cells.get(backend, {}), notes) for backend in backends), _seconds(result), _revision(result)]
+    for result, its in zip(ordered, cells):
+        row = [result.facts.get("kernel", result.kernel), _userland(result), result.facts.get("iptables", "?"),
+               _set(result, its.get(RELEASE)), *(_cell(its.get(column), notes) for column in columns), _seconds(result),
+               _revision(result)]
         lines.append(f"| {' | '.join(row)} |")
     lines += ["", *(f"{number}. {note}" for number, note in enumerate(notes, 1))]
     lines += [line for of_release in _of_release(ordered) for line in ("", of_release)]
@@ -37,8 +43,9 @@ def written(readme, results):
     return marked.written(readme, "README.md", BEGIN, END, markdown(results))
 
 
-def _set(result):
-    return f"{result.set}, **{result.trouble}**" if result.trouble else result.set
+def _set(result, release):
+    failed = [f"**ci/release: {release.failed} failed**"] if release and release.failed else []
+    return ", ".join([result.set, *failed, *([f"**{result.trouble}**"] if result.trouble else [])])
 
 
 def _seconds(result):
@@ -54,15 +61,11 @@ def _revision(result):
 
 def _of_release(ordered):
     """Where the program of ci/release was tried: in all rows, it is hoped."""
-    tried = [result for result in ordered if any(_is_of_release(name) for name in (*result.passed, *result.failed))]
-    good = [result for result in tried if not any(_is_of_release(name) for name in result.failed)]
+    tried = [cells[RELEASE] for cells in map(_cells, ordered) if RELEASE in cells]
+    good = [cell for cell in tried if not cell.failed]
     if not tried:
         return []
     return [f"The program of `ci/release` installed, said so and uninstalled without a trace in {len(good)} of {len(ordered)} rows."]
-
-
-def _is_of_release(name):
-    return name.startswith("release ")
 
 
 def _of_service(result):
@@ -87,39 +90,48 @@ def _userland(result):
     return f"{what.what} (Debian {result.facts.get('debian', what.suite)})"
 
 
-def _by_backend(result):
-    """Counts and reasons by backend, of scenarios alone: `name::backend::family`."""
-    cells = defaultdict(lambda: {"passed": 0, "failed": 0, "skipped": Counter()})
-    for kind in ("passed", "failed"):
-        for name in getattr(result, kind):
-            backend = _backend(name)
-            if backend:
-                cells[backend][kind] += 1
-    for name, reason in result.skipped.items():
-        backend = _backend(name)
-        if backend:
-            cells[backend]["skipped"][_short(reason)] += 1
+@dataclass
+class Cell:
+    """Counts, and reasons by how many variants or tests have them."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: Counter = field(default_factory=Counter)
+    gaps: Counter = field(default_factory=Counter)
+
+
+def _cells(result):
+    """What is counted, by backend, as tests, and as checks of the release."""
+    cells = defaultdict(Cell)
+    for name in result.passed:
+        cells[_column(name)].passed += 1
+    for name in result.failed:
+        cells[_column(name)].failed += 1
+    for kind in ("skipped", "gaps"):
+        for name, reason in getattr(result, kind).items():
+            getattr(cells[_column(name)], kind)[_short(reason)] += 1
     return cells
 
 
-def _backend(name):
-    parts = name.split("::")
-    return parts[1] if len(parts) == 3 and re.fullmatch(r"ipv[46]", parts[2]) else None
+def _column(name):
+    """Where a variant, `scenario::backend::family`, or a test, `program path::of::it`, is counted; a program alone is all of its tests."""
+    program, _, test = name.partition(" ")
+    if program == "release":
+        return RELEASE
+    variant = name.split("::")
+    return variant[1] if not test and len(variant) == 3 and re.fullmatch("ipv[46]", variant[2]) else TESTS
 
 
 def _cell(cell, notes):
     if not cell:
         return "–"
-    text = f"{cell['passed']} passed"
-    if not cell["passed"]:
-        text = "–"
-    if cell["failed"]:
-        text += f", **{cell['failed']} failed**"
-    for reason, number in sorted(cell["skipped"].items()):
-        if reason not in notes:
-            notes.append(reason)
-        text += f", {number} skipped ({notes.index(reason) + 1})"
-    return text
+    parts = [f"{cell.passed} passed" if cell.passed else "–", *([f"**{cell.failed} failed**"] if cell.failed else [])]
+    for what, reasons in (("skipped", cell.skipped), ("failed as expected", cell.gaps)):
+        for reason, number in sorted(reasons.items()):
+            if reason not in notes:
+                notes.append(reason)
+            parts.append(f"{number} {what} ({notes.index(reason) + 1})")
+    return ", ".join(parts)
 
 
 def _short(reason):

@@ -4,14 +4,17 @@ import contextlib
 import errno
 import io
 import os
+import signal
 import subprocess
 import tempfile
+import threading
+import time
 import unittest
 import xml.etree.ElementTree as xml
 from pathlib import Path
 from unittest import mock
 
-from guests import attempt, command, kernel, machine, matrix, needs
+from guests import attempt, command, kernel, machine, matrix, needs, options, recording, results
 from guests.files import made_whole
 from guests.machine import Machine
 from guests.results import Result
@@ -21,12 +24,33 @@ from trouble import Trouble
 KERNELS = Path(__file__).resolve().parents[2] / "kernels"
 
 
-def said(*words, **options):
-    done = subprocess.run([str(KERNELS), *words], capture_output=True, text=True, check=False, **options)
-    return done.returncode, done.stderr.strip()
+def said(*words):
+    """The exit code and what is said of a refusal, with a cache whose report is of an earlier run, and shall be gone."""
+    with tempfile.TemporaryDirectory() as name, mock.patch.object(command, "CACHE", Path(name)), \
+            contextlib.redirect_stderr(io.StringIO()) as stderr:
+        report = Path(name) / "results/junit.xml"
+        report.parent.mkdir()
+        report.touch()
+        try:
+            code = command.main(words)
+        except SystemExit as end:
+            code = end.code
+        assert report.exists() == ("--shell" in words), "the report of an earlier run is left by that which is refused"
+    return code, stderr.getvalue().strip()
 
 
 class Refusals(unittest.TestCase):
+    def test_it_is_a_program(self):
+        done = subprocess.run([str(KERNELS), "--help"], capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("machines of x86_64 alone", done.stdout)
+
+    def test_help_leaves_the_report_of_an_earlier_run(self):
+        with mock.patch.object(command, "forgotten") as forgotten, contextlib.redirect_stdout(io.StringIO()):
+            with self.assertRaises(SystemExit):
+                command.main(("--help",))
+        forgotten.assert_not_called()
+
     def test_an_unknown_version_lists_what_there_is(self):
         self.assertEqual(said("4.19"), (2, "ci/kernels: there is no kernel 4.19: there are 5.10, 6.1, 6.12, newest"))
         self.assertEqual(said("--shell", "4.19")[0], 2)
@@ -38,7 +62,16 @@ class Refusals(unittest.TestCase):
     def test_an_unknown_userland_lists_what_there_is(self):
         code, text = said("--userland", "buster", "6.1")
         self.assertEqual(code, 2)
-        self.assertIn("there is no userland buster: there are bullseye, ", text)
+        self.assertIn("there is no userland buster: there are bullseye, bookworm, ", text)
+
+    def test_each_suite_of_a_kernel_is_a_userland_for_every_kernel_and_its_own_is_no_other(self):
+        for kernel_ in matrix.KERNELS:
+            for suite in (other.suite for other in matrix.KERNELS):
+                self.assertEqual(command.guest(kernel_.name, suite)[1].suite, suite)
+            names = [userland.name for _, userland in command.guests(options.checked(options.parser().parse_args(
+                ("--userlands", kernel_.name))))]
+            self.assertEqual(len(names), len(matrix.USERLANDS) - 1)
+            self.assertNotIn(kernel_.suite, names)
 
     def test_numbers_start_from_one(self):
         for option in ("--jobs", "--limit"):
@@ -77,7 +110,7 @@ class Faults(unittest.TestCase):
     def test_without_a_program_its_package_is_named_and_nothing_is_built_or_fetched(self):
         for program, package in needs.PROGRAMS.items():
             there = {name for name in needs.PROGRAMS if name != program}
-            with tempfile.TemporaryDirectory() as name, mock.patch.object(needs, "root"), \
+            with tempfile.TemporaryDirectory() as name, mock.patch.object(needs, "root"), mock.patch.object(needs, "processor"), \
                     mock.patch.object(needs.shutil, "which", lambda asked: asked if asked in there else None):
                 code, text = self.told("6.1", folder=Path(name) / "cache")
                 self.assertEqual(code, 2)
@@ -86,12 +119,19 @@ class Faults(unittest.TestCase):
 
     def test_a_folder_that_guests_cannot_be_told_of_is_refused(self):
         for wrong in ("/a b", "/a,b", "/a:b"):
-            with mock.patch.object(needs, "root"), mock.patch.object(command, "REPOSITORY", Path(wrong)), \
-                    tempfile.TemporaryDirectory() as name:
+            with mock.patch.object(needs, "root"), mock.patch.object(needs, "processor"), \
+                    mock.patch.object(command, "REPOSITORY", Path(wrong)), tempfile.TemporaryDirectory() as name:
                 code, text = self.told("6.1", folder=Path(name) / "cache")
                 self.assertEqual(code, 2)
                 self.assertIn(f"guests cannot be told of the folder {wrong}", text)
                 self.assertEqual(os.listdir(name), [])
+
+    def test_another_kind_of_processor_is_refused_before_anything_is_fetched(self):
+        with tempfile.TemporaryDirectory() as name, mock.patch.object(needs.platform, "machine", return_value="aarch64"), \
+                mock.patch.object(command.build, "programs", side_effect=Trouble("it would build")):
+            self.assertEqual(self.told("6.1", folder=Path(name) / "cache"),
+                             (2, "ci/kernels: guests run on x86_64 alone, and this machine is aarch64"))
+            self.assertEqual(os.listdir(name), [])
 
     def test_the_working_folder_is_not_searched_for_programs(self):
         for before in ({}, {"PATH": ""}):
@@ -129,7 +169,7 @@ class Runs(unittest.TestCase):
         return code, out.getvalue(), cases
 
     def test_a_fault_beside_one_guest_is_its_trouble_and_the_other_goes_on(self):
-        def booted(made, console, limit):
+        def booted(made, console, limit, over):
             if "5.10" in str(console):
                 raise OSError(errno.ENOSPC, "No space left on device")
             return "hung"
@@ -138,7 +178,7 @@ class Runs(unittest.TestCase):
             code, text, cases = self.ran(Path(name), "5.10", "6.1", "--only", "x")
         self.assertEqual(code, 1, text)
         self.assertRegex(cases["5.10-bullseye"], "/5.10-bullseye: No space left on device$")
-        self.assertEqual(cases["6.1-bookworm"], "hung")
+        self.assertEqual(cases["6.1-bookworm"], "hung; left no scenarios.xml: none of 1 variants is known to have run")
 
     def test_what_qemu_says_is_told_of_each_guest(self):
         with tempfile.TemporaryDirectory() as name:
@@ -152,6 +192,69 @@ class Runs(unittest.TestCase):
             code, text, cases = self.ran(Path(name), "6.1", "--only", "x", prepared=mock.Mock(side_effect=Trouble("no mirror")))
         self.assertEqual((code, text), (2, "ci/kernels: no mirror\n"))
         self.assertEqual(cases, {"6.1-bookworm": "has no result: no mirror"})
+
+    def booted(self, xml_="<testsuite><testcase name='outbound/default::ebpf::ipv4'/></testsuite>"):
+        """Plays a guest that leaves this."""
+        def run(made, console, limit, over):
+            console.parent.joinpath("scenarios.xml").write_text(xml_)
+            console.parent.joinpath("code").write_text("0")
+        return mock.patch.object(machine, "run", run)
+
+    def test_what_was_told_to_run_and_did_not_is_trouble(self):
+        for left, code in (({}, 0), ({"xml_": "<testsuite><testcase name='a::ebpf::ipv4'/></testsuite>"}, 1)):
+            with tempfile.TemporaryDirectory() as name, self.booted(**left):
+                self.assertEqual(self.ran(Path(name), "6.1", "--only", "x")[0], code)
+
+    def test_guests_whose_results_cannot_be_kept_were_run_all_the_same(self):
+        full = OSError(errno.ENOSPC, "No space left on device", "/x")
+        for broken in ((results, "junit"), (recording, "record")):
+            with tempfile.TemporaryDirectory() as name, self.booted(), mock.patch.object(*broken, side_effect=full), \
+                    mock.patch.object(recording, "about", return_value={}), mock.patch.object(command.build, "released"):
+                words = ("6.1", "--only", "x") if broken[1] == "junit" else ("6.1", "--smoke", "--record")
+                with mock.patch.dict(matrix.SETS, {"smoke": ()}):
+                    code, text, _ = self.ran(Path(name), *words)
+                self.assertEqual(code, 1, text)
+                self.assertIn("ci/kernels: /x: No space left on device\n", text)
+
+    def test_what_a_userland_lacks_is_skipped_with_the_reason(self):
+        with tempfile.TemporaryDirectory() as name, mock.patch.object(command, "run", return_value="a::ebpf::ipv4 a::ebpf::ipv6"), \
+                self.booted("<testsuite><testcase name='a::ebpf::ipv4'/></testsuite>"):
+            code, text, _ = self.ran(Path(name), "6.1", "--only", "x", "--userland", "no-ipv6")
+        self.assertEqual(code, 0, text)
+        self.assertIn("6.1 with no-ipv6: 1 passed, 0 failed, 1 skipped", text)
+
+    def test_guests_have_ended_when_an_interruption_says_so(self):
+        begun = threading.Event()
+
+        def interrupt():
+            begun.wait(10)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        ended = []
+
+        def run(made, console, limit, over):
+            begun.set()
+            self.assertTrue(over.wait(10))
+            time.sleep(0.2)
+            ended.append(console)
+            raise machine.Interrupted
+
+        before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            with tempfile.TemporaryDirectory() as name, mock.patch.object(machine, "run", run):
+                interrupting = threading.Thread(target=interrupt)
+                interrupting.start()
+                with mock.patch("builtins.print", lambda *words, **_: ended.append(words[0])):
+                    code, _, cases = self.ran(Path(name), "6.1", "--only", "x")
+                interrupting.join()
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+        self.assertEqual(code, 130)
+        self.assertEqual(ended[-1], "ci/kernels: interrupted; its guests were ended")
+        self.assertEqual(len(ended), 2)
+        self.assertEqual(cases, {"6.1-bookworm": "has no result"})
 
     def test_a_name_that_no_variant_has_is_told(self):
         with tempfile.TemporaryDirectory() as name, mock.patch.object(command, "run", return_value=""):
@@ -167,7 +270,7 @@ class Conclusions(unittest.TestCase):
 
     def test_a_userland_is_whole_unless_something_was_taken_from_it(self):
         whole = [userland.name for userland in matrix.USERLANDS if userland.is_whole()]
-        self.assertEqual(whole, ["bullseye", "trixie", "forky"])
+        self.assertEqual(whole, ["bullseye", "bookworm", "trixie", "forky"])
 
 
 if __name__ == "__main__":

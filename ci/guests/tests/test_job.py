@@ -7,11 +7,11 @@ import unittest
 from pathlib import Path
 
 from guests import build, job, matrix
-from guests.tests import skips
+from guests.tests import fakes, skips
 
 USERLAND = matrix.own(matrix.KERNELS[0])
 PROGRAMS = Path("/programs")
-TEST = build.Test("nodes", Path("/a folder/netsim"), Path("/a folder/nodes"), ("figures::",))
+TEST = build.Test("nodes", Path("/a folder/netsim"), Path("/a folder/nodes"), {"figures::": "they measure"})
 SCRIPT = Path(__file__).resolve().parents[1] / "release-job"
 
 
@@ -39,6 +39,13 @@ class Job(unittest.TestCase):
             text = job.script(Path("/r"), PROGRAMS, userland, (), [TEST])
             self.assertEqual("export NETSIM_REQUIRE=root\n" in text, asked)
 
+    def test_what_its_kernel_says_is_kept_at_the_end(self):
+        lines = job.script(Path("/r"), PROGRAMS, USERLAND, ["a::ebpf::ipv4"], [TEST]).splitlines()
+        self.assertEqual(lines.index("dmesg >/results/kernel.log") + 1, lines.index("echo $code >/results/code"))
+
+    def test_what_is_left_out_of_a_program_is_skipped_there(self):
+        self.assertIn("--skip figures::", job.script(Path("/r"), PROGRAMS, USERLAND, (), [TEST]))
+
     def test_the_release_is_tried_before_all_else(self):
         text = job.script(Path("/r"), PROGRAMS, USERLAND, ["a::ebpf::ipv4"], (), Path("/r/tproxy"))
         self.assertLess(text.index("release-job /r/tproxy"), text.index("netsim run"))
@@ -52,7 +59,15 @@ class Release(unittest.TestCase):
         done = subprocess.run(["unshare", "--net", "--mount", "sh", str(SCRIPT), "false"], text=True, capture_output=True, check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn("test it_installs ... FAILED\n", done.stdout)
-        self.assertRegex(done.stdout.splitlines()[-1], r"^test result: .* 1 passed; 6 failed$")
+        self.assertRegex(done.stdout.splitlines()[-1], r"^test result: .* 3 passed; 11 failed$")
+        self.assertIn("test it_installs_ebpf ... FAILED\n", done.stdout)
+
+    def test_each_installation_is_by_the_backend_that_is_named_and_taken_back(self):
+        with fakes.programs({"tproxy": 'echo "$@" >&2'}) as folder:
+            done = subprocess.run(["unshare", "--net", "--mount", "sh", str(SCRIPT), str(folder / "tproxy")], text=True,
+                                  capture_output=True, check=False)
+        said = [line for line in done.stderr.splitlines() if line.startswith(("install", "uninstall"))]
+        self.assertEqual(said, ["install --kuma-dp-user 5678", "uninstall", "install --backend ebpf --kuma-dp-user 5678", "uninstall"])
 
 
 if __name__ == "__main__":

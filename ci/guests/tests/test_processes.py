@@ -1,10 +1,12 @@
 """No interruption leaves a process or half of a folder behind."""
 
 import os
+import pty
 import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import unittest
 from pathlib import Path
@@ -55,6 +57,22 @@ class Interrupted(unittest.TestCase):
     def test_a_guest_ends_with_a_program_that_is_killed(self):
         with fakes.programs({machine.QEMU: f"exec sleep 6544.{MARK}"}) as folder:
             self.ended(f"machine.run(MACHINE, Path({str(folder / 'console.log')!r}), 60)", f"6544.{MARK}", signal.SIGKILL)
+
+    def test_a_shell_that_is_ended_leaves_the_terminal_as_it_was(self):
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            qemu = f"trap 'touch $0-ended; kill $!; exit' TERM; stty raw -echo; sleep 6545.{MARK} >/dev/null 2>&1 & wait"
+            master, slave = pty.openpty()
+            try:
+                before = termios.tcgetattr(slave)
+                with fakes.programs({machine.QEMU: qemu}) as folder:
+                    self.ended("machine.enter(MACHINE)", f"6545.{MARK}", number, stdin=slave)
+                    self.assertTrue((folder / f"{machine.QEMU}-ended").exists())
+                self.assertEqual(termios.tcgetattr(slave), before)
+            finally:
+                for left in fakes.running(f"6545.{MARK}"):
+                    os.kill(left, signal.SIGKILL)
+                os.close(master)
+                os.close(slave)
 
     @skips.unless(os.geteuid() == 0, "not root: it makes namespaces")
     def test_a_root_that_is_half_made_is_removed_with_all_that_makes_it(self):

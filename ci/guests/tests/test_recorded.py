@@ -11,6 +11,10 @@ from trouble import Trouble, run
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
+# Scenarios that came into the set after a commit was recorded, by that commit. Once those guests are recorded anew, they go.
+LATER = {"253ab9d7d4a0": {"vnet/one-source-port"}}
+
+
 def scenarios(names):
     return {name.split("::")[0] for name in names}
 
@@ -40,7 +44,8 @@ class Recorded(unittest.TestCase):
     def test_every_kernel_ran_something_of_each_feature(self):
         for _, result in self.own:
             self.assertIn(result.set, ("core", "all"), result.name)
-            self.assertEqual(set(matrix.CORE) - scenarios(result.passed), set(), result.name)
+            later = LATER.get(result.facts.get("revision"), set())
+            self.assertEqual(set(matrix.CORE) - scenarios(result.passed), later, result.name)
 
     def test_every_userland_ran_the_handful(self):
         for _, result in self.others:

@@ -1,4 +1,4 @@
-"""What guests leave becomes results, tables and JUnit."""
+"""Results become JUnit and are kept."""
 
 import tempfile
 import unittest
@@ -6,73 +6,6 @@ import xml.etree.ElementTree as xml
 from pathlib import Path
 
 from guests import results
-
-SCENARIOS = """<?xml version="1.0"?>
-<testsuites name="netsim"><testsuite name="outbound">
-  <testcase name="outbound/default::iptables-nft::ipv4" classname="outbound"/>
-  <testcase name="outbound/default::iptables-nft::ipv6" classname="outbound"><skipped message="no IPv6"/></testcase>
-  <testcase name="outbound/off::iptables-nft::ipv4" classname="outbound"><failure message="went astray"/></testcase>
-  <testcase name="outbound/on::iptables-nft::ipv4" classname="outbound"><error message="no node"/></testcase>
-</testsuite></testsuites>
-"""
-TESTS = """
-running 3 tests
-test life::it_lives ... ok
-test life::it_dies ... FAILED
-test life::it_is_skipped ... ok
-
-test result: FAILED. 2 passed; 1 failed
-"""
-
-
-def collected(known=None, **files):
-    result = results.Result("6.1", "bookworm", "core", **(known or {}))
-    with tempfile.TemporaryDirectory() as folder:
-        for name, text in files.items():
-            (Path(folder) / name.replace("_", ".")).write_text(text)
-        results.collect(result, Path(folder))
-    return result
-
-
-class Collecting(unittest.TestCase):
-    def test_each_variant_is_passed_failed_or_skipped_with_its_reason(self):
-        result = collected(scenarios_xml=SCENARIOS, code="1\n", facts="iptables=1.8.9\n")
-        self.assertEqual(result.passed, ["outbound/default::iptables-nft::ipv4"])
-        self.assertEqual(result.skipped, {"outbound/default::iptables-nft::ipv6": "no IPv6"})
-        self.assertEqual(result.failed, {"outbound/off::iptables-nft::ipv4": "went astray",
-                                         "outbound/on::iptables-nft::ipv4": "no node"})
-        self.assertEqual(result.facts, {"iptables": "1.8.9"})
-        self.assertFalse(result.is_good())
-
-    def test_output_of_tests_tells_the_same(self):
-        result = collected(nodes_tests=TESTS, nodes_errors="skipped life::it_is_skipped: no tcpdump\n", code="1")
-        self.assertEqual(result.passed, ["nodes life::it_lives"])
-        self.assertEqual(list(result.failed), ["nodes life::it_dies"])
-        self.assertEqual(result.skipped, {"nodes life::it_is_skipped": "no tcpdump"})
-
-    def test_tests_that_are_cut_short_have_failed(self):
-        self.assertIn("nodes", collected(nodes_tests="test life::it_lives ... ok\n", code="0").failed)
-
-    def test_a_guest_that_left_nothing_has_not_passed(self):
-        result = collected()
-        self.assertFalse(result.is_good())
-        self.assertEqual(result.trouble, "ended before its job was done")
-
-    def test_a_report_that_is_cut_short_is_said_to_be(self):
-        self.assertIn("scenarios.xml is not whole", collected(scenarios_xml=SCENARIOS[:200], code="0").trouble)
-
-    def test_why_a_guest_was_ended_is_kept_beside_what_that_broke(self):
-        result = collected({"trouble": "had not ended after 5 seconds"}, scenarios_xml=SCENARIOS[:200])
-        self.assertRegex(result.trouble, "^had not ended after 5 seconds; scenarios.xml is not whole: ")
-
-    def test_a_test_whose_line_was_parted_is_missed(self):
-        text = "test a ... ok\ntest b ... [what it started says]\nok\n\ntest result: ok. 2 passed; 0 failed; 0 ignored\n"
-        self.assertEqual(collected(nodes_tests=text, code="0").trouble, "nodes.tests says 2 ok at its end, and 1 are to be read")
-
-    def test_a_job_that_fails_without_a_failed_test_is_trouble(self):
-        result = collected(code="2", console_log="guest: up\nnetsim: no such file\n")
-        self.assertEqual(result.trouble, "the job ended with 2: netsim: no such file")
-
 
 class Together(unittest.TestCase):
     def test_what_is_skipped_in_every_guest_is_found_with_the_reason(self):
@@ -89,6 +22,24 @@ class Together(unittest.TestCase):
         self.assertEqual([case.get("name") for case in suite], ["x", "y", "the guest itself"])
         self.assertEqual(suite.find("testcase/failure").get("message"), "<why>")
         self.assertEqual(suite.find("testcase/error").get("message"), "its kernel panicked: so")
+
+    def test_what_failed_as_expected_and_what_no_guest_runs_is_skipped_in_junit_and_no_failure(self):
+        result = results.Result("6.1", "a", "core", passed=["x"], gaps={"y": "its kernel"}, left_out={"z": "no browser"}, notes=["slow"])
+        self.assertTrue(result.is_good())
+        self.assertIn("1 passed, 0 failed, 0 skipped, 1 failed as expected, 1 left out", result.sentence())
+        self.assertEqual(results.skipped_everywhere([result]), {})
+        with tempfile.TemporaryDirectory() as folder:
+            results.junit([result], Path(folder) / "junit.xml")
+            suite = xml.parse(Path(folder) / "junit.xml").getroot()[0]
+        self.assertEqual((suite.get("tests"), suite.get("skipped"), suite.get("failures")), ("3", "2", "0"))
+        self.assertEqual({case.get("name"): case.find("skipped").get("message") for case in suite.iter("testcase")
+                          if case.find("skipped") is not None}, {"y": "fails as expected: its kernel", "z": "no browser"})
+        self.assertEqual(suite.findtext("system-out"), "slow")
+
+    def test_what_fails_as_expected_somewhere_was_not_skipped_everywhere(self):
+        one = results.Result("5.10", "a", "core", gaps={"y": "its kernel"})
+        other = results.Result("6.1", "b", "core", skipped={"y": "no program"})
+        self.assertEqual(results.skipped_everywhere([one, other]), {})
 
     def test_results_are_the_same_after_saving_and_loading(self):
         result = results.Result("5.10", "a", "core", {"iptables": "1.8.7"}, ["x"], {"y": "why"}, {"z": "old"}, 7)

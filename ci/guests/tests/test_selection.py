@@ -36,6 +36,35 @@ class Choosing(unittest.TestCase):
             selection.chosen(LISTED, ("a/z",))
 
 
+class Lost(unittest.TestCase):
+    def test_what_a_userland_lacks_is_named_though_the_other_family_takes_its_place(self):
+        self.assertEqual(selection.lost(LISTED, ("a/x", "a/xy"), ("*::ipv6",)), ["a/x::two::ipv6", "a/xy::one::ipv6"])
+        self.assertEqual(selection.lost(LISTED, (), ("one::ipv6",)), ["a/x::one::ipv6", "a/xy::one::ipv6"])
+        self.assertEqual(selection.lost(LISTED, (), ()), [])
+
+
+class Expected(unittest.TestCase):
+    GAP = matrix.Gap("a/x", "o*::ipv?", ("5.10",), "why")
+
+    def test_a_gap_is_of_its_scenario_backends_and_kernels_alone(self):
+        self.assertEqual(selection.expected(LISTED, (self.GAP,), "5.10"), {"a/x::one::ipv4": "why", "a/x::one::ipv6": "why"})
+        self.assertEqual(selection.expected(LISTED, (self.GAP,), "6.12"), {})
+        self.assertEqual(selection.expected(["a/xy::one::ipv4"], (self.GAP,), "5.10"), {})
+
+    def test_those_declared_are_of_scenarios_and_kernels_that_there_are(self):
+        for gap in matrix.GAPS:
+            self.assertTrue((SCENARIOS / f"{gap.scenario}.yaml").is_file(), gap)
+            self.assertLessEqual(set(gap.kernels), {kernel.name for kernel in matrix.KERNELS})
+            self.assertTrue(gap.reason)
+
+    def test_a_source_port_that_older_kernels_confuse_is_tried_on_all(self):
+        self.assertIn("vnet/one-source-port", matrix.CORE)
+        names = [f"vnet/one-source-port::{backend}::ipv4" for backend in matrix.BACKENDS]
+        for kernel in matrix.KERNELS:
+            failing = {name.split("::")[1] for name in selection.expected(names, matrix.GAPS, kernel.name)}
+            self.assertEqual(failing, {"iptables-nft", "iptables-legacy"} if kernel.name in ("5.10", "6.1") else set(), kernel.name)
+
+
 class Userlands(unittest.TestCase):
     def test_a_whole_one_demands_all_and_others_what_is_left_of_them(self):
         required = {userland.name: userland.required for userland in matrix.USERLANDS}

@@ -1,11 +1,13 @@
 """The two boots of the service's guest, played by small programs."""
 
+import re
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
 from unittest import mock
 
-from guests import machine, service
+from guests import collecting, machine, service
 from guests.tests import fakes
 from guests.tests.test_machine import MACHINE
 from trouble import Trouble
@@ -36,6 +38,18 @@ class Service(unittest.TestCase):
 
     def test_after_a_failed_boot_there_is_no_other(self):
         self.assertEqual(self.tried(("its kernel panicked: so",))[0::2], ("its kernel panicked: so", "booted\n"))
+
+    def test_its_last_line_demands_all_checks_of_both_boots(self):
+        script = (service.HERE / "job").read_text()
+        checks = re.findall(r"^ +passes (\w+) ", script, re.MULTILINE)
+        self.assertEqual(len(checks), len(set(checks)))
+        with tempfile.TemporaryDirectory() as name:
+            file = Path(name) / "job"
+            # That line alone is run, of a script that holds them all.
+            last = next(line for line in script.splitlines() if "test result: " in line)
+            file.write_text(f"results=/dev/stdout\n{last}\nexit\n{script}")
+            said = subprocess.run(["bash", str(file)], capture_output=True, text=True, check=True).stdout
+        self.assertEqual(collecting.ENDING.search(said)["checks"], str(len(checks)))
 
     def test_without_a_file_system_no_disk_is_left(self):
         said, limits, _ = self.tried((), mke2fs="echo 'No space left on device' >&2; exit 1")

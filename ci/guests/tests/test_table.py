@@ -9,7 +9,7 @@ from trouble import Trouble
 class Table(unittest.TestCase):
     def test_each_gap_has_its_reason(self):
         one = results.Result("6.1", "bookworm", "core", {"kernel": "6.1.192-1", "iptables": "1.8.9", "debian": "12.11"},
-                             ["a::iptables-nft::ipv4", "a::iptables-nft::ipv6", "nodes life::it_lives"], seconds=700)
+                             ["a::iptables-nft::ipv4", "a::iptables-nft::ipv6"], seconds=700)
         one.facts.update({"revision": "0123456789ab", "date": "2026-11-27", "accelerator": "kvm", "at a time": "2"})
         other = results.Result("6.1", "no-ipv6", "smoke", {"kernel": "6.1.192-1", "iptables": "1.8.9", "debian": "12.11"},
                                ["a::iptables-nft::ipv4"], {}, {"a::iptables-nft::ipv6": "the kernel has no IPv6"}, 90)
@@ -21,6 +21,26 @@ class Table(unittest.TestCase):
 
 1. the kernel has no IPv6.
 """)
+
+    def test_privileged_tests_have_a_column_where_they_were_run(self):
+        one = results.Result("6.1", "bookworm", "all", {}, ["a::ebpf::ipv4", "nodes life::it_lives"], {"nodes": "it did not end"},
+                             {"binary a::b::ipv4": "no dig"})
+        other = results.Result("6.12", "trixie", "core", {}, ["a::ebpf::ipv4"])
+        text = table.markdown([one, other])
+        self.assertIn("| set | ebpf | privileged tests | seconds |", text)
+        self.assertIn("| all | 1 passed | 1 passed, **1 failed**, 1 skipped (1) |", text)
+        self.assertIn("| core | 1 passed | – |", text)
+        self.assertIn("1. no dig.", text)
+
+    def test_what_fails_as_expected_has_its_reason(self):
+        one = results.Result("6.1", "bookworm", "core", {}, ["a::ebpf::ipv4"], gaps={"b::iptables-nft::ipv4": "its kernel"})
+        text = table.markdown([one])
+        self.assertIn("| 1 passed | –, 1 failed as expected (1) |", text)
+        self.assertIn("1. its kernel.", text)
+
+    def test_a_release_that_fails_is_shown_in_its_row(self):
+        one = results.Result("6.1", "bookworm", "core", {}, ["a::ebpf::ipv4", "release x"], {"release y": "why", "release z": "why"})
+        self.assertIn("| core, **ci/release: 2 failed** | 1 passed |", table.markdown([one]))
 
     def test_the_service_has_a_line_of_its_own(self):
         one = results.Result("6.1", "bookworm-systemd", "service", {"kernel": "6.1.192-1", "debian": "12.11"}, ["service x"])
