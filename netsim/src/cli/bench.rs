@@ -20,7 +20,7 @@ use crate::require::{self, Requirement};
 Exit codes: 0 every case did what it claims; 1 a case is void, since its traffic was not redirected as it says, or costs \
 more than with `--against`; 2 nothing could be measured")]
 pub(super) struct Bench {
-    /// Fewer cases in 10 short rounds instead of 30 long ones: a picture in a minute
+    /// Fewer cases in 10 short rounds instead of 24 long ones: a picture in a minute
     #[arg(long)]
     quick: bool,
     /// Print JSON
@@ -97,7 +97,7 @@ impl Bench {
         let tproxy = tproxy(self.tproxy.as_deref())?;
         crate::node::support().map_err(|missing| missing.to_string())?;
         raise_descriptors();
-        let (rounds, times) = if self.quick { (10, 1) } else { (30, 2) };
+        let (rounds, times) = if self.quick { (10, 1) } else { (24, 2) };
         let pieces = self.pieces.map(|pieces| Effort::Pieces(pieces as usize));
         let options = Options {
             tproxy: program(tproxy)?,
