@@ -15,9 +15,9 @@ WAYS = ("direct", "straight", *BACKENDS)
 LOADS = {"connections": "connection", "round-trips": "round trip"}
 DIRECTIONS = ("outbound", "inbound")
 # A change of the whole path that is one, as a part of it: between what rounds differ by in a run of one revision, and 0.02.
-WHOLE = 0.0125
+WHOLE = 0.01
 # A change of what a backend costs more than the sidecar alone that is one, in instructions: likewise, and 4,000.
-OVER = 2_500
+OVER = 2_000
 
 
 # Aims: by direction, what iptables may take over straight a connection, which is what Kuma's rules take, and which part of it
