@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 const WIDTH: f64 = 720.0;
 /// Where bars begin: left of it stand their names.
-const LEFT: f64 = 190.0;
+const LEFT: f64 = 230.0;
 /// Room for the figures behind bars.
 const RIGHT: f64 = 150.0;
 const BAR: f64 = 22.0;
