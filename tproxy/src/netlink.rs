@@ -80,7 +80,8 @@ where
     let invalid = |error: DecodeError| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
     let mut rest = datagram;
     while !rest.is_empty() {
-        let length = NetlinkBuffer::new_checked(&rest).map_err(invalid)?.length() as usize;
+        let header = NetlinkBuffer::new_checked(&rest).map_err(invalid)?;
+        let (length, is_control) = (header.length() as usize, header.message_type() < LEAST_TYPE);
         match NetlinkMessage::<M>::deserialize(rest).map(|answer| answer.payload) {
             Ok(NetlinkPayload::InnerMessage(message)) => take(message),
             Ok(NetlinkPayload::Done(done)) if done.code < 0 => {
@@ -89,7 +90,7 @@ where
             Ok(NetlinkPayload::Error(error)) if error.code.is_some() => return Err(error.to_io()),
             Ok(NetlinkPayload::Done(_) | NetlinkPayload::Error(_)) => return Ok(false),
             Ok(_) => {}
-            Err(_) if unreadable == Unreadable::IsPassedOver => {}
+            Err(_) if unreadable == Unreadable::IsPassedOver && !is_control => {}
             Err(error) => return Err(invalid(error)),
         }
         rest = rest.get(length.next_multiple_of(ALIGNMENT)..).unwrap_or_default();
@@ -97,6 +98,8 @@ where
     Ok(true)
 }
 
+/// The least type of a message that is not about messages (NLMSG_MIN_TYPE of linux/netlink.h).
+const LEAST_TYPE: u16 = 0x10;
 /// Messages of one datagram begin at multiples of it (NLMSG_ALIGNTO of linux/netlink.h).
 const ALIGNMENT: usize = 4;
 

@@ -277,15 +277,13 @@ pub(super) fn rules_beside_programs(
     }
 }
 
-/// The changes that remove programs which rules take the place of, once these are there. What ends with them is said.
-pub(super) fn displaced(
-    loopback: &str,
-    surroundings: &mut Surroundings<'_>,
-) -> Result<Vec<Change>, CliError> {
-    let Some(installed) = installed(loopback, None)? else { return Ok(Vec::new()) };
-    tell_of_guests(of_guests(&installed)?, surroundings);
+/// The changes that remove programs which rules take the place of, once these are there; and how many connections of virtual
+/// networks end with them, as far as that can be seen.
+pub(super) fn displaced(loopback: &str) -> Result<(Vec<Change>, usize), CliError> {
+    let Some(installed) = installed(loopback, None)? else { return Ok((Vec::new(), 0)) };
     let is_capture = |change: &Change| matches!(change, Change::Capture(_));
-    Ok(render::remove(&installed, loopback).into_iter().filter(is_capture).collect())
+    let changes = render::remove(&installed, loopback).into_iter().filter(is_capture).collect();
+    Ok((changes, of_guests(&installed).unwrap_or_default()))
 }
 
 /// What programs capture, as it is kept to be returned.
@@ -309,7 +307,7 @@ pub(super) fn back(
         let (contents, gone) = without_gone(captured.contents.clone(), &installed.interfaces);
         for index in gone {
             surroundings.warn(format!(
-                "interface {index}, which was captured before, is gone: install again for another"
+                "interface {index}, which the installation before named, is gone: install again for another"
             ));
         }
         Ok(Captured { place: kernel::again(&captured.place)?, contents })
@@ -333,7 +331,7 @@ fn of_guests(installed: &Installed) -> Result<usize, EbpfError> {
     places.map(|place| kernel::open_connections(place, installed.netns)).sum()
 }
 
-fn tell_of_guests(count: usize, surroundings: &mut Surroundings<'_>) {
+pub(super) fn tell_of_guests(count: usize, surroundings: &mut Surroundings<'_>) {
     if count > 0 {
         surroundings.tell(format!("# of virtual networks {count} captured connections are open: they end"));
     }

@@ -137,7 +137,8 @@ fn carry_out(
     for _ in 0..LOOKS {
         let mut changes = course.backend.render(&course.plan, &installed)?;
         // Programs of the other backend go when the rules are there.
-        changes.extend(capture::displaced(&course.plan.host.loopback, surroundings)?);
+        let (displaced, of_guests) = capture::displaced(&course.plan.host.loopback)?;
+        changes.extend(displaced);
         if changes.is_empty() {
             if made.is_empty() {
                 surroundings.tell("# the same configuration is installed already: nothing to change");
@@ -155,8 +156,13 @@ fn carry_out(
         }
         show(means.verbose, &changes, surroundings);
         let error = match commit(Work::of(course, &installed, &changes, means), means, surroundings) {
-            Ok(true) => return Ok(changes),
-            Ok(false) => None,
+            Ok(at_once) => {
+                capture::tell_of_guests(of_guests, surroundings);
+                if at_once {
+                    return Ok(changes);
+                }
+                None
+            }
             Err(CliError::Apply(error)) if error.is_refusal() => Some(error),
             Err(error) => return Err(error),
         };

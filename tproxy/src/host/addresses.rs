@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use netlink_packet_core::NLM_F_DUMP;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
@@ -51,7 +52,7 @@ pub fn mark_of(interface: &str, address: IpAddr) -> Result<Option<AddressMark>, 
         }
     };
     let all = RouteNetlinkMessage::GetAddress(AddressMessage::default());
-    netlink::list(NETLINK_ROUTE, all, look)
+    netlink::ask(NETLINK_ROUTE, all, NLM_F_DUMP, look)
         .map_err(|error| HostError::Addresses(Errno::from_raw(error.raw_os_error().unwrap_or_default())))?;
     Ok(mark)
 }

@@ -179,6 +179,17 @@ fn a_place_for_filters_goes_with_the_last_set_of_programs(#[case] killed_at: &st
 }
 
 #[test]
+fn what_another_program_has_put_into_our_place_for_filters_meanwhile_stays() {
+    let Some(pod) = pod() else { return };
+    pod.done(INSTALL);
+    pod.sh("tc filter add dev vm0 ingress prio 1 protocol ip bpf bytecode '1,6 0 0 0,' flowid 1:1");
+    pod.done("uninstall");
+    let left = pod.sh("tc qdisc show dev vm0; tc qdisc show dev br0; tc filter show dev vm0 ingress");
+    assert_eq!(left.matches("clsact").count(), 1, "{left}");
+    assert!(left.contains("flowid 1:1") && !left.contains("direct-action"), "{left}");
+}
+
+#[test]
 fn programs_whose_pins_are_gone_are_found_and_removed() {
     let Some(pod) = pod() else { return };
     pod.sh("tc qdisc add dev vm0 clsact; tc qdisc add dev br0 clsact");

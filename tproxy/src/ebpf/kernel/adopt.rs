@@ -5,7 +5,7 @@
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 
 use super::call;
 use super::error::EbpfError;
@@ -124,8 +124,10 @@ fn tried(process: i32) -> Vec<(i32, u64)> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let size = status.lines().find_map(|line| line.strip_prefix("FDSize:")?.trim().parse().ok());
     let socket = |descriptor: i32| {
-        let found = File::from(call::descriptor_of(process, descriptor).ok()?).metadata().ok()?;
-        found.file_type().is_socket().then(|| (descriptor, found.ino()))
+        let found = call::descriptor_of(process, descriptor).ok()?;
+        // Of a file, even to ask what it is may wait for whoever serves it.
+        call::socket_cookie(&found).ok()?;
+        Some((descriptor, File::from(found).metadata().ok()?.ino()))
     };
     (0..size.unwrap_or(0)).filter_map(socket).collect()
 }

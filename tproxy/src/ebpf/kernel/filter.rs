@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage as Message;
 use netlink_packet_route::tc::{
     TcAttribute, TcBpfFlags, TcFilterBpfOption, TcHandle, TcHeader, TcMessage, TcOption,
@@ -82,12 +82,11 @@ pub(super) fn named(beginning: &str) -> Result<Vec<Filter>, EbpfError> {
     Ok(found)
 }
 
-/// The filters of one way at an interface; with their names, where they stand at our place.
+/// The filters of one way at an interface; with their names, where they stand at our place. Those that cannot be read are not
+/// ours, and not among them.
 fn filters(index: u32, way: Way) -> Result<Vec<Option<String>>, EbpfError> {
     let mut found = Vec::new();
-    let header = TcHeader { parent: way.parent(), ..of(index) };
-    let all = Message::GetTrafficFilter(TcMessage::from_parts(header, Vec::new()));
-    netlink::list(NETLINK_ROUTE, all, |answer| {
+    netlink::list(NETLINK_ROUTE, all_filters(index, way), |answer| {
         if let Message::NewTrafficFilter(filter) = answer
             // Of each place of filters the kernel tells the place itself, too.
             && u32::from(filter.header.handle) != 0
@@ -98,6 +97,21 @@ fn filters(index: u32, way: Way) -> Result<Vec<Option<String>>, EbpfError> {
     })
     .map_err(|error| failed("list the filters of", index, error))?;
     Ok(found)
+}
+
+fn all_filters(index: u32, way: Way) -> Message {
+    let header = TcHeader { parent: way.parent(), ..of(index) };
+    Message::GetTrafficFilter(TcMessage::from_parts(header, Vec::new()))
+}
+
+/// Whether there is a filter of anybody, whether it can be read or not.
+fn is_used(index: u32, way: Way) -> bool {
+    let mut is_any = false;
+    let all = all_filters(index, way);
+    let seen = netlink::ask(NETLINK_ROUTE, all, NLM_F_DUMP, |answer| {
+        is_any |= matches!(answer, Message::NewTrafficFilter(filter) if u32::from(filter.header.handle) != 0);
+    });
+    is_any || seen.is_err()
 }
 
 fn name(attributes: &[TcAttribute]) -> Option<String> {
@@ -128,10 +142,8 @@ pub(super) fn remove_place(index: u32) -> Result<(), EbpfError> {
     if !places()?.contains(&index) {
         return Ok(());
     }
-    for way in Way::ALL {
-        if !filters(index, way)?.is_empty() {
-            return Ok(());
-        }
+    if Way::ALL.into_iter().any(|way| is_used(index, way)) {
+        return Ok(());
     }
     let queue = Message::DelQueueDiscipline(queue(index));
     gone(netlink::ask(NETLINK_ROUTE, queue, NLM_F_ACK, drop))

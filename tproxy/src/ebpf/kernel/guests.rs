@@ -82,6 +82,7 @@ impl Guests<'_> {
 
     /// Noted before it is made: a run that is ended in between leaves none that nobody removes.
     fn make_place(&self, index: u32) -> Result<(), EbpfError> {
+        let is_noted_beside = self.is_noted_beside(index)?;
         let note = self.directory.join(format!("{}{index}", self.beginning_of_places()));
         let was_noted = match fs::create_dir(&note) {
             Ok(()) => false,
@@ -90,7 +91,7 @@ impl Guests<'_> {
         };
         match filter::make_place(index) {
             Ok(true) => Ok(()),
-            Ok(false) if was_noted || self.is_noted_beside(index)? => Ok(()),
+            Ok(false) if was_noted || is_noted_beside => Ok(()),
             made => {
                 removed(&note, fs::remove_dir(&note))?;
                 made.map(drop)

@@ -100,9 +100,7 @@ fn found(place: &Place, netns: u64, interfaces: &[Interface]) -> Result<There, E
         damage.push("the maps do not hold what was put there".to_owned());
     }
     damage.extend(readdressed(&contents, interfaces).into_iter().map(|name| {
-        format!(
-            "{name} has another address since, and what is called from behind it is led to the one of before"
-        )
+        format!("{name} has another address since, which what is called from behind it is not led to")
     }));
     let counters = maps.counted(netns)?;
     let place = Place { programs: set.programs(netns)?.unwrap_or_default(), ..place.clone() };

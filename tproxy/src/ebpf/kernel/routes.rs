@@ -6,7 +6,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
-use netlink_packet_core::NLM_F_ACK;
+use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP};
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteType};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
@@ -26,7 +26,7 @@ pub(super) fn sources() -> Result<Vec<(IpNet, IpAddr)>, EbpfError> {
         let mut question = RouteMessage::default();
         question.header.address_family = family;
         let all = RouteNetlinkMessage::GetRoute(question);
-        netlink::list(NETLINK_ROUTE, all, |answer| {
+        netlink::ask(NETLINK_ROUTE, all, NLM_F_DUMP, |answer| {
             if let RouteNetlinkMessage::NewRoute(route) = answer
                 && is_main(&route)
                 && routes.len() < MOST
