@@ -198,7 +198,8 @@ fn look(tool: &Tool) -> Result<Result<Vec<SavedTable>, String>, ToolError> {
 /// does not say that rules were loaded with them.
 fn in_sight(installed: Installed) -> Result<Installed, ToolError> {
     let recorded = |tool: &Tool| installed.record.iter().any(|record| record.tools.contains(tool));
-    match installed.useless.iter().find(|(tool, _)| installed.is_empty() || recorded(tool)) {
+    let all = || installed.useless.iter();
+    match all().find(|(tool, _)| recorded(tool)).or_else(|| all().next().filter(|_| installed.is_empty())) {
         Some((tool, words)) => Err(ToolError::Unusable { tool: tool.clone(), words: words.clone() }),
         None => Ok(installed),
     }

@@ -261,29 +261,33 @@ pub(super) fn beside_programs(loopback: &str, record: Option<&Record>) -> Result
     }
 }
 
-/// The rules that it sees; none where it can do nothing here at all.
+/// The rules that it sees; none where it can do nothing here at all, and no record says that something was loaded with it.
 pub(super) fn rules_beside_programs(
     backend: Option<&Iptables>,
     loopback: &str,
     record: Option<Record>,
 ) -> Result<iptables::render::Installed, CliError> {
+    let is_recorded = |tool: &iptables::Tool| record.iter().any(|record| record.tools.contains(tool));
     match backend.map(|backend| backend.observe(record.clone())) {
-        None | Some(Err(ToolError::Unusable { .. })) => {
-            let mark = host::mark_of(loopback, IpFamily::V6.passthrough())?;
-            let (has_address, address_mark) = (mark.is_some(), mark.unwrap_or_default());
-            Ok(iptables::render::Installed { has_address, address_mark, record, ..Default::default() })
-        }
+        None => nothing_seen(loopback, record),
+        Some(Err(ToolError::Unusable { tool, .. })) if !is_recorded(&tool) => nothing_seen(loopback, record),
         Some(installed) => Ok(installed?),
     }
 }
 
+fn nothing_seen(loopback: &str, record: Option<Record>) -> Result<iptables::render::Installed, CliError> {
+    let mark = host::mark_of(loopback, IpFamily::V6.passthrough())?;
+    let (has_address, address_mark) = (mark.is_some(), mark.unwrap_or_default());
+    Ok(iptables::render::Installed { has_address, address_mark, record, ..Default::default() })
+}
+
 /// The changes that remove programs which rules take the place of, once these are there; and how many connections of virtual
-/// networks end with them, as far as that can be seen.
-pub(super) fn displaced(loopback: &str) -> Result<(Vec<Change>, usize), CliError> {
-    let Some(installed) = installed(loopback, None)? else { return Ok((Vec::new(), 0)) };
+/// networks end with them, which not being known keeps nothing from that.
+pub(super) fn displaced(loopback: &str) -> Result<(Vec<Change>, Result<usize, EbpfError>), CliError> {
+    let Some(installed) = installed(loopback, None)? else { return Ok((Vec::new(), Ok(0))) };
     let is_capture = |change: &Change| matches!(change, Change::Capture(_));
     let changes = render::remove(&installed, loopback).into_iter().filter(is_capture).collect();
-    Ok((changes, of_guests(&installed).unwrap_or_default()))
+    Ok((changes, of_guests(&installed)))
 }
 
 /// What programs capture, as it is kept to be returned.
@@ -331,9 +335,14 @@ fn of_guests(installed: &Installed) -> Result<usize, EbpfError> {
     places.map(|place| kernel::open_connections(place, installed.netns)).sum()
 }
 
-pub(super) fn tell_of_guests(count: usize, surroundings: &mut Surroundings<'_>) {
-    if count > 0 {
-        surroundings.tell(format!("# of virtual networks {count} captured connections are open: they end"));
+pub(super) fn tell_of_guests(count: &Result<usize, EbpfError>, surroundings: &mut Surroundings<'_>) {
+    match count {
+        Ok(0) => {}
+        Ok(count) => {
+            surroundings.tell(format!("# of virtual networks {count} captured connections are open: they end"));
+        }
+        Err(error) => surroundings
+            .warn(format!("captured connections of virtual networks end, and cannot be counted: {error}")),
     }
 }
 
@@ -363,18 +372,19 @@ impl Capturing<'_> {
             true => Some(0),
             false => traffic::open_connections(&rules.redirects, surroundings),
         };
-        let of_guests = of_guests(installed)?;
+        let of_guests = of_guests(installed);
         let foreign_jumps = Some(rules.installed.foreign_jumps().collect());
-        let removal = Removal { open_connections: open.map(|open| open + of_guests), foreign_jumps };
+        let open_connections = open.zip(of_guests.as_ref().ok()).map(|(open, of_guests)| open + of_guests);
+        let removal = Removal { open_connections, foreign_jumps };
         if dry_run {
             if surroundings.output.json {
                 return changes::print_json(&changes, Some(removal), surroundings);
             }
             traffic::tell_open(open, surroundings);
-            tell_of_guests(of_guests, surroundings);
+            tell_of_guests(&of_guests, surroundings);
             return changes::print(&changes, verbose, surroundings);
         }
-        tell_of_guests(of_guests, surroundings);
+        tell_of_guests(&of_guests, surroundings);
         show(verbose, &changes, surroundings);
         apply::apply(&changes, &rules.installed.rules, self.patience, surroundings.put_signals_off()?)?;
         traffic::settle_queries(None, &rules.redirects, surroundings);

@@ -157,7 +157,7 @@ fn carry_out(
         show(means.verbose, &changes, surroundings);
         let error = match commit(Work::of(course, &installed, &changes, means), means, surroundings) {
             Ok(at_once) => {
-                capture::tell_of_guests(of_guests, surroundings);
+                capture::tell_of_guests(&of_guests, surroundings);
                 if at_once {
                     return Ok(changes);
                 }

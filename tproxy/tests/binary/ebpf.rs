@@ -198,6 +198,29 @@ fn uninstall_removes_both_backends_where_a_change_of_backend_was_killed(
     }
 }
 
+/// Programs of iptables that can do nothing any more hide rules that were loaded with them.
+#[test]
+fn uninstall_refuses_where_rules_beside_programs_were_recorded_and_cannot_be_seen() {
+    let Some(pod) = pod() else { return };
+    pod.done("install --backend iptables-nft");
+    let killed = pod
+        .tproxy_program("install --backend ebpf")
+        .env("TPROXY_FAULT_POINT", "namespace-attached")
+        .run(pod.node())
+        .unwrap();
+    assert_eq!(killed.exit, Exit::Signal(9), "{killed}");
+    let before = pins(&pod);
+    pod.sh("printf '#!/bin/sh\\necho can do nothing >&2; exit 4\\n' >/run/useless; chmod +x /run/useless; \
+            mount --bind /run/useless /usr/sbin/xtables-nft-multi");
+    let refused = pod.tproxy("uninstall");
+    assert!(!refused.success() && refused.stderr_text().contains("can do nothing"), "{refused}");
+    assert_eq!(pins(&pod), before);
+    pod.sh("umount /usr/sbin/xtables-nft-multi");
+    pod.done("uninstall");
+    assert_eq!(status(&pod), Exit::Code(3));
+    assert!(!pod.sh("iptables-nft-save").contains("KUMA_MESH"), "rules are left");
+}
+
 #[test]
 fn eight_installations_at_once_all_succeed() {
     let Some(pod) = pod() else { return };

@@ -9,6 +9,7 @@ mod defects;
 mod ebpf;
 mod ebpf_faults;
 mod ebpf_full;
+mod ebpf_guest_connections;
 mod ebpf_guests;
 mod examples;
 mod faults;

@@ -3,6 +3,7 @@
 //! Must never touch a filter of another program, nor a queue that another program has filters in.
 
 use std::collections::BTreeSet;
+use std::hash::Hasher;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -21,7 +22,6 @@ const CLSACT: &str = "clsact";
 const BPF: &str = "bpf";
 /// Where our filters stand among others of an interface: before those whose place the kernel chooses, from 0xc000 on.
 const PRIORITY: u32 = 0x7470;
-const HANDLE: u32 = 0x7470;
 /// ETH_P_ALL of linux/if_ether.h, in network order.
 const ALL_PROTOCOLS: u32 = (3_u16.to_be()) as u32;
 
@@ -50,8 +50,27 @@ pub(super) struct Filter {
     /// Number of its interface.
     pub(super) index: u32,
     pub(super) way: Way,
-    /// Whose it is.
+    /// Its number among those at our place.
+    handle: u32,
+    /// Whose it is: a directory of pins, and behind that, the digest of its programs.
     pub(super) name: String,
+}
+
+impl Filter {
+    /// Those of each directory have a number of their own: of two installations, of which one is about to follow the other,
+    /// neither takes the other's place, and whichever is taken back leaves the other as it was.
+    pub(super) fn new(index: u32, way: Way, directory: &str, digest: u64) -> Self {
+        let mut hasher = fnv::FnvHasher::default();
+        hasher.write(directory.as_bytes());
+        // The kernel's own choice of numbers begins with 1, and 0 asks for it (cls_bpf_change).
+        let handle = (hasher.finish() as u32) | 1 << 31;
+        Self { index, way, handle, name: format!("{}{digest:016x}", beginning(directory)) }
+    }
+}
+
+/// How the names of filters begin that belong to a directory of pins; behind it, the digest of their programs.
+pub(super) fn beginning(directory: &str) -> String {
+    format!("{directory}-")
 }
 
 /// The interfaces that have a place for filters of both ways.
@@ -69,30 +88,30 @@ fn places() -> Result<BTreeSet<u32>, EbpfError> {
     Ok(found)
 }
 
-/// All filters whose names begin with `beginning`.
+/// All filters at our place whose names begin with `beginning`.
 pub(super) fn named(beginning: &str) -> Result<Vec<Filter>, EbpfError> {
     let mut found = Vec::new();
     for index in places()? {
         for way in Way::ALL {
-            let names = filters(index, way)?.into_iter().flatten();
-            let ours = names.filter(|name| name.starts_with(beginning));
-            found.extend(ours.map(|name| Filter { index, way, name }));
+            found.extend(filters(index, way)?.into_iter().filter(|filter| filter.name.starts_with(beginning)));
         }
     }
     Ok(found)
 }
 
-/// The filters of one way at an interface; with their names, where they stand at our place. Those that cannot be read are not
-/// ours, and not among them.
-fn filters(index: u32, way: Way) -> Result<Vec<Option<String>>, EbpfError> {
+/// The filters of one way at an interface that stand at our place and have a name. Those that cannot be read are not ours, and
+/// not among them.
+fn filters(index: u32, way: Way) -> Result<Vec<Filter>, EbpfError> {
     let mut found = Vec::new();
     netlink::list(NETLINK_ROUTE, all_filters(index, way), |answer| {
-        if let Message::NewTrafficFilter(filter) = answer
-            // Of each place of filters the kernel tells the place itself, too.
-            && u32::from(filter.header.handle) != 0
+        let Message::NewTrafficFilter(filter) = answer else { return };
+        let handle = u32::from(filter.header.handle);
+        // Of each place of filters the kernel tells the place itself, too.
+        if handle != 0
+            && filter.header.info >> 16 == PRIORITY
+            && let Some(name) = name(&filter.attributes)
         {
-            let is_ours = u32::from(filter.header.handle) == HANDLE && filter.header.info >> 16 == PRIORITY;
-            found.push(name(&filter.attributes).filter(|_| is_ours));
+            found.push(Filter { index, way, handle, name });
         }
     })
     .map_err(|error| failed("list the filters of", index, error))?;
@@ -150,7 +169,7 @@ pub(super) fn remove_place(index: u32) -> Result<(), EbpfError> {
         .map_err(|error| failed("remove the place for filters at", index, error))
 }
 
-/// Puts a program at an interface, in place of one of ours in one step.
+/// Puts a program at an interface, in place of one of the same directory in one step.
 pub(super) fn attach(filter: &Filter, program: BorrowedFd<'_>) -> Result<(), EbpfError> {
     let options = vec![
         TcFilterBpfOption::ProgFd(u32::try_from(program.as_raw_fd()).unwrap_or(u32::MAX)),
@@ -172,7 +191,7 @@ pub(super) fn detach(filter: &Filter) -> Result<(), EbpfError> {
 
 fn at(filter: &Filter) -> TcHeader {
     let info = PRIORITY << 16 | ALL_PROTOCOLS;
-    TcHeader { parent: filter.way.parent(), handle: HANDLE.into(), info, ..of(filter.index) }
+    TcHeader { parent: filter.way.parent(), handle: filter.handle.into(), info, ..of(filter.index) }
 }
 
 fn queue(index: u32) -> TcMessage {

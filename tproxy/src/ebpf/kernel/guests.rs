@@ -35,12 +35,11 @@ impl Guests<'_> {
         programs: &[(Way, OwnedFd)],
         digest: u64,
     ) -> Result<(), EbpfError> {
-        let name = format!("{}{digest:016x}", beginning(self.name));
-        let there = filter::named(&name)?;
+        let there = filter::named(&filter::beginning(self.name))?;
         for index in interfaces.iter().copied() {
             self.make_place(index)?;
             for (way, program) in programs {
-                let filter = Filter { index, way: *way, name: name.clone() };
+                let filter = Filter::new(index, *way, self.name, digest);
                 if !there.contains(&filter) {
                     filter::attach(&filter, program.as_fd())?;
                 }
@@ -51,7 +50,7 @@ impl Guests<'_> {
 
     /// Takes the programs from all interfaces but these, and with the last all that they kept.
     pub(super) fn detach_but(&self, interfaces: &BTreeSet<u32>) -> Result<(), EbpfError> {
-        let filters = filter::named(&beginning(self.name))?;
+        let filters = filter::named(&filter::beginning(self.name))?;
         for filter in filters.iter().filter(|filter| !interfaces.contains(&filter.index)) {
             filter::detach(filter)?;
         }
@@ -143,14 +142,9 @@ pub fn open_connections(place: &Place, netns: u64) -> Result<usize, EbpfError> {
     maps::open_of_guests(&place.bpffs.join(&place.directory).join(guests))
 }
 
-/// How the names of filters begin that belong to a directory of pins; behind it, the digest of their programs.
-fn beginning(name: &str) -> String {
-    format!("{name}-")
-}
-
 /// Which programs of these interfaces are not attached, and which are elsewhere.
 pub(super) fn missing(name: &str, interfaces: &BTreeSet<u32>) -> Result<Vec<String>, EbpfError> {
-    let filters = filter::named(&beginning(name))?;
+    let filters = filter::named(&filter::beginning(name))?;
     let is_there =
         |index: u32, way: Way| filters.iter().any(|filter| filter.index == index && filter.way == way);
     let wanted = interfaces.iter().flat_map(|index| Way::ALL.map(|way| (*index, way)));
@@ -166,7 +160,7 @@ pub(super) fn missing(name: &str, interfaces: &BTreeSet<u32>) -> Result<Vec<Stri
 
 /// The digests of the programs that are attached.
 pub(super) fn programs(name: &str) -> Result<BTreeSet<u64>, EbpfError> {
-    let beginning = beginning(name);
+    let beginning = filter::beginning(name);
     let filters = filter::named(&beginning)?;
     let digest = |filter: &Filter| u64::from_str_radix(filter.name.strip_prefix(&beginning)?, 16).ok();
     Ok(filters.iter().map(|filter| digest(filter).unwrap_or_default()).collect())
@@ -181,5 +175,5 @@ pub(super) fn directories() -> Result<BTreeSet<String>, EbpfError> {
 
 /// Takes the programs of a directory that is gone from all interfaces.
 pub(super) fn detach_all(name: &str) -> Result<(), EbpfError> {
-    filter::named(&beginning(name))?.iter().try_for_each(filter::detach)
+    filter::named(&filter::beginning(name))?.iter().try_for_each(filter::detach)
 }
