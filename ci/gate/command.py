@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from guests import files
-from . import against, document, full, places
+from . import against, document, full, memory, places
 from trouble import Trouble, end_as_by_ctrl_c, sentence
 
 END = """\
@@ -28,6 +28,8 @@ def parser():
     it.add_argument("--counts", action="store_true", help="with --against: count instructions of the CPU-bound parts, measure nothing")
     it.add_argument("--guest", action="store_true", help="count the kernel's instructions a connection and a round trip, in QEMU; "
                     "measure nothing")
+    it.add_argument("--memory", action="store_true", help="only what held connections take of the kernel's memory, in QEMU, where a "
+                    "process may hold 10,000")
     return it
 
 
@@ -57,6 +59,8 @@ def checked(options):
         raise Trouble("--against '' names nothing: it takes a revision, as in --against HEAD~1, or a guest.json")
     if options.counts and options.against is None:
         raise Trouble("--counts compares: say with what, as in --against HEAD~1")
+    if options.memory and (options.quick or options.counts or options.guest or options.against is not None):
+        raise Trouble("--memory is measured alone, and compared with nothing: leave the other options out")
     if options.quick and (options.counts or options.guest):
         raise Trouble("--quick is for what is measured, and with --counts or --guest nothing is")
     if _is_file(options) and options.counts:
@@ -67,6 +71,8 @@ def checked(options):
 
 def done(options):
     """What the options ask for; the exit code."""
+    if options.memory:
+        return memory.measured()
     if _is_file(options):
         return against.earlier(options)
     if options.against is not None:

@@ -6,17 +6,14 @@ how long it takes, and nothing else.
 
 import json
 import shlex
-import shutil
 import time
 
-from guests import apt, build, files, job, kernel, machine, needs, root
-from guests.command import CACHE, guest
+from guests import build, files, machine, needs
+from guests.command import CACHE
 from trouble import Trouble, run
 
-from . import document, path
+from . import boot, document, path
 
-# By the name that ci/kernels gives it.
-KERNEL = "6.12"
 # With fewer of either, a revision differs from itself by as much as shall be found.
 ROUNDS = 12
 PIECES = 40
@@ -45,25 +42,13 @@ def known(before=None):
 
 
 def _run(repository, folder, about, before, rounds, seed):
-    kernel_, userland = guest(KERNEL, None)
-    release = before is None
-    programs = build.programs(repository, CACHE, release=release)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    (folder / "job").write_text(job.commands(repository, userland, _commands(programs, before, rounds, seed)))
-    shares = (machine.Share("repository", repository, str(repository)),
-              machine.Share("results", folder, "/results", writable=True))
-    made = machine.Machine(kernel.files(kernel_, apt.Suite(kernel_.suite, CACHE / "apt" / kernel_.suite), CACHE / "kernels"),
-                           root.folder(userland.suite, CACHE / "roots"), shares, accelerator="tcg,thread=single",
-                           arguments=userland.arguments, counting=True)
+    programs = build.programs(repository, CACHE, release=before is None)
     begun = time.monotonic()
-    trouble = machine.run(made, folder / "console.log", LIMIT)
-    if trouble:
-        raise Trouble(f"cannot count in a guest: it {trouble}; its console is {folder / 'console.log'}")
+    boot.ran(repository, folder, _commands(programs, before, rounds, seed), LIMIT, "count in a guest", counting=True)
     return _found(folder), {
         **about,
         **known(before),
-        "kernel": _facts(folder)["kernel"],
+        "kernel": boot.kernel_of(folder),
         "seconds": round(time.monotonic() - begun),
     }
 
@@ -77,19 +62,11 @@ def _commands(programs, before, rounds, seed):
 
 
 def _found(folder):
-    code = _text(folder / "code").strip()
+    code = boot.text(folder / "code").strip()
     # 1 is what it says of void cases and of those that are worse: both are judged here.
     if code not in ("0", "1"):
-        said = _text(folder / "bench.errors").strip().splitlines() or ["nothing"]
+        said = boot.text(folder / "bench.errors").strip().splitlines() or ["nothing"]
         raise Trouble(f"cannot count in a guest: netsim bench ended with {code or 'nothing'} and said: {said[-1]}")
-    if not _text(folder / "seeded"):
+    if not boot.text(folder / "seeded"):
         raise Trouble("cannot count in a guest: its kernel has not seeded its random numbers, which then cost more than what is counted")
-    return json.loads(_text(folder / "bench.json"))
-
-
-def _facts(folder):
-    return dict(line.partition("=")[::2] for line in _text(folder / "facts").splitlines())
-
-
-def _text(file):
-    return file.read_text(errors="replace") if file.exists() else ""
+    return json.loads(boot.text(folder / "bench.json"))

@@ -71,6 +71,12 @@ class Command(unittest.TestCase):
                 self.assertIn("--against '' names nothing", told)
         self.assertFalse(self.folder.exists())
 
+    def test_memory_is_measured_alone(self):
+        for other in (["--quick"], ["--guest"], ["--against", "HEAD~1"], ["--against", "HEAD~1", "--counts"]):
+            code, told = self.said("--memory", *other)
+            self.assertEqual(code, 2)
+            self.assertIn("--memory is measured alone", told)
+
     def test_with_a_file_nothing_is_measured_quickly(self):
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file, mock.patch.object(against, "earlier", side_effect=AssertionError):
             code, told = self.said("--quick", "--against", file.name)
