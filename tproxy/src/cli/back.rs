@@ -3,7 +3,7 @@
 //! Must never decide whether to go back.
 
 use super::Surroundings;
-use super::capture;
+use super::beside;
 use super::error::CliError;
 use super::install::{LOOKS, show};
 use super::stored::{self, Purpose};
@@ -63,11 +63,10 @@ pub(super) fn return_before(
     let before = &unconfirmed.before;
     let facts = host::facts(&Config::default())?;
     let loopback = facts.loopback.as_str();
-    let (captures, ended) = capture::back(&before.captured, loopback, record, surroundings)?;
-    let backend = capture::beside_programs(loopback, Some(record))?;
-    let look = |record: Option<Record>, _: &mut Surroundings<'_>| {
-        capture::rules_beside_programs(backend.as_ref(), loopback, record)
-    };
+    let (captures, ended) = beside::back(&before.captured, loopback, record, surroundings)?;
+    let backend = beside::iptables_for_rules(loopback, Some(record))?;
+    let look =
+        |record: Option<Record>, _: &mut Surroundings<'_>| beside::rules(backend.as_ref(), loopback, record);
     let installed = look(Some(record.clone()), surroundings)?;
     let redirects = Redirects::installed(&installed);
     // What captured before comes first, and what captures now goes last: for a moment either does.

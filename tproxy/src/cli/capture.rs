@@ -5,12 +5,13 @@
 use std::path::Path;
 
 use super::Surroundings;
+use super::beside::{Rules, of_guests, tell_of_guests};
 use super::changes::{self, Removal};
 use super::confirm::{Guarded, dismiss, permit_install};
 use super::error::CliError;
-use super::install::{note, permit_changes, read_record, show, warn_of_foreign_jumps};
+use super::install::{note, permit_changes, read_record, show};
 use super::limits::{Confirmation, Limits};
-use super::stored::{self, Purpose};
+use super::stored;
 use super::traffic;
 use crate::apply;
 use crate::apply::change::Change;
@@ -20,19 +21,14 @@ use crate::apply::lock::Lock;
 use crate::apply::patience::Patience;
 use crate::apply::record::{Before, Phase, Record, Run};
 use crate::backend::ebpf::Ebpf;
-use crate::backend::iptables::Iptables;
 use crate::backend::{Backend, BackendId};
 use crate::config::{Config, Resolved, print};
-use crate::ebpf::kernel::{self, EbpfError};
-use crate::ebpf::render::{self, Captured, Installed};
+use crate::ebpf::kernel;
+use crate::ebpf::render::{self, Installed};
 use crate::ebpf::unsupported;
-use crate::ebpf::without_gone;
-use crate::family::IpFamily;
-use crate::host::iptables::ToolError;
+use crate::ebpf::with_guests;
 use crate::host::netns::UnknownIds;
 use crate::host::{self, HostFacts, netns};
-use crate::iptables;
-use crate::iptables::redirects::Redirects;
 use crate::plan::{self, Note, Plan, Sidecar};
 
 /// `install` with `--backend ebpf`.
@@ -63,6 +59,7 @@ pub(super) fn install(
     if changes.is_empty() {
         surroundings.tell("# the same configuration is installed already: nothing to change");
     }
+    warn_of_others_ahead(&changes, surroundings);
     show(config.verbose, &changes, surroundings);
     let run = Run {
         boot_id: &netns::boot_id()?,
@@ -176,6 +173,7 @@ fn dry_run(backend: &Ebpf, plan: &Plan, surroundings: &mut Surroundings<'_>) -> 
         Installed { interfaces: kernel::interfaces()?, ..Installed::default() }
     };
     let rendered = backend.render(plan, &installed)?;
+    warn_of_others_ahead(&rendered, surroundings);
     if surroundings.output.json {
         return changes::print_json(&rendered, None, surroundings);
     }
@@ -222,127 +220,22 @@ fn tell_notes(config: &Config, plan: &Plan, notes: &[Note], surroundings: &mut S
     }
 }
 
-/// Rules of iptables that these programs take the place of.
-struct Rules {
-    changes: Vec<Change>,
-    installed: iptables::render::Installed,
-    redirects: Redirects,
-}
-
-impl Rules {
-    /// Those that are there; nothing where there are none. What they added beside rules stays: programs need it, too.
-    fn there(
-        loopback: &str,
-        record: Option<&Record>,
-        surroundings: &mut Surroundings<'_>,
-    ) -> Result<Self, CliError> {
-        // Where programs are missing, or show nothing, rules that somebody recorded cannot be removed: that is said.
-        let backend = beside_programs(loopback, record)?;
-        let mut installed = rules_beside_programs(backend.as_ref(), loopback, record.cloned())?;
-        stored::observe(&mut installed, Some(Purpose::Remove), surroundings)?;
-        warn_of_foreign_jumps(&installed, surroundings);
-        let mut changes = iptables::render::remove(&installed, loopback);
-        changes.retain(|change| !matches!(change, Change::RemoveAddress(_)));
-        let redirects = Redirects::installed(&installed);
-        Ok(Self { changes, installed, redirects })
-    }
-}
-
-/// What sees rules that may be there beside programs; `None` where no iptables is found, and no record says that rules were
-/// loaded.
-pub(super) fn beside_programs(loopback: &str, record: Option<&Record>) -> Result<Option<Iptables>, CliError> {
-    match Iptables::for_removal(record, loopback) {
-        Ok(backend) => {
-            backend.sees_all_of(record)?;
-            Ok(Some(backend))
+/// What others accept at an interface, programs that come later do not see.
+fn warn_of_others_ahead(changes: &[Change], surroundings: &mut Surroundings<'_>) {
+    let contents = changes.iter().filter_map(|change| match change {
+        Change::Capture(capture) => capture.after.as_ref(),
+        _ => None,
+    });
+    for index in contents.flat_map(with_guests) {
+        match kernel::others_ahead(index) {
+            Ok(false) => {}
+            Ok(true) => surroundings.warn(format!(
+                "at {} a program of somebody else comes first (a filter with a smaller number than ours, or a tcx program): \
+                 what it accepts is not captured",
+                kernel::name_of(index)
+            )),
+            Err(error) => surroundings.warn(error),
         }
-        Err(_) if record.is_none_or(|record| record.tools.is_empty()) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// The rules that it sees; none where it can do nothing here at all, and no record says that something was loaded with it.
-pub(super) fn rules_beside_programs(
-    backend: Option<&Iptables>,
-    loopback: &str,
-    record: Option<Record>,
-) -> Result<iptables::render::Installed, CliError> {
-    let is_recorded = |tool: &iptables::Tool| record.iter().any(|record| record.tools.contains(tool));
-    match backend.map(|backend| backend.observe(record.clone())) {
-        None => nothing_seen(loopback, record),
-        Some(Err(ToolError::Unusable { tool, .. })) if !is_recorded(&tool) => nothing_seen(loopback, record),
-        Some(installed) => Ok(installed?),
-    }
-}
-
-fn nothing_seen(loopback: &str, record: Option<Record>) -> Result<iptables::render::Installed, CliError> {
-    let mark = host::mark_of(loopback, IpFamily::V6.passthrough())?;
-    let (has_address, address_mark) = (mark.is_some(), mark.unwrap_or_default());
-    Ok(iptables::render::Installed { has_address, address_mark, record, ..Default::default() })
-}
-
-/// The changes that remove programs which rules take the place of, once these are there; and how many connections of virtual
-/// networks end with them, which not being known keeps nothing from that.
-pub(super) fn displaced(loopback: &str) -> Result<(Vec<Change>, Result<usize, EbpfError>), CliError> {
-    let Some(installed) = installed(loopback, None)? else { return Ok((Vec::new(), Ok(0))) };
-    let is_capture = |change: &Change| matches!(change, Change::Capture(_));
-    let changes = render::remove(&installed, loopback).into_iter().filter(is_capture).collect();
-    Ok((changes, of_guests(&installed)))
-}
-
-/// What programs capture, as it is kept to be returned.
-pub(super) fn captured(loopback: &str, record: Option<&Record>) -> Result<Vec<Captured>, CliError> {
-    Ok(installed(loopback, record.cloned())?.map(|installed| installed.captured()).unwrap_or_default())
-}
-
-/// The changes that make programs capture what they did `before`, and those that end what they did not. What they captured
-/// of interfaces that are gone cannot come back, and does not keep the rest from it.
-pub(super) fn back(
-    before: &[Captured],
-    loopback: &str,
-    record: &Record,
-    surroundings: &mut Surroundings<'_>,
-) -> Result<(Vec<Change>, Vec<Change>), CliError> {
-    if before.is_empty() && !kernel::is_there() {
-        return Ok((Vec::new(), Vec::new()));
-    }
-    let installed = kernel::look(loopback, Some(record.clone()))?;
-    let mut again = |captured: &Captured| {
-        let (contents, gone) = without_gone(captured.contents.clone(), &installed.interfaces);
-        for index in gone {
-            surroundings.warn(format!(
-                "interface {index}, which the installation before named, is gone: install again for another"
-            ));
-        }
-        Ok(Captured { place: kernel::again(&captured.place)?, contents })
-    };
-    let before = before.iter().map(&mut again).collect::<Result<Vec<_>, EbpfError>>()?;
-    Ok(render::back(&before, &installed))
-}
-
-/// What is installed by this backend; `None` where nothing is.
-pub(super) fn installed(loopback: &str, record: Option<Record>) -> Result<Option<Installed>, CliError> {
-    let recorded = record.as_ref().is_some_and(|record| record.backend == BackendId::Ebpf.to_string());
-    if !recorded && !kernel::is_there() {
-        return Ok(None);
-    }
-    Ok(Some(kernel::look(loopback, record)?))
-}
-
-/// How many open connections of virtual networks were captured.
-fn of_guests(installed: &Installed) -> Result<usize, EbpfError> {
-    let places = installed.found.iter().map(|found| &found.place);
-    places.map(|place| kernel::open_connections(place, installed.netns)).sum()
-}
-
-pub(super) fn tell_of_guests(count: &Result<usize, EbpfError>, surroundings: &mut Surroundings<'_>) {
-    match count {
-        Ok(0) => {}
-        Ok(count) => {
-            surroundings.tell(format!("# of virtual networks {count} captured connections are open: they end"));
-        }
-        Err(error) => surroundings
-            .warn(format!("captured connections of virtual networks end, and cannot be counted: {error}")),
     }
 }
 

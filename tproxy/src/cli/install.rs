@@ -7,7 +7,6 @@ use clap::Args;
 use super::Surroundings;
 use super::arguments::ConfigurationFlags;
 use super::blame::blame;
-use super::capture;
 use super::changes;
 use super::confirm::{Guarded, dismiss, permit_install};
 use super::course::{Course, Way};
@@ -16,6 +15,7 @@ use super::limits::{Confirmation, Limits};
 use super::sources;
 use super::stored::{self, Purpose};
 use super::traffic;
+use super::{beside, capture};
 use crate::apply::change::{Change, StoredFile};
 use crate::apply::journal::{self, Journal, JournalError};
 use crate::apply::lock::Lock;
@@ -83,7 +83,7 @@ impl Install {
         let guarded = match self.confirmation.within {
             None => None,
             Some(within) => {
-                let captured = capture::captured(&course.plan.host.loopback, before.as_ref())?;
+                let captured = beside::captured(&course.plan.host.loopback, before.as_ref())?;
                 Some(Guarded::new(within, Before::of(&installed, captured)))
             }
         };
@@ -137,7 +137,7 @@ fn carry_out(
     for _ in 0..LOOKS {
         let mut changes = course.backend.render(&course.plan, &installed)?;
         // Programs of the other backend go when the rules are there.
-        let (displaced, of_guests) = capture::displaced(&course.plan.host.loopback)?;
+        let (displaced, of_guests) = beside::displaced(&course.plan.host.loopback)?;
         changes.extend(displaced);
         if changes.is_empty() {
             if made.is_empty() {
@@ -157,7 +157,7 @@ fn carry_out(
         show(means.verbose, &changes, surroundings);
         let error = match commit(Work::of(course, &installed, &changes, means), means, surroundings) {
             Ok(at_once) => {
-                capture::tell_of_guests(&of_guests, surroundings);
+                beside::tell_of_guests(&of_guests, surroundings);
                 if at_once {
                     return Ok(changes);
                 }

@@ -4,6 +4,7 @@
 
 mod arguments;
 mod back;
+mod beside;
 mod blame;
 mod capture;
 mod changes;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Surroundings;
-use super::capture;
+use super::beside;
 use super::error::{CliError, DAMAGED, DONE, NOT_INSTALLED};
 use super::install::read_record;
 use super::table::aligned;
@@ -162,7 +162,7 @@ impl Report {
         let facts = host::facts(&Config::default())?;
         let journal = Journal::of_this_namespace(Path::new(journal::DIRECTORY))?;
         let record = read_record(&journal, surroundings);
-        if let Some(captured) = capture::installed(&facts.loopback, record.clone())? {
+        if let Some(captured) = beside::installed(&facts.loopback, record.clone())? {
             return Ok(Self::of_programs(&captured, Waiting::of(record.as_ref())?));
         }
         let backend = Iptables::for_removal(record.as_ref(), &facts.loopback)?;

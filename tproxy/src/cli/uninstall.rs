@@ -6,7 +6,8 @@ use clap::Args;
 
 use super::Surroundings;
 use super::back::lead;
-use super::capture::{self, Capturing};
+use super::beside;
+use super::capture::Capturing;
 use super::changes::{self, Removal};
 use super::confirm::dismiss;
 use super::error::CliError;
@@ -66,7 +67,7 @@ impl Uninstall {
         let journal = Journal::of_this_namespace(Path::new(journal::DIRECTORY))?;
         let record = read_record(&journal, surroundings);
         let loopback = facts.loopback.as_str();
-        if let Some(captured) = capture::installed(loopback, record.clone())? {
+        if let Some(captured) = beside::installed(loopback, record.clone())? {
             let capturing = Capturing { loopback, journal: &journal, patience: &patience };
             return capturing.remove(&captured, lock, self.dry_run, self.verbose, surroundings);
         }

@@ -128,7 +128,10 @@ fn connections_that_end_are_told(#[case] arguments: &str) {
     pod.done("install --backend ebpf --vnet vm0:10.78.0.0/24");
     let ran = run(&pod, OPEN, arguments);
     assert!(ran.success(), "{ran}");
-    assert!(ran.stdout_text().contains("of virtual networks 1 captured connections are open: they end"), "{ran}");
+    assert!(
+        ran.stdout_text().contains("of virtual networks 1 captured connections are open: they end"),
+        "{ran}"
+    );
     pod.done("uninstall");
     pod.sh("ip netns delete guest");
 }

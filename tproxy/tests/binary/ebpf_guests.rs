@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use netsim::node::Exit;
+use netsim::node::{Exit, Program};
 use netsim::require;
 use rstest::rstest;
 use tproxy::backend::BackendId;
@@ -220,6 +220,48 @@ fn programs_whose_pins_are_gone_are_found_and_removed() {
     assert_eq!(told.exit, Exit::Code(4), "{told}");
     pod.done("uninstall");
     assert_eq!((state(&pod), status(&pod)), (nothing, Exit::Code(3)));
+}
+
+/// Somebody else's programs that are asked first, or later; tcx is of Linux 6.6.
+#[rstest]
+#[case::a_filter_before("prio 1", true)]
+#[case::a_filter_behind("prio 40000", false)]
+fn filters_of_others_that_come_first_are_told(#[case] place: &str, #[case] is_told: bool) {
+    let Some(pod) = pod() else { return };
+    let filter = format!("{place} protocol ip bpf bytecode '1,6 0 0 0,' flowid 1:1");
+    pod.sh(&format!("tc qdisc add dev vm0 clsact; tc filter add dev vm0 egress {filter}"));
+    for dry_run in [" --dry-run", ""] {
+        let said = pod.done(&format!("{INSTALL}{dry_run}")).stderr_text();
+        assert_eq!(said.contains("at vm0 a program of somebody else comes first"), is_told, "{said}");
+        assert!(!said.contains("br0"), "{said}");
+    }
+}
+
+/// Attaches a program that lets everything pass, by bpf(2): BPF_PROG_LOAD of `r0 = -1; exit`, and BPF_LINK_CREATE.
+const TCX: &str = r#"
+import ctypes, os, socket, struct, subprocess, sys
+libc = ctypes.CDLL(None, use_errno=True)
+def bpf(command, attributes):
+    attributes = ctypes.create_string_buffer(attributes, 128)
+    return libc.syscall(321 if os.uname().machine == "x86_64" else 280, command, attributes, 128)
+code = ctypes.create_string_buffer(struct.pack("<BBhiBBhi", 0xb7, 0, 0, -1, 0x95, 0, 0, 0))
+licence = ctypes.create_string_buffer(b"GPL")
+program = bpf(5, struct.pack("<IIQQ", 3, 2, ctypes.addressof(code), ctypes.addressof(licence)))
+assert program >= 0, ctypes.get_errno()
+link = bpf(28, struct.pack("<IIII", program, socket.if_nametoindex("vm0"), 47, 0))
+if link < 0:
+    print("without tcx:", os.strerror(ctypes.get_errno()))
+sys.exit(subprocess.run(["tproxy", *sys.argv[1:]]).returncode)
+"#;
+
+#[test]
+fn programs_of_tcx_are_told() {
+    let Some(pod) = pod() else { return };
+    let words = ["-c", TCX].into_iter().chain(INSTALL.split_whitespace());
+    let ran = Program::new("python3").args(words).run(pod.node()).unwrap();
+    assert!(ran.success(), "{ran}");
+    let is_told = ran.stderr_text().contains("at vm0 a program of somebody else comes first");
+    assert_ne!(is_told, ran.stdout_text().contains("without tcx: Invalid argument"), "{ran}");
 }
 
 #[test]

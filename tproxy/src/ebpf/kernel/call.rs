@@ -19,6 +19,7 @@ mod command {
     pub(super) const PIN: i64 = 6;
     pub(super) const GET: i64 = 7;
     pub(super) const INFO: i64 = 15;
+    pub(super) const PROGRAM_QUERY: i64 = 16;
     pub(super) const LINK_CREATE: i64 = 28;
     pub(super) const LINK_UPDATE: i64 = 29;
     pub(super) const LINK_DETACH: i64 = 34;
@@ -56,12 +57,26 @@ impl Attributes {
         self.put(at, (pointer as u64).to_ne_bytes())
     }
 
+    fn number_at(&self, at: usize) -> u32 {
+        let bytes = self.0.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+        bytes.map_or(0, u32::from_ne_bytes)
+    }
+
     /// # Safety
     /// What the attributes point to lives, is as long as the command reads or writes, and may be written where it writes.
     unsafe fn call(mut self, command: i64) -> io::Result<RawFd> {
+        // SAFETY: the caller's promise.
+        unsafe { self.ask(command) }
+    }
+
+    /// The same where the command writes into the attributes, too.
+    ///
+    /// # Safety
+    /// As of `call`.
+    unsafe fn ask(&mut self, command: i64) -> io::Result<RawFd> {
         let size = size_of::<Self>();
         // SAFETY: the attributes live until the call returns, and `size` is theirs; the rest is the caller's promise.
-        let result = unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut self, size) };
+        let result = unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(self), size) };
         if result < 0 { Err(io::Error::last_os_error()) } else { Ok(RawFd::try_from(result).unwrap_or(-1)) }
     }
 }
@@ -108,6 +123,25 @@ pub(super) fn relink(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Resul
 pub(super) fn detach(link: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: the command reads nothing but the attributes.
     unsafe { Attributes::new().descriptor(0, link).call(command::LINK_DETACH) }.map(drop)
+}
+
+/// How many programs of tcx an interface of this network namespace has, for what arrives or for what leaves; none where the kernel
+/// knows no tcx, which is before Linux 6.6.
+pub(super) fn tcx_programs(index: u32, arriving: bool) -> io::Result<u32> {
+    /// BPF_TCX_INGRESS and BPF_TCX_EGRESS of `enum bpf_attach_type`.
+    const KINDS: [u32; 2] = [46, 47];
+    /// Where the kernel writes how many there are.
+    const COUNT: usize = 24;
+    let [ingress, egress] = KINDS;
+    let mut attributes =
+        Attributes::new().number(0, index).number(4, if arriving { ingress } else { egress });
+    // SAFETY: the command is told of no room for anything but the attributes, which have all that it writes into them.
+    match unsafe { attributes.ask(command::PROGRAM_QUERY) } {
+        Ok(_) => Ok(attributes.number_at(COUNT)),
+        // Neither programs nor tcx (bpf_prog_query).
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EINVAL)) => Ok(0),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether a link of a cgroup or network namespace still has it: its id in the kernel is 0 when it is gone.

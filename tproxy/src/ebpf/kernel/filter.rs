@@ -14,6 +14,7 @@ use netlink_packet_route::tc::{
 };
 use netlink_sys::protocols::NETLINK_ROUTE;
 
+use super::call;
 use super::error::EbpfError;
 use crate::netlink;
 
@@ -93,7 +94,8 @@ pub(super) fn named(beginning: &str) -> Result<Vec<Filter>, EbpfError> {
     let mut found = Vec::new();
     for index in places()? {
         for way in Way::ALL {
-            found.extend(filters(index, way)?.into_iter().filter(|filter| filter.name.starts_with(beginning)));
+            found
+                .extend(filters(index, way)?.into_iter().filter(|filter| filter.name.starts_with(beginning)));
         }
     }
     Ok(found)
@@ -131,6 +133,35 @@ fn is_used(index: u32, way: Way) -> bool {
         is_any |= matches!(answer, Message::NewTrafficFilter(filter) if u32::from(filter.header.handle) != 0);
     });
     is_any || seen.is_err()
+}
+
+/// Whether others see packets of an interface before our filters do: filters with a smaller number, and programs of tcx, which
+/// is before all filters (Linux 6.6).
+///
+/// # Errors
+/// The kernel does not tell.
+pub fn others_ahead(index: u32) -> Result<bool, EbpfError> {
+    let has_place = places()?.contains(&index);
+    for way in Way::ALL {
+        let is_ahead = has_place && smallest(index, way)?.is_some_and(|number| number < PRIORITY);
+        let tcx = call::tcx_programs(index, way == Way::In);
+        if is_ahead || tcx.map_err(|error| failed("list the programs of", index, error))? > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The smallest number of a filter of one way.
+fn smallest(index: u32, way: Way) -> Result<Option<u32>, EbpfError> {
+    let mut smallest = None;
+    netlink::list(NETLINK_ROUTE, all_filters(index, way), |answer| {
+        let Message::NewTrafficFilter(filter) = answer else { return };
+        let number = filter.header.info >> 16;
+        smallest = Some(smallest.map_or(number, |smallest: u32| smallest.min(number)));
+    })
+    .map_err(|error| failed("list the filters of", index, error))?;
+    Ok(smallest)
 }
 
 fn name(attributes: &[TcAttribute]) -> Option<String> {
@@ -215,7 +246,8 @@ fn gone(result: io::Result<()>) -> io::Result<()> {
 }
 
 /// The name of an interface; of one that is gone, its number.
-pub(super) fn name_of(index: u32) -> String {
+#[must_use]
+pub fn name_of(index: u32) -> String {
     let name = nix::net::if_::if_indextoname(index).ok().and_then(|name| name.into_string().ok());
     name.unwrap_or_else(|| format!("interface {index}"))
 }
