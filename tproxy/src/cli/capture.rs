@@ -59,7 +59,7 @@ pub(super) fn install(
     if changes.is_empty() {
         surroundings.tell("# the same configuration is installed already: nothing to change");
     }
-    warn_of_others_ahead(&changes, surroundings);
+    look_at_interfaces(&changes, surroundings)?;
     show(config.verbose, &changes, surroundings);
     let run = Run {
         boot_id: &netns::boot_id()?,
@@ -173,7 +173,7 @@ fn dry_run(backend: &Ebpf, plan: &Plan, surroundings: &mut Surroundings<'_>) -> 
         Installed { interfaces: kernel::interfaces()?, ..Installed::default() }
     };
     let rendered = backend.render(plan, &installed)?;
-    warn_of_others_ahead(&rendered, surroundings);
+    look_at_interfaces(&rendered, surroundings)?;
     if surroundings.output.json {
         return changes::print_json(&rendered, None, surroundings);
     }
@@ -220,23 +220,24 @@ fn tell_notes(config: &Config, plan: &Plan, notes: &[Note], surroundings: &mut S
     }
 }
 
-/// What others accept at an interface, programs that come later do not see.
-fn warn_of_others_ahead(changes: &[Change], surroundings: &mut Surroundings<'_>) {
+/// Refuses interfaces that have no room for programs, and warns where others come first: what these accept, later ones do not
+/// see.
+fn look_at_interfaces(changes: &[Change], surroundings: &mut Surroundings<'_>) -> Result<(), CliError> {
     let contents = changes.iter().filter_map(|change| match change {
         Change::Capture(capture) => capture.after.as_ref(),
         _ => None,
     });
     for index in contents.flat_map(with_guests) {
-        match kernel::others_ahead(index) {
-            Ok(false) => {}
-            Ok(true) => surroundings.warn(format!(
+        kernel::require_room(index)?;
+        if kernel::others_ahead(index)? {
+            surroundings.warn(format!(
                 "at {} a program of somebody else comes first (a filter with a smaller number than ours, or a tcx program): \
                  what it accepts is not captured",
                 kernel::name_of(index)
-            )),
-            Err(error) => surroundings.warn(error),
+            ));
         }
     }
+    Ok(())
 }
 
 /// With what an installation of this backend is removed.

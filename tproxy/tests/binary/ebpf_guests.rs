@@ -185,13 +185,16 @@ fn a_place_for_filters_goes_with_the_last_set_of_programs(#[case] killed_at: &st
 #[test]
 fn a_second_set_of_programs_that_is_refused_leaves_the_first_one_at_work() {
     let Some(pod) = pod() else { return };
-    pod.sh("mkdir /sys/fs/cgroup/other; tc qdisc add dev br0 ingress");
+    // Of another protocol at the same place: the kernel refuses ours there.
+    pod.sh("mkdir /sys/fs/cgroup/other; tc qdisc add dev br0 clsact; \
+            tc filter add dev br0 ingress prio 29808 protocol ip bpf bytecode '1,6 0 0 0,' flowid 1:1");
     let nothing = state(&pod);
     pod.done("install --backend ebpf --vnet vm0:10.78.0.0/24");
     let first = state(&pod);
     let refused = pod.tproxy(&format!("{INSTALL} --ebpf-cgroup-path /sys/fs/cgroup/other"));
     assert_eq!(refused.exit, Exit::Code(1), "{refused}");
-    assert!(refused.stderr_text().contains("br0"), "{refused}");
+    let words = refused.stderr_text();
+    assert!(words.contains("br0: ") && words.contains("everything was taken back"), "{refused}");
     assert_eq!((state(&pod), status(&pod)), (first, Exit::Code(0)));
     pod.done("uninstall");
     assert_eq!((state(&pod), status(&pod)), (nothing, Exit::Code(3)));
@@ -272,6 +275,7 @@ fn a_queue_that_leaves_no_room_is_told_and_nothing_changes() {
     let refused = pod.tproxy(INSTALL);
     assert_eq!(refused.exit, Exit::Code(1), "{refused}");
     assert!(refused.stderr_text().contains("`ingress` queue"), "{refused}");
+    assert!(!refused.stderr_text().contains("taken back"), "nothing was changed: {refused}");
     assert_eq!((state(&pod), status(&pod)), (nothing, Exit::Code(3)));
 }
 

@@ -160,6 +160,9 @@ fn taken(error: &io::Error) -> &'static str {
         Some(libc::EEXIST) => {
             "; another program has an `ingress` queue there (see `tc qdisc`), which leaves no room"
         }
+        Some(libc::ENOSPC | libc::EINVAL) => {
+            "; another program has other filters at the same place (see `tc filter`)"
+        }
         Some(libc::ENOENT | libc::EOPNOTSUPP) => "; the kernel needs NET_CLS_BPF and NET_SCH_INGRESS",
         _ => "",
     }

@@ -20,11 +20,16 @@ use crate::netlink;
 
 /// The kind of queue that has a place for filters of both ways (tc-bpf(8)).
 const CLSACT: &str = "clsact";
+/// The kind that stands where that would, and has no place for what leaves.
+const INGRESS: &str = "ingress";
 const BPF: &str = "bpf";
 /// Where our filters stand among others of an interface: before those whose place the kernel chooses, from 0xc000 on.
 const PRIORITY: u32 = 0x7470;
 /// ETH_P_ALL of linux/if_ether.h, in network order.
 const ALL_PROTOCOLS: u32 = (3_u16.to_be()) as u32;
+
+/// What [`EbpfError`] says could not be done.
+const MAKE_PLACE: &str = "make a place for filters at";
 
 /// Which packets of an interface a filter sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,11 +81,16 @@ pub(super) fn beginning(directory: &str) -> String {
 
 /// The interfaces that have a place for filters of both ways.
 fn places() -> Result<BTreeSet<u32>, EbpfError> {
+    queues(CLSACT)
+}
+
+/// The interfaces that have a queue of this kind.
+fn queues(kind: &str) -> Result<BTreeSet<u32>, EbpfError> {
     let mut found = BTreeSet::new();
     let all = Message::GetQueueDiscipline(TcMessage::default());
     netlink::list(NETLINK_ROUTE, all, |answer| {
         if let Message::NewQueueDiscipline(queue) = answer
-            && queue.attributes.contains(&TcAttribute::Kind(CLSACT.to_owned()))
+            && queue.attributes.contains(&TcAttribute::Kind(kind.to_owned()))
         {
             found.insert(u32::try_from(queue.header.index).unwrap_or_default());
         }
@@ -135,6 +145,17 @@ fn is_used(index: u32, way: Way) -> bool {
     is_any || seen.is_err()
 }
 
+/// Refuses an interface that leaves our filters no place.
+///
+/// # Errors
+/// Another program's queue stands where the place would be, or the kernel does not list queues.
+pub fn require_room(index: u32) -> Result<(), EbpfError> {
+    match queues(INGRESS)?.contains(&index) {
+        true => Err(failed(MAKE_PLACE, index, io::Error::from_raw_os_error(libc::EEXIST))),
+        false => Ok(()),
+    }
+}
+
 /// Whether others see packets of an interface before our filters do: filters with a smaller number, and programs of tcx, which
 /// is before all filters (Linux 6.6).
 ///
@@ -183,7 +204,7 @@ pub(super) fn make_place(index: u32) -> Result<bool, EbpfError> {
     let queue = Message::NewQueueDiscipline(queue(index));
     match netlink::ask(NETLINK_ROUTE, queue, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, drop) {
         Ok(()) => Ok(true),
-        Err(error) => Err(failed("make a place for filters at", index, error)),
+        Err(error) => Err(failed(MAKE_PLACE, index, error)),
     }
 }
 

@@ -21,7 +21,7 @@ mod set;
 
 pub use carry::{carry_out, take_back};
 pub use error::EbpfError;
-pub use filter::{name_of, others_ahead};
+pub use filter::{name_of, others_ahead, require_room};
 pub use guests::open_connections;
 pub use interfaces::interfaces;
 pub use look::{is_there, look};
