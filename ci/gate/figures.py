@@ -8,6 +8,15 @@ import marked
 WHERE = "benches/README.md"
 PACKETS = ("<!-- packets, made by ci/bench -->", "<!-- end of packets -->")
 PROCESSES = ("<!-- processes, made by ci/bench -->", "<!-- end of processes -->")
+PARTS = ("<!-- parts, made by ci/bench -->", "<!-- end of parts -->")
+# What is done once for each figure (tproxy/examples/counted.rs).
+WORK = {
+    "configuration": "a small configuration read and resolved, 100 times",
+    "exclusions": "1,000 excluded networks read, resolved and planned",
+    "render": "both of these rendered for both families, with all that is needed for it",
+    "verdicts": "256 verdicts on a plan with 1,000 excluded networks, and the making of it",
+    "saved-rules": "what iptables-save shows of 500 chains and 500 rules of others, parsed",
+}
 # The cases that are shown, in groups: whoever wants the others has them on the page.
 GROUPS = (
     ("connections/outbound", ("", "/10-exclusions", "/100-exclusions", "/1000-exclusions", "/10000-exclusions")),
@@ -67,6 +76,13 @@ def processes(bench):
     lines = ["| the default rules, both families | wall ms | cpu ms |", "|---|---|---|"]
     lines += [f"| {one['what']} | {_spread(one['wall'], 1)} | {_spread(one['cpu'], 1)} |" for one in bench.get("programs", [])]
     return "\n".join(lines) + "\n"
+
+
+def with_parts(readme, parts, revision):
+    """The README's text with the instructions of the CPU-bound parts in their place."""
+    lines = [f"Revision {revision}, millions of instructions:", "", "| what | instructions |", "|---|---|"]
+    lines += [f"| {WORK.get(name, name)} | {count / 1e6:.2f} |" for name, count in parts.items()]
+    return marked.written(readme, WHERE, *PARTS, "\n".join(lines) + "\n")
 
 
 def _spread(spread, decimals):

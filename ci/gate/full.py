@@ -6,7 +6,7 @@ import sys
 from datetime import datetime, timezone
 
 from guests import needs
-from . import bench, document, figures, guest, history, path, picture, places, revision
+from . import bench, counts, document, figures, guest, history, path, picture, places, revision
 from trouble import Trouble
 
 
@@ -25,7 +25,7 @@ def measured(options):
     except document.Void:
         bench.drawn(places.HISTORY)
         raise
-    return code if _kept(found, counted, described) else 2
+    return code if _kept(found, counted, _parts_if_possible(), described) else 2
 
 
 def counted():
@@ -49,7 +49,7 @@ def _may_be_kept():
         print("what is in the working tree is not all committed: nothing of this run is kept in the repository", flush=True)
         return False
     picture.written(places.README.read_text(), "")
-    figures.written(history.written(places.FIGURES.read_text(), ""), figures.NOTHING, "", "")
+    figures.with_parts(figures.written(history.written(places.FIGURES.read_text(), ""), figures.NOTHING, "", ""), {}, "")
     return True
 
 
@@ -64,9 +64,19 @@ def _counted_if_possible(described):
         return None
 
 
-def _kept(found, counted_, described):
+def _parts_if_possible():
+    """Instructions of the CPU-bound parts; None where they cannot be counted, which is said."""
+    try:
+        counts.can_be_had()
+        return counts.counted(revision.counted(places.REPOSITORY, places.REPOSITORY / "target", "this one"))
+    except Trouble as trouble:
+        print(f"ci/bench: without instructions of the CPU-bound parts: {trouble}", file=sys.stderr)
+        return None
+
+
+def _kept(found, counted_, parts, described):
     """Draws the page with this run in its history, and only then changes the repository: all that belongs together, or nothing."""
-    texts = _texts(found, counted_, described, datetime.now(timezone.utc).date().isoformat())
+    texts = _texts(found, counted_, parts, described, datetime.now(timezone.utc).date().isoformat())
     draft = places.FOLDER / ".history.jsonl"
     try:
         draft.write_text(texts[places.HISTORY])
@@ -80,13 +90,15 @@ def _kept(found, counted_, described):
     return True
 
 
-def _texts(found, counted_, described, date):
-    """What the repository's files shall be."""
-    counts = None if counted_ is None else {"kernel": counted_["kernel"], "seeded": counted_["seeded"],
-                                            "instructions": path.counted(counted_)}
-    texts = {places.HISTORY: places.HISTORY.read_text() + history.line(found, counts, described, date),
-             places.README: picture.written(places.README.read_text(), picture.markdown(found, counts, described, date)),
-             places.FIGURES: figures.written(places.FIGURES.read_text(), found, described, date)}
+def _texts(found, counted_, parts, described, date):
+    """What the repository's files shall be. What could not be counted leaves the earlier counts, which say whose they are."""
+    path_ = None if counted_ is None else {"kernel": counted_["kernel"], "seeded": counted_["seeded"],
+                                           "instructions": path.counted(counted_)}
+    shown = figures.written(places.FIGURES.read_text(), found, described, date)
     if counted_ is not None:
-        texts[places.FIGURES] = history.written(texts[places.FIGURES], path.markdown(counted_))
-    return texts
+        shown = history.written(shown, path.markdown(counted_))
+    if parts is not None:
+        shown = figures.with_parts(shown, parts, described)
+    return {places.HISTORY: places.HISTORY.read_text() + history.line(found, path_, parts, described, date),
+            places.README: picture.written(places.README.read_text(), picture.markdown(found, path_, described, date)),
+            places.FIGURES: shown}

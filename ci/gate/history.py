@@ -11,8 +11,8 @@ BEGIN = "<!-- made by ci/bench -->"
 END = "<!-- end of what ci/bench made -->"
 
 
-def line(bench, guest, revision, date):
-    """One run's line; `guest` is what was counted in one, or None."""
+def line(bench, guest, parts, revision, date):
+    """One run's line; `guest` is what was counted in one, and `parts` the instructions of CPU-bound parts, or None."""
     environment = bench["environment"]
     entry = {
         "revision": revision, "date": date, "kernel": environment["kernel"], "processor": environment["processor"],
@@ -23,6 +23,8 @@ def line(bench, guest, revision, date):
     }
     if guest is not None:
         entry["guest"] = {key: guest[key] for key in ("kernel", "seeded", "instructions")}
+    if parts is not None:
+        entry["parts"] = parts
     return json.dumps(entry, ensure_ascii=False) + "\n"
 
 

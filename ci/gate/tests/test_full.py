@@ -7,13 +7,13 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from gate import bench, command, document, figures, guest, history, path, picture, places, revision
+from gate import bench, command, counts, document, figures, guest, history, path, picture, places, revision
 from gate.tests.test_path import SAME
 from guests import build, needs
 from trouble import Trouble
 
 README = f"{picture.BEGIN}\n{picture.END}\n"
-FIGURES = "\n".join((history.BEGIN, history.END, *figures.PACKETS, *figures.PROCESSES, ""))
+FIGURES = "\n".join((history.BEGIN, history.END, *figures.PACKETS, *figures.PROCESSES, *figures.PARTS, ""))
 COUNTED = {**SAME, "seeded": True, "cases": path.without_before(SAME["cases"])}
 
 
@@ -41,7 +41,8 @@ class Full(Repository):
         (places.FOLDER / "plot.svg").write_text("<svg/>")
         found = {**figures.NOTHING, "environment": {"kernel": "6.18", "processor": "any", "processors": 2, "load": "0"}}
         for of, name, value in ((needs, "root", None), (revision, "described", "abc"), (revision, "is_committed", True),
-                                (guest, "counted", COUNTED), (bench, "measured", (0, found)), (bench, "drawn", True)):
+                                (guest, "counted", COUNTED), (counts, "can_be_had", None), (counts, "counted", {"render": 1_500_000}),
+                                (revision, "counted", None), (bench, "measured", (0, found)), (bench, "drawn", True)):
             self.enterContext(mock.patch.object(of, name, return_value=value))
 
     def ended(self, *words):
@@ -90,6 +91,18 @@ class Full(Repository):
             file.write_text(text)
         self.assertFalse(bench.measured.called)
         self.assertEqual(set(self.kept().values()), {False})
+
+    def test_parts_are_kept_with_the_rest_and_are_not_needed_for_it(self):
+        counts.can_be_had.side_effect = Trouble(counts.MISSING)
+        code, told = self.ended()
+        self.assertEqual(code, 0)
+        self.assertIn("without instructions of the CPU-bound parts: cannot count instructions: there is no valgrind", told)
+        self.assertEqual(set(self.kept().values()), {True})
+        self.assertNotIn("parts", places.HISTORY.read_text())
+        counts.can_be_had.side_effect = None
+        self.assertEqual(self.ended()[0], 0)
+        self.assertIn('"parts": {"render": 1500000}', places.HISTORY.read_text())
+        self.assertIn(f"| {figures.WORK['render']} | 1.50 |", places.FIGURES.read_text())
 
     def test_what_is_void_or_quick_is_not_kept(self):
         self.assertEqual(self.ended("--quick")[0], 0)

@@ -20,15 +20,16 @@ class History(unittest.TestCase):
 
     def test_a_run_is_one_line_without_what_is_void(self):
         guest = {"kernel": "6.12.1-1", "seeded": True, "instructions": {"a": 5}, "seconds": 9}
-        line = history.line(BENCH, guest, "abc", "2026-11-26")
+        line = history.line(BENCH, guest, {"render": 7}, "abc", "2026-11-26")
         self.assertEqual(line.count("\n"), 1)
         self.assertEqual(json.loads(line), {
             "revision": "abc", "date": "2026-11-26", "kernel": "6.18", "processor": "any", "cpu": {"a": 12.35},
-            "guest": {"kernel": "6.12.1-1", "seeded": True, "instructions": {"a": 5}},
+            "guest": {"kernel": "6.12.1-1", "seeded": True, "instructions": {"a": 5}}, "parts": {"render": 7},
         })
 
-    def test_without_a_guest_it_has_none(self):
-        self.assertNotIn("guest", json.loads(history.line(BENCH, None, "abc", "2026-11-26")))
+    def test_without_a_guest_or_parts_it_has_none(self):
+        line = json.loads(history.line(BENCH, None, None, "abc", "2026-11-26"))
+        self.assertEqual({"guest", "parts"} & set(line), set())
 
     def test_only_what_stands_between_the_marks_changes(self):
         readme = f"before\n{history.BEGIN}\nold\n{history.END}\nafter\n"
