@@ -20,6 +20,8 @@ TESTS = (
         "hostile::": "bad input is refused before any kernel is asked, in time that an emulated processor does not keep",
     }),
 )
+# What tests call that scenarios do not.
+PACKAGES = ("firewalld",)
 # Privileged tests that no guest runs at all: a package's folder, a test program in it, and why.
 ELSEWHERE = (
     ("netsim", "scenarios", "guests run its variants by netsim itself; the rest tries netsim, and clients that need compilers"),

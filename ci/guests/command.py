@@ -107,7 +107,8 @@ def several(options):
         scripts = jobs(options, asked)
         # Fetched one after the other: two guests may need the same.
         folders = [folder_of(result) for result in all_]
-        machines = [prepared(kernel_, userland, folder) for (kernel_, userland), folder in zip(asked, folders)]
+        packages = build.PACKAGES if with_tests(options) else ()
+        machines = [prepared(kernel_, userland, folder, packages) for (kernel_, userland), folder in zip(asked, folders)]
 
         over = threading.Event()
 
@@ -154,10 +155,15 @@ def services(options):
     return concluded(all_, whole=False)
 
 
+def with_tests(options):
+    """Whether the privileged tests are run, too."""
+    return options.set in ("all", "tests") and not options.only
+
+
 def jobs(options, guests_):
     """What each guest is told to do and what it is held to, with all that it runs built."""
     programs = build.programs(REPOSITORY, CACHE)
-    tests = build.tests(REPOSITORY, CACHE) if options.set in ("all", "tests") and not options.only else ()
+    tests = build.tests(REPOSITORY, CACHE) if with_tests(options) else ()
     released = build.released(REPOSITORY) if options.release else None
     listed = scenarios(programs, options) if options.set != "tests" else []
     scenarios_ = matrix.SETS.get(options.set, ())

@@ -18,8 +18,8 @@ use crate::config::ports::{Port, Ports};
 use crate::family::IpFamily;
 use crate::plan::Plan;
 
-/// Counted up with each change of the maps' layout: it is a part of the name of the pin directory.
-pub(super) const LAYOUT: u32 = 3;
+/// Counted up with each change of the maps' layout, or of the place of filters: it is a part of the name of the pin directory.
+pub(super) const LAYOUT: u32 = 4;
 
 const OUTBOUND_PORTS: u16 = 0;
 const INBOUND_PORTS: u16 = 1;

@@ -20,6 +20,11 @@ fn pod() -> Option<Pod> {
     Some(pod)
 }
 
+/// The same where firewalld's programs are: `firewall-offline-cmd` stands for all of its package.
+fn pod_with_firewalld() -> Option<Pod> {
+    require::program("firewall-offline-cmd").met_or_skip().then(pod).flatten()
+}
+
 /// Everything in firewalld's directory that is ours or could be: names, modes and owners, and the text.
 fn stored(pod: &Pod) -> String {
     pod.sh("cd /etc/firewalld; stat -c '%n %F %a %u' direct.xml* .[!.]* 2>/dev/null; cat direct.xml 2>/dev/null; true")
@@ -43,7 +48,7 @@ fn d09_firewalld_loads_what_was_installed_of_both_families() {
          --exclude-inbound-ips 10.0.0.0/8,fd00::/8",
         "--disable-comments --ip-family-mode ipv4",
     ] {
-        let Some(pod) = pod() else { return };
+        let Some(pod) = pod_with_firewalld() else { return };
         pod.node().write_file("/run/load.py", include_bytes!("load.py")).unwrap();
         pod.done(&format!("install --store-firewalld {flags}"));
         let installed = rules(&pod);
@@ -58,7 +63,7 @@ fn d09_firewalld_loads_what_was_installed_of_both_families() {
 
 #[test]
 fn a_jump_that_goes_first_is_loaded_before_the_rules_of_others_and_another_behind_them() {
-    let Some(pod) = pod() else { return };
+    let Some(pod) = pod_with_firewalld() else { return };
     pod.node().write_file("/run/load.py", include_bytes!("load.py")).unwrap();
     write(&pod, OTHERS.as_bytes());
     pod.done("install --store-firewalld --redirect-all-dns-traffic");
@@ -69,10 +74,7 @@ fn a_jump_that_goes_first_is_loaded_before_the_rules_of_others_and_another_behin
 
 #[test]
 fn firewallds_own_tool_understands_the_file() {
-    if !require::program("firewall-offline-cmd").met_or_skip() {
-        return;
-    }
-    let Some(pod) = pod() else { return };
+    let Some(pod) = pod_with_firewalld() else { return };
     write(&pod, OTHERS.as_bytes());
     pod.done("install --store-firewalld --redirect-all-dns-traffic");
     pod.sh("firewall-offline-cmd --check-config");
