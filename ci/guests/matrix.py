@@ -111,6 +111,9 @@ SETS = {"smoke": SMOKE, "core": CORE, "all": ()}
 GAPS = (
     Gap("vnet/one-source-port", "iptables-*", ("5.10", "6.1"), "with iptables, this kernel does not answer a machine behind --vnet "
         "whose second connection comes from the source port of one that is open"),
+    *(Gap(scenario, "ebpf::*", ("5.10",), "this kernel does not tell programs the interface that a connection arrives by (Linux 5.17 "
+          "does): the options that name one are refused by name with ebpf")
+      for scenario in ("exclusions/inbound-interfaces", "ebpf/one-interface", "ebpf/refused-interfaces")),
 )
 
 

@@ -12,6 +12,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use super::{Answer, Enough};
+use crate::patience::patient;
 
 /// How long one connection of a burst may take.
 const EACH: Duration = Duration::from_secs(5);
@@ -52,7 +53,7 @@ async fn lane_of(to: SocketAddr, connections: usize, enough: &Enough) -> Tally {
     let mut made = 0;
     while made < connections || !enough.is_so() {
         made += 1;
-        let end = match timeout(EACH, one(to)).await {
+        let end = match timeout(patient(EACH), one(to)).await {
             Ok(Ok(actor)) => actor,
             Ok(Err(error)) => error.kind().to_string(),
             Err(_) => "timed out".to_owned(),

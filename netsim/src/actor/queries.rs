@@ -9,6 +9,7 @@ use futures_util::future::try_join_all;
 
 use super::query::{self, Asked, Query};
 use super::{ActorError, Enough, Tally};
+use crate::patience::patient;
 
 /// How long one query may take, the wait for its port included.
 const EACH: Duration = Duration::from_secs(5);
@@ -40,7 +41,7 @@ pub(super) async fn run(queries: Queries) -> Result<Tally, ActorError> {
             from: Some(SocketAddr::new(queries.source, *port)),
             port: None,
             connected: false,
-            within: EACH,
+            within: patient(EACH),
         };
         one_port(query, share(lane), &queries.enough)
     });

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::query::{self, Asked, Query};
 use super::{ActorError, Answer, Tally};
+use crate::patience::patient;
 
 /// How long one piece may take.
 const EACH: Duration = Duration::from_secs(10);
@@ -112,7 +113,7 @@ async fn one_client(kind: Kind, to: SocketAddr, pieces: usize) -> Result<Done, A
 async fn connections(to: SocketAddr, pieces: usize, done: &mut Done) {
     for _ in 0..pieces {
         let begun = Instant::now();
-        match timeout(EACH, answered(to)).await {
+        match timeout(patient(EACH), answered(to)).await {
             Ok(Ok((_, who))) => {
                 done.took(begun);
                 done.ended(who);
@@ -137,13 +138,13 @@ async fn answered(to: SocketAddr) -> io::Result<(TcpStream, String)> {
 
 /// One connection, and so many messages there and back.
 async fn kept(to: SocketAddr, pieces: usize, message: &[u8], done: &mut Done) {
-    let (mut stream, who) = match timeout(EACH, answered(to)).await {
+    let (mut stream, who) = match timeout(patient(EACH), answered(to)).await {
         Ok(Ok(answered)) => answered,
         failed => return done.ended(failure(failed)),
     };
     for _ in 0..pieces {
         let begun = Instant::now();
-        match timeout(EACH, there_and_back(&mut stream, message)).await {
+        match timeout(patient(EACH), there_and_back(&mut stream, message)).await {
             Ok(Ok(())) => done.took(begun),
             failed => return done.ended(failure(failed)),
         }
@@ -176,7 +177,7 @@ async fn queries(server: SocketAddr, pieces: usize, done: &mut Done) -> Result<(
         from: None,
         port: None,
         connected: true,
-        within: EACH,
+        within: patient(EACH),
     };
     for _ in 0..pieces {
         let begun = Instant::now();

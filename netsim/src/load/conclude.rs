@@ -110,8 +110,15 @@ fn values(metric: Metric, rounds: &[Round]) -> Vec<f64> {
 }
 
 fn compare(options: &Options, with: Case, own: &[f64], others: &[f64]) -> Comparison {
-    let estimate = |of: fn(f64, f64) -> f64| -> Estimate {
-        own.iter().zip(others).map(|(own, other)| of(*own, *other)).collect::<Sample>().estimate(options.seed)
-    };
-    Comparison { with, ratio: estimate(|own, other| own / other), more: estimate(|own, other| own - other) }
+    let more = round_by_round(own, others, |own, other| own - other).estimate(options.seed);
+    Comparison { with, ratio: ratio(own, others, options.seed), more }
+}
+
+/// How one sample is to another that was measured in turn with it.
+pub(super) fn ratio(own: &[f64], others: &[f64], seed: u64) -> Estimate {
+    round_by_round(own, others, |own, other| own / other).estimate(seed)
+}
+
+fn round_by_round(own: &[f64], others: &[f64], of: fn(f64, f64) -> f64) -> Sample {
+    own.iter().zip(others).map(|(own, other)| of(*own, *other)).collect()
 }

@@ -55,7 +55,55 @@ fn change(ratio: Estimate) -> Change {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+
+    use super::super::conclude::ratio;
     use super::*;
+
+    /// Processor time a connection, in µs, of one tproxy and of the same one as another revision's, round by round in turn:
+    ///
+    /// ```text
+    /// netsim bench --against target/release/tproxy --rounds 480 --json --case CASE…
+    /// ```
+    const SAME: &str = include_str!("same-revision.json");
+    /// Rounds of a part, as many as a usual run has.
+    const ROUNDS: usize = 24;
+
+    #[derive(Deserialize)]
+    struct Recorded {
+        now: Vec<f64>,
+        before: Vec<f64>,
+    }
+
+    /// What is said of each part of each case where this revision takes so many times what it took.
+    fn told(factor: f64) -> Vec<Vec<Change>> {
+        let cases: BTreeMap<String, Recorded> = serde_json::from_str(SAME).unwrap();
+        let part = |(now, before): (&[f64], &[f64])| {
+            let slower: Vec<f64> = now.iter().map(|now| now * factor).collect();
+            change(ratio(&slower, before, 1))
+        };
+        let parts = |case: &Recorded| {
+            case.now.chunks_exact(ROUNDS).zip(case.before.chunks_exact(ROUNDS)).map(part).collect()
+        };
+        let all: Vec<Vec<Change>> = cases.values().map(parts).collect();
+        assert!(
+            all.len() >= 4 && all.iter().all(|parts| parts.len() == 20),
+            "20 parts of each case are recorded"
+        );
+        all
+    }
+
+    #[test]
+    fn a_slowdown_of_five_percent_is_told_and_nothing_of_what_did_not_change() {
+        for parts in told(1.05) {
+            assert_eq!(parts.iter().filter(|told| **told == Change::Worse).count(), parts.len());
+        }
+        for parts in told(1.0) {
+            assert!(parts.iter().filter(|told| **told == Change::WithinNoise).count() >= 19, "{parts:?}");
+        }
+    }
 
     #[test]
     fn only_what_is_surely_there_is_a_change() {
