@@ -15,5 +15,5 @@ class Asked:
     lacking: dict = field(default_factory=dict)
     # Tests that no guest runs, and why.
     left_out: dict = field(default_factory=dict)
-    # Variants that are expected to fail, and why: see `matrix.GAPS`.
+    # Variants that are expected to fail, each with its `matrix.Gap`.
     gaps: dict = field(default_factory=dict)

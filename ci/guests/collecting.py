@@ -8,7 +8,7 @@ import xml.etree.ElementTree as xml
 from collections import Counter
 from pathlib import Path
 
-from . import complaints
+from . import complaints, job
 
 # The last line of a runner of tests: Rust's, or a script that knows how many checks it has.
 ENDING = re.compile(r"^test result: (?:of (?P<checks>\d+) checks"
@@ -28,18 +28,25 @@ def collect(result, folder, asked):
     _gaps(result, asked.gaps)
     code = _text(folder / "code").strip()
     if not result.trouble and not code:
-        result.trouble = "ended before its job was done"
-    if not result.trouble and code != "0" and not result.failed and not result.gaps:
+        unchanged = job.UNCHANGED in _text(folder / "console.log")
+        result.trouble = job.UNCHANGED.removeprefix("guest: ") if unchanged else "ended before its job was done"
+    # 1 is what netsim says of variants that failed, as they may be expected to.
+    if not result.trouble and not result.failed and code not in ("0", *(("1",) if result.gaps else ())):
         result.trouble = f"the job ended with {code}: {_last_line(folder / 'console.log')}"
     _missing(result, folder, asked)
     _complaints(result, folder)
+    if code and not _text(folder / "kernel.log"):
+        result.suffer("left no kernel.log: nobody knows whether its kernel complained")
+    if not (result.passed or result.failed or result.trouble):
+        result.suffer("nothing of what was asked for can run in this userland")
 
 
 def _gaps(result, gaps):
     """Takes what fails as expected from what failed."""
-    for name, reason in gaps.items():
-        if result.failed.pop(name, None) is not None:
-            result.gaps[name] = reason
+    for name, gap in gaps.items():
+        if gap.says in result.failed.get(name, "") and name in result.failed:
+            del result.failed[name]
+            result.gaps[name] = gap.reason
         elif name in result.passed:
             result.suffer(f"{name} passes now: remove its gap from ci/guests/matrix.py")
 
@@ -89,6 +96,8 @@ def _tests(result, file):
     """Output of Rust's own test runner."""
     text = _text(file)
     tests = re.findall(r"^test (\S+).* \.\.\. (ok|FAILED|ignored)(?:, (.*))?", text, re.MULTILINE)
+    if not tests:
+        result.suffer(f"{file.name} has no test that ran")
     for name, end, reason in tests:
         name = f"{file.stem} {name}"
         if end == "ok":

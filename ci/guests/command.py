@@ -11,13 +11,11 @@ from pathlib import Path
 from . import accelerator, apt, build, files, job, kernel, machine, matrix, needs, recording, results, root, selection, service
 from .asked import Asked
 from .attempt import NONE_YET, Unkept, attempted, concluded, forgotten, reported
-from .options import checked, parser
+from .options import LIMITS, checked, parser
 from trouble import Trouble, end_as_by_ctrl_c, run, sentence
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CACHE = REPOSITORY / "target/guests"
-# Seconds that a guest may take, by set; without KVM a guest is fifteen times slower than its host.
-LIMITS = {"smoke": 900, "core": 2400, "tests": 2 * 3600, "all": 6 * 3600, "service": 600}
 
 # How the names of threads begin that wait for guests.
 WATCHING = "ci/kernels guest"

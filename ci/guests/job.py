@@ -4,6 +4,8 @@ import shlex
 
 from . import machine
 
+# What a guest says that could not be made what its userland's name says.
+UNCHANGED = "guest: this userland could not be made"
 FACTS = """\
 facts() {
     echo "kernel=$(sed 's/.*\\(Debian\\|PREEMPT_DYNAMIC Debian\\) \\([^ ]*\\).*/\\2/' /proc/version)"
@@ -69,9 +71,17 @@ def _beginning(repository, userland):
         f"echo {quoted(machine.MARK)} $(uname -r)",
         "hostname guest",
         FACTS,
-        userland.prelude,
+        *_changed(userland),
         f"cd {quoted(repository)}",
     ]
+
+
+def _changed(userland):
+    """Makes the suite's root what the userland's name says, or ends."""
+    if not userland.prelude:
+        return []
+    # As a condition, the shell would go on behind a command that fails.
+    return [f"(set -e\n{userland.prelude}\n)", "changed=$?", "if [ $changed != 0 ]; then", f"echo '{UNCHANGED}'", *end(), "fi"]
 
 
 def quoted(word):

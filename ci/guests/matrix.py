@@ -20,7 +20,10 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Userland:
-    """A root file system: a suite's, changed by a shell script that runs in the guest before anything else."""
+    """A root file system: a suite's, changed by a shell script that runs in the guest before anything else.
+
+    A command of it that fails ends the guest: it would be another userland than its name says.
+    """
 
     name: str
     suite: str
@@ -50,6 +53,8 @@ class Gap:
     # A pattern of `backend::family`.
     variants: str
     kernels: tuple
+    # What the failure says, in part: any other is none that is expected.
+    says: str
     reason: str
 
 
@@ -82,14 +87,26 @@ USERLANDS = (
     Userland("bookworm", "bookworm", "iptables of Debian 12"),
     Userland("trixie", "trixie", "iptables of Debian 13"),
     Userland("forky", "forky", "the newest iptables"),
-    Userland("nft-only", "bookworm", "without legacy programs", "rm /usr/sbin/*tables-legacy* /usr/sbin/xtables-legacy-multi",
+    Userland("nft-only", "bookworm", "without legacy programs", """
+rm /usr/sbin/*tables-legacy* /usr/sbin/xtables-legacy-multi
+[ -z "$(command -v iptables-legacy)" ]
+""",
              absent=("iptables-legacy",)),
     Userland("legacy-only", "bookworm", "without nft programs",
-             "rm /usr/sbin/*tables-nft* /usr/sbin/xtables-nft-multi /usr/sbin/nft", absent=("iptables-nft",)),
-    Userland("no-ip6tables", "bookworm", "without ip6tables: iptables for IPv4 alone", "rm /usr/sbin/ip6tables*",
+             """
+rm /usr/sbin/*tables-nft* /usr/sbin/xtables-nft-multi /usr/sbin/nft
+[ -z "$(command -v iptables-nft)" ]
+""", absent=("iptables-nft",)),
+    Userland("no-ip6tables", "bookworm", "without ip6tables: iptables for IPv4 alone", """
+rm /usr/sbin/ip6tables*
+[ -z "$(command -v ip6tables)" ]
+""",
              lacking=("iptables-*::ipv6",)),
-    Userland("no-ipv6", "bookworm", "IPv6 off at boot: IPv4 alone", arguments=("ipv6.disable=1",), lacking=("*::ipv6",)),
-    Userland("no-bpffs", "bookworm", "no bpf file system", "umount /sys/fs/bpf"),
+    Userland("no-ipv6", "bookworm", "IPv6 off at boot: IPv4 alone", "[ ! -e /proc/net/if_inet6 ]", arguments=("ipv6.disable=1",), lacking=("*::ipv6",)),
+    Userland("no-bpffs", "bookworm", "no bpf file system", """
+umount /sys/fs/bpf
+[ -z "$(grep ' /sys/fs/bpf ' /proc/mounts)" ]
+"""),
     Userland("cgroup-hybrid", "bookworm", "cgroup v1 with an empty v2 beside it", HYBRID),
 )
 
@@ -109,9 +126,9 @@ CORE = (
 SETS = {"smoke": SMOKE, "core": CORE, "all": ()}
 
 GAPS = (
-    Gap("vnet/one-source-port", "iptables-*", ("5.10", "6.1"), "with iptables, this kernel does not answer a machine behind --vnet "
+    Gap("vnet/one-source-port", "iptables-*", ("5.10", "6.1"), "one-port.py", "with iptables, this kernel does not answer a machine behind --vnet "
         "whose second connection comes from the source port of one that is open"),
-    *(Gap(scenario, "ebpf::*", ("5.10",), "this kernel does not tell programs the interface that a connection arrives by (Linux 5.17 "
+    *(Gap(scenario, "ebpf::*", ("5.10",), "exit code 2", "this kernel does not tell programs the interface that a connection arrives by (Linux 5.17 "
           "does): the options that name one are refused by name with ebpf")
       for scenario in ("exclusions/inbound-interfaces", "ebpf/one-interface", "ebpf/refused-interfaces")),
 )

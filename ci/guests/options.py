@@ -16,6 +16,8 @@ END = """\
 exit codes: 0 all passed, and failed where ci/guests/matrix.py expects it; 1 something failed, hung, panicked or did not run,
 or results could not be kept; 2 nothing was run, and the message says why; 130 interrupted
 """
+# Seconds that a guest may take, by set; without KVM a guest is fifteen times slower than its host.
+LIMITS = {"smoke": 900, "core": 2400, "tests": 2 * 3600, "all": 6 * 3600, "service": 600}
 # An option, why it stands alone, and what it goes without.
 CLASHES = (
     ("--shell", "is instead of a run", ("VERSION", "--smoke", "--core", "--tests", "--userlands", "--only", "--service",
@@ -49,7 +51,8 @@ def parser():
     it.add_argument("--userland", metavar="NAME", help="the userland instead of the kernel's own: "
                     + ", ".join(u.name for u in matrix.USERLANDS))
     it.add_argument("--jobs", type=positive, metavar="NUMBER", help="guests at a time [default: as many as processors]")
-    it.add_argument("--limit", type=positive, metavar="SECONDS", help="ends a guest that takes longer")
+    it.add_argument("--limit", type=positive, metavar="SECONDS", help="ends a guest that takes longer [default: "
+                    + ", ".join(f"{name} {seconds}" for name, seconds in LIMITS.items()) + "]")
     it.add_argument("--record", action="store_true", help="put the results into the table of README.md; includes --release")
     return it
 

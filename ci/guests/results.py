@@ -53,7 +53,7 @@ def junit(results, file):
     for result in results:
         skipped = {**result.skipped, **result.left_out, **{name: f"fails as expected: {why}" for name, why in result.gaps.items()}}
         suite = xml.SubElement(suites, "testsuite", name=result.name, time=str(result.seconds),
-                               tests=str(len(result.passed) + len(result.failed) + len(skipped)),
+                               tests=str(len(result.passed) + len(result.failed) + len(skipped) + bool(result.trouble)),
                                failures=str(len(result.failed)), skipped=str(len(skipped)), errors=str(int(bool(result.trouble))))
         for name in result.passed:
             xml.SubElement(suite, "testcase", name=name, classname=result.name)

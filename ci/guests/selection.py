@@ -41,6 +41,6 @@ def lost(listed, scenarios, lacking):
 
 
 def expected(names, gaps, kernel):
-    """Of these variants those that are declared to fail with a kernel, each with the reason."""
-    return {name: gap.reason for name in names for gap in gaps if kernel in gap.kernels
+    """Of these variants those that are declared to fail with a kernel, each with its gap."""
+    return {name: gap for name in names for gap in gaps if kernel in gap.kernels
             and name.partition("::")[0] == gap.scenario and fnmatchcase(name.partition("::")[2], gap.variants)}

@@ -4,7 +4,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from guests import collecting, results
+from guests import collecting, matrix, results
 from guests.asked import Asked
 
 SCENARIOS = """<?xml version="1.0"?>
@@ -27,6 +27,8 @@ test result: FAILED. 2 passed; 1 failed
 
 def collected(known=None, asked=Asked(), **files):
     result = results.Result("6.1", "bookworm", "core", **(known or {}))
+    if "code" in files:
+        files.setdefault("kernel_log", "[ 0.0] Linux version 6.1\n")
     with tempfile.TemporaryDirectory() as folder:
         for name, text in files.items():
             (Path(folder) / name.replace("_", ".")).write_text(text)
@@ -120,17 +122,28 @@ class Missing(unittest.TestCase):
         self.assertEqual((result.left_out, result.trouble), ({"nodes figures::": "they measure"}, ""))
 
 
+GAP = matrix.Gap("b", "*", ("6.1",), "no answer", "its kernel")
+
+
 class Gaps(unittest.TestCase):
     XML = "<testsuite><testcase name='a'/><testcase name='b'>{}</testcase></testsuite>"
 
     def ended(self, said, code):
-        return collected(asked=Asked(("a", "b"), gaps={"b": "its kernel"}), scenarios_xml=self.XML.format(said), code=code)
+        return collected(asked=Asked(("a", "b"), gaps={"b": GAP}), scenarios_xml=self.XML.format(said), code=code)
 
     def test_what_fails_as_expected_is_no_failure(self):
-        for said in ("<failure message='x'/>", "<error message='x'/>"):
+        for said in ("<failure message='there was no answer'/>", "<error message='no answer'/>"):
             result = self.ended(said, "1")
             self.assertEqual((result.gaps, result.failed, result.trouble), ({"b": "its kernel"}, {}, ""))
             self.assertTrue(result.is_good())
+
+    def test_another_failure_than_the_expected_one_is_a_failure(self):
+        result = self.ended("<failure message='segmentation fault'/>", "1")
+        self.assertEqual((result.gaps, result.failed), ({}, {"b": "segmentation fault"}))
+
+    def test_an_expected_failure_does_not_explain_how_netsim_ended_by_itself(self):
+        result = self.ended("<failure message='no answer'/>", "139")
+        self.assertIn("the job ended with 139", result.trouble)
 
     def test_what_passes_against_expectation_is_trouble(self):
         result = self.ended("", "0")
@@ -142,6 +155,22 @@ class Gaps(unittest.TestCase):
 
 
 class Kernel(unittest.TestCase):
+    def test_a_log_that_is_missing_is_trouble(self):
+        result = collected({"passed": ["x"]}, code="0", kernel_log="")
+        self.assertEqual(result.trouble, "left no kernel.log: nobody knows whether its kernel complained")
+
+    def test_a_userland_that_could_not_be_made_is_told(self):
+        result = collected(console_log="guest: up\nguest: this userland could not be made\n")
+        self.assertEqual(result.trouble, "this userland could not be made")
+
+    def test_nothing_that_can_run_is_told(self):
+        result = collected(asked=Asked(lacking={"a::ebpf::ipv6": "IPv6 off at boot"}), code="0")
+        self.assertEqual(result.trouble, "nothing of what was asked for can run in this userland")
+
+    def test_a_runner_without_a_test_is_trouble(self):
+        result = collected({"passed": ["x"]}, code="0", nodes_tests="running 0 tests\n\ntest result: ok. 0 passed; 0 failed\n")
+        self.assertEqual(result.trouble, "nodes.tests has no test that ran")
+
     def test_what_it_complains_of_is_trouble_in_its_words(self):
         log = "[    2.000001] WARNING: CPU: 0 PID: 7 at net/core/dev.c:1 f+0x1/0x2\n"
         result = collected({"passed": ["x"]}, code="0", kernel_log=log, console_log=log.replace("\n", "\r\n"))

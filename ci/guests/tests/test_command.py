@@ -197,6 +197,7 @@ class Runs(unittest.TestCase):
         """Plays a guest that leaves this."""
         def run(made, console, limit, over):
             console.parent.joinpath("scenarios.xml").write_text(xml_)
+            console.parent.joinpath("kernel.log").write_text("Linux version 6.1")
             console.parent.joinpath("code").write_text("0")
         return mock.patch.object(machine, "run", run)
 

@@ -28,6 +28,15 @@ class Job(unittest.TestCase):
             self.assertEqual((checked.returncode, checked.stderr), (0, ""))
             self.assertIn("/proc/sysrq-trigger", text.strip().splitlines()[-1])
 
+    def test_a_userland_that_cannot_be_made_ends_the_guest_whatever_command_it_was(self):
+        for prelude, is_made in (("false\ntrue", False), ("true", True), ("", True)):
+            lines = job._changed(matrix.Userland("x", "bookworm", "x", prelude))
+            self.assertEqual(set(job.end()) <= set(lines), bool(prelude))
+            # Without the last deed, which is to power off.
+            harmless = "\n".join(line for line in lines if line not in job.end())
+            ran = subprocess.run(["sh"], input=harmless, text=True, capture_output=True, check=False)
+            self.assertEqual((job.UNCHANGED in ran.stdout, ran.stderr), (not is_made, ""))
+
     def test_words_of_the_host_are_quoted(self):
         text = job.script(Path("/a folder"), Path("/a folder/programs"), USERLAND, ["a::ebpf::ipv4"], [TEST], Path("/a folder/tproxy"))
         # Besides the quoted ones there are none.

@@ -44,10 +44,10 @@ class Lost(unittest.TestCase):
 
 
 class Expected(unittest.TestCase):
-    GAP = matrix.Gap("a/x", "o*::ipv?", ("5.10",), "why")
+    GAP = matrix.Gap("a/x", "o*::ipv?", ("5.10",), "says", "why")
 
     def test_a_gap_is_of_its_scenario_backends_and_kernels_alone(self):
-        self.assertEqual(selection.expected(LISTED, (self.GAP,), "5.10"), {"a/x::one::ipv4": "why", "a/x::one::ipv6": "why"})
+        self.assertEqual(selection.expected(LISTED, (self.GAP,), "5.10"), {"a/x::one::ipv4": self.GAP, "a/x::one::ipv6": self.GAP})
         self.assertEqual(selection.expected(LISTED, (self.GAP,), "6.12"), {})
         self.assertEqual(selection.expected(["a/xy::one::ipv4"], (self.GAP,), "5.10"), {})
 
@@ -55,7 +55,7 @@ class Expected(unittest.TestCase):
         for gap in matrix.GAPS:
             self.assertTrue((SCENARIOS / f"{gap.scenario}.yaml").is_file(), gap)
             self.assertLessEqual(set(gap.kernels), {kernel.name for kernel in matrix.KERNELS})
-            self.assertTrue(gap.reason)
+            self.assertTrue(gap.reason and gap.says)
 
     def test_a_source_port_that_older_kernels_confuse_is_tried_on_all(self):
         self.assertIn("vnet/one-source-port", matrix.CORE)
