@@ -137,6 +137,13 @@ class Another(Compared):
         self.assertEqual(self.ended("--guest")[0], 2)
         self.assertIn("worse", json.dumps(self.sections()))
 
+    def test_what_seems_worse_stands_where_the_other_revision_fails_the_second_time(self):
+        self.gives(guest, "counted", [WORSE, document.OthersVoid("a: 0 of 5 flows")])
+        code, told = self.ended("--guest")
+        self.assertEqual(code, 1)
+        self.assertIn("so that the first count stands: a: 0 of 5 flows", told)
+        self.assertIn("worse", json.dumps(self.sections()))
+
     def test_what_seems_worse_once_is_not(self):
         self.gives(guest, "counted", [WORSE, NEW])
         self.assertEqual(self.ended("--guest")[0], 0)
