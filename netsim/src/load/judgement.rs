@@ -65,7 +65,7 @@ mod tests {
     /// Processor time a connection, in µs, of one tproxy and of the same one as another revision's, round by round in turn:
     ///
     /// ```text
-    /// netsim bench --against target/release/tproxy --rounds 480 --json --case CASE…
+    /// netsim bench --against ITSELF --rounds 480 --json --case CASE…
     /// ```
     const SAME: &str = include_str!("same-revision.json");
     /// Rounds of a part, as many as a usual run has.
