@@ -88,13 +88,13 @@ USERLANDS = (
     Userland("trixie", "trixie", "iptables of Debian 13"),
     Userland("forky", "forky", "the newest iptables"),
     Userland("nft-only", "bookworm", "without legacy programs", """
-rm /usr/sbin/*tables-legacy* /usr/sbin/xtables-legacy-multi
+rm /usr/sbin/*tables-legacy*
 [ -z "$(command -v iptables-legacy)" ]
 """,
              absent=("iptables-legacy",)),
     Userland("legacy-only", "bookworm", "without nft programs",
              """
-rm /usr/sbin/*tables-nft* /usr/sbin/xtables-nft-multi /usr/sbin/nft
+rm /usr/sbin/*tables-nft* /usr/sbin/nft
 [ -z "$(command -v iptables-nft)" ]
 """, absent=("iptables-nft",)),
     Userland("no-ip6tables", "bookworm", "without ip6tables: iptables for IPv4 alone", """
