@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use netsim::node::{Exit, Program};
+use netsim::node::{Exit, Identity, Program};
 use netsim::require;
 use rstest::rstest;
 use tproxy::backend::BackendId;
@@ -256,6 +256,18 @@ if link < 0:
     print("without tcx:", os.strerror(ctypes.get_errno()))
 sys.exit(subprocess.run(["tproxy", *sys.argv[1:]]).returncode)
 "#;
+
+#[test]
+fn a_dry_run_needs_no_root() {
+    let Some(pod) = pod() else { return };
+    let shown = pod
+        .tproxy_program(&format!("{INSTALL} --dry-run --kuma-dp-user 5678"))
+        .identity(Identity::new(65534, 65534))
+        .run(pod.node())
+        .unwrap();
+    assert!(shown.success(), "{shown}");
+    assert!(!shown.stderr_text().contains("come before ours"), "{shown}");
+}
 
 #[test]
 fn programs_of_tcx_are_told() {
